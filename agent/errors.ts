@@ -1,0 +1,26 @@
+/** Every error code of the agent with its hint; docs/errors.md explains each, a test compares. */
+export const AGENT_ERRORS = {
+  CONFIG_INVALID: 'Correct the lines named above; the last good configuration keeps running.',
+  CONFIG_UNREADABLE: 'Check the path and the permissions of the file.',
+  STORE_NEWER: 'Install the version that wrote this database, or a newer one.',
+  STORE_UNSAFE: 'The database is not in synchronous=FULL; this is a fault of the build, please report it.',
+  STORE_FULL: 'Free space on the disk, or lower retention; usage is kept in any case.',
+  STORE_DAMAGED: 'The file was renamed and kept; see docs/errors.md for how to recover its readings.',
+  STORE_LOCKED: 'Another headgate gateway runs on this data folder.',
+  USAGE: 'See `headgate --help`.',
+  GATEWAY_NOT_RUNNING: 'Start it with `headgate gateway --config FILE`.',
+  INTERNAL: 'This is a fault of headgate; please report it with the log.',
+} as const
+export type AgentErrorCode = keyof typeof AGENT_ERRORS
+
+/** A failure of the agent; prints as `CODE: sentence. hint`. */
+export class AgentError extends Error {
+  readonly code: AgentErrorCode
+  readonly hint: string
+  constructor(code: AgentErrorCode, sentence: string, options?: ErrorOptions) {
+    super(sentence, options)
+    this.name = 'AgentError'
+    this.code = code
+    this.hint = AGENT_ERRORS[code]
+  }
+}

@@ -1,0 +1,18 @@
+/** Every error code of the broker with its hint; docs/errors.md explains each, a test compares. */
+export const BROKER_ERRORS = {
+  BROKER_LISTEN_FAILED: 'Another program may hold the port; choose another in `broker.listen`.',
+  BROKER_LISTENER_INVALID: 'Use tcp://HOST:PORT; see docs/configuration.md.',
+} as const
+export type BrokerErrorCode = keyof typeof BROKER_ERRORS
+
+/** A failure of the broker; prints as `CODE: sentence. hint`. */
+export class BrokerError extends Error {
+  readonly code: BrokerErrorCode
+  readonly hint: string
+  constructor(code: BrokerErrorCode, sentence: string, options?: ErrorOptions) {
+    super(sentence, options)
+    this.name = 'BrokerError'
+    this.code = code
+    this.hint = BROKER_ERRORS[code]
+  }
+}

@@ -1,0 +1,3 @@
+export type * from './broker.ts'
+export * from './errors.ts'
+export type * from './policy.ts'

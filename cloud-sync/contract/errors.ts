@@ -1,0 +1,25 @@
+/** Every error code of the link and the cloud with its hint; docs/errors.md explains each, a test compares. */
+export const SYNC_ERRORS = {
+  SYNC_SIGNATURE_INVALID: 'The message was changed on its way or signed by an unknown key.',
+  SYNC_MESSAGE_MALFORMED: 'The sender speaks another version or sent damaged bytes.',
+  SYNC_PAYLOAD_TOO_LARGE: 'Send smaller batches.',
+  SYNC_LINK_DOWN: 'Check the network and cloud.url; nothing is lost, the gateway keeps it and tries again.',
+  POLICY_REFUSED: 'The snapshot is older, for another gateway, or not signed by cloud.trust.',
+  CLOUD_CONFIG_INVALID: 'Correct the lines named above.',
+  CLOUD_DATABASE_NEWER: 'Install the version that wrote this database, or a newer one.',
+  CLOUD_DIRECTORY_INVALID: 'Correct the entries named above.',
+  CLOUD_LISTEN_FAILED: 'Another program may hold the port; choose another in `listen`.',
+} as const
+export type SyncErrorCode = keyof typeof SYNC_ERRORS
+
+/** A failure of the link or the cloud; prints as `CODE: sentence. hint`. */
+export class SyncError extends Error {
+  readonly code: SyncErrorCode
+  readonly hint: string
+  constructor(code: SyncErrorCode, sentence: string, options?: ErrorOptions) {
+    super(sentence, options)
+    this.name = 'SyncError'
+    this.code = code
+    this.hint = SYNC_ERRORS[code]
+  }
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { Epoch, Hash } from './ids.ts'
+import { STREAMS } from './topics.ts'
+
+/** Kinds of signed messages: the signature covers `hg1/<kind>` NUL recipient NUL body. */
+export const SIGNED_KINDS = ['usage', 'rd', 'rd/h', 'evt', 'ack', 'pol', 'keyset', 'login', 'want'] as const
+export type SignedKind = (typeof SIGNED_KINDS)[number]
+
+export const ACK_STATUSES = ['ok', 'gap', 'fork', 'unknown_epoch', 'conflict', 'hold'] as const
+
+/** `dn/ack/{stream}`: sent only after the ledger's commit (wire.md, section 1). */
+export const Ack = z.strictObject({
+  epoch: Epoch,
+  /** Everything up to and including this sequence number is committed; 0 = nothing yet. */
+  upTo: z.int().min(0),
+  /** Chain head at `upTo`. */
+  hash: Hash,
+  status: z.enum(ACK_STATUSES),
+  /** Where status is `gap`: the sequence number to resend from. */
+  want: z.int().min(1).optional(),
+  /** Cloud's clock, epoch ms: signed, so it is trusted time. */
+  serverTime: z.int().min(0),
+})
+export type Ack = z.infer<typeof Ack>
+
+/** `up/status`, plain JSON, retained, also the will (then only `online: false`). */
+export const GatewayStatus = z.strictObject({
+  online: z.boolean(),
+  bootId: z.string().max(64).optional(),
+  sw: z.string().max(32).optional(),
+  policy: z.int().min(0).optional(),
+  streams: z
+    .partialRecord(
+      z.enum(STREAMS),
+      z.strictObject({
+        epoch: Epoch,
+        next: z.int().min(1),
+        oldest: z.int().min(1),
+        parent: Epoch.nullable(),
+      }),
+    )
+    .optional(),
+})
+export type GatewayStatus = z.infer<typeof GatewayStatus>
+
+/** `up/pol`, body of a signed message of kind `want`. */
+export const PolicyWant = z.strictObject({ have: z.int().min(0), want: z.boolean(), applied: z.int().min(0) })
+export type PolicyWant = z.infer<typeof PolicyWant>
+
+/** `dn/pol/head`, plain JSON, retained: a hint only. */
+export const PolicyHead = z.strictObject({ rev: z.int().min(1), hash: Hash })
+export type PolicyHead = z.infer<typeof PolicyHead>
+
+/** One event on `evt`: what an operator or an auditor wants to know later. */
+export const GatewayEvent = z.strictObject({
+  at: z.int(),
+  kind: z.string().max(64),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+})
+export type GatewayEvent = z.infer<typeof GatewayEvent>

@@ -1,0 +1,41 @@
+import type { Ack, Epoch, GatewayStatus, Stream } from '../contract/index.ts'
+
+/** A message body exactly as stored; signing it again gives the same bytes (Ed25519 is deterministic). */
+export interface StoredBatch {
+  readonly stream: Stream
+  readonly epoch: Epoch
+  /** Sequence numbers covered; equal for readings (one batch, one number). */
+  readonly first: number
+  readonly last: number
+  readonly body: Uint8Array
+}
+
+/**
+ * Where the gateway keeps what must reach the cloud; agent/storage implements it. A batch, once returned, is
+ * returned byte-identical until it is acknowledged, also after a power cut.
+ */
+export interface Outbox {
+  /** The first batch with `first > after`, made and stored now if need be; undefined where nothing waits. */
+  next(stream: Stream, after: number): Promise<StoredBatch | undefined>
+  /** Applies a verified acknowledgement: trims, notes the head, or opens a new epoch where the status demands it. */
+  acknowledge(stream: Stream, ack: Ack): Promise<void>
+  /** For `up/status`. */
+  streams(): NonNullable<GatewayStatus['streams']>
+  /** Called when something new waits; the returned way stops it. */
+  onWaiting(listener: (stream: Stream) => void): () => void
+}
+
+export type PolicyOutcome =
+  | { readonly applied: true; readonly version: number }
+  | {
+      readonly applied: false
+      readonly because: 'same' | 'older' | 'other-gateway' | 'unsigned' | 'malformed' | 'critical'
+    }
+
+/** Where a policy snapshot goes; agent/storage implements it: verify, then one transaction. */
+export interface MembershipSink {
+  /** Version in force; 0 where there is none. */
+  version(): number
+  /** The bytes as they came from any carrier. */
+  apply(message: Uint8Array): Promise<PolicyOutcome>
+}

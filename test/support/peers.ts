@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { test } from 'vitest'
+
+/** Programs and packages of Debian that suites use as independent peers; `test/peers/install` installs them. */
+const PEERS = {
+  socat: ['socat', '-V'],
+  mbpoll: ['mbpoll', '-V'],
+  libmodbus: ['sh', '-c', 'pkg-config --exists libmodbus && command -v cc'],
+  pymodbus: ['/usr/bin/python3', '-c', 'import pymodbus, serial_asyncio'],
+  mosquitto: ['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto'],
+  faketime: ['sh', '-c', 'command -v faketime'],
+  strace: ['strace', '-V'],
+  root: ['sh', '-c', 'test "$(id -u)" = 0'],
+  loop: ['sh', '-c', 'test "$(id -u)" = 0 && test -e /dev/loop-control && command -v mkfs.ext4'],
+} as const
+export type Peer = keyof typeof PEERS
+
+/** True where the peer is here. Where HEADGATE_REQUIRE_PEERS=1 a missing one is an error. */
+export function havePeer(peer: Peer): boolean {
+  const [command, ...args] = PEERS[peer]
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 20_000 })
+    return true
+  } catch (cause) {
+    if (process.env['HEADGATE_REQUIRE_PEERS'] === '1') {
+      throw new Error(`peer ${peer} is missing; run test/peers/install`, { cause })
+    }
+    return false
+  }
+}
+
+/** `test`, or a skip that says what to install. */
+export function testWith(...peers: Peer[]): typeof test {
+  const missing = peers.filter((peer) => !havePeer(peer))
+  if (missing.length === 0) return test
+  return test.skip as typeof test
+}
