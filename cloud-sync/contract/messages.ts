@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { Epoch, Hash } from './ids.ts'
-import { STREAMS } from './topics.ts'
+import { STREAMS, type Stream } from './topics.ts'
 
-/** Kinds of signed messages: the signature covers `hg1/<kind>` NUL recipient NUL body. */
-export const SIGNED_KINDS = ['usage', 'rd', 'rd/h', 'evt', 'ack', 'pol', 'keyset', 'login', 'want'] as const
-export type SignedKind = (typeof SIGNED_KINDS)[number]
+/**
+ * Kinds of signed messages: the signature covers `hg1/<kind>` NUL recipient NUL body. An acknowledgement names its
+ * stream in the kind: delivered on another stream's topic it must not trim that one.
+ */
+export type SignedKind = Stream | `ack/${Stream}` | 'pol' | 'keyset' | 'login' | 'want'
 
 export const ACK_STATUSES = ['ok', 'gap', 'fork', 'unknown_epoch', 'conflict', 'hold'] as const
 

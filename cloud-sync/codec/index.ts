@@ -1,0 +1,16 @@
+export * from './bodies.ts'
+export { decodeColumns, encodeColumns } from './columns.ts'
+export {
+  cloudIdOf,
+  generateKeyPair,
+  keyIdOf,
+  type SigningKey,
+  sha256,
+  shardOf,
+  signingKey,
+} from './keys.ts'
+export * from './reading-batch.ts'
+export * from './signed.ts'
+export * from './snapshot.ts'
+export { decodeUsageBatch, encodeUsageBatch, type UsageBatch } from './usage-batch.ts'
+export * from './usage-record.ts'

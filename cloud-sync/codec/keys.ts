@@ -1,0 +1,69 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto'
+import type { GatewayId, Hash } from '../contract/index.ts'
+
+/** Bytes of SHA-256 of the raw public key that name a key. */
+export const KEY_ID_BYTES = 8
+export const SIGNATURE_BYTES = 64
+
+/** SHA-256, hex. */
+export const sha256 = (bytes: Uint8Array): Hash => createHash('sha256').update(bytes).digest('hex') as Hash
+
+/** A fresh Ed25519 pair: private as PKCS8 PEM text, public as 32 raw bytes in base64. */
+export function generateKeyPair(): { privateKey: string; publicKey: string } {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  return {
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    publicKey: rawPublicKey(privateKey),
+  }
+}
+
+/** A private key ready to sign. */
+export interface SigningKey {
+  readonly keyId: string
+  /** 32 raw bytes, base64. */
+  readonly publicKey: string
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+/** Reads a PKCS8 PEM text as made by `generateKeyPair`; throws what node:crypto throws where it is none. */
+export function signingKey(pem: string): SigningKey {
+  const key = createPrivateKey(pem)
+  if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('The key is not an Ed25519 key.')
+  const publicKey = rawPublicKey(key)
+  return { keyId: keyIdOf(publicKey), publicKey, sign: (bytes) => sign(null, bytes, key) }
+}
+
+/** True where `signature` over `bytes` is by `publicKey` (base64); false for anything that is not a key. */
+export function verifySignature(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  const raw = Buffer.from(publicKey, 'base64')
+  if (raw.length !== 32 || signature.length !== SIGNATURE_BYTES) return false
+  try {
+    const jwk = { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }
+    return verify(null, bytes, createPublicKey({ key: jwk, format: 'jwk' }), signature)
+  } catch {
+    return false
+  }
+}
+
+/** Name of a public key (base64): the first 8 bytes of SHA-256 of the raw key, 16 hex digits. */
+export const keyIdOf = (publicKey: string): string =>
+  sha256(Buffer.from(publicKey, 'base64')).slice(0, 2 * KEY_ID_BYTES)
+
+/** The recipient of every message to the cloud whose root key this is. */
+export const cloudIdOf = (rootPublicKey: string): string => keyIdOf(rootPublicKey)
+
+/** Topic shard of a gateway: first byte of SHA-256(gateway id), two hex digits. */
+export const shardOf = (gateway: GatewayId): string => sha256(Buffer.from(gateway)).slice(0, 2)
+
+function rawPublicKey(privateKey: KeyObject): string {
+  const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
+  return Buffer.from(x ?? '', 'base64url').toString('base64')
+}

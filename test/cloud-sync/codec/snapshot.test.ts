@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import {
+  generateKeyPair,
+  keysetLookup,
+  openAck,
+  openKeyset,
+  openSnapshot,
+  sealAck,
+  sealKeyset,
+  sealSnapshot,
+  sha256,
+  signingKey,
+} from '../../../cloud-sync/codec/index.ts'
+import {
+  Epoch,
+  GatewayId,
+  type PolicySnapshot,
+  STREAMS,
+  ZERO_HASH,
+} from '../../../cloud-sync/contract/index.ts'
+
+const root = signingKey(generateKeyPair().privateKey)
+const cloud = signingKey(generateKeyPair().privateKey)
+const keyset = { v: 1 as const, version: 3, keys: [cloud.publicKey] }
+const sealedKeyset = sealKeyset(keyset, root)
+const gateway = GatewayId.parse('GW-000123')
+const snapshot: PolicySnapshot = {
+  v: 1,
+  gateway,
+  version: 7,
+  issuedAt: 1_790_000_000_000,
+  gatewayOrg: 'acme',
+  organisations: [{ id: 'acme', name: 'Acme' }],
+  members: [],
+  keys: [],
+  devices: [],
+  shares: [],
+  critical: [],
+} as unknown as PolicySnapshot
+const bytes = sealSnapshot({ keyset: sealedKeyset, snapshot, key: cloud })
+const ours = { rootPublicKey: root.publicKey, gateway, bytes, keysetVersionMin: 0 }
+
+test('a snapshot carries its keyset and opens under the root alone', () => {
+  expect(openSnapshot(ours)).toEqual({ ok: true, snapshot, keyset, hash: sha256(bytes) })
+})
+
+const stranger = signingKey(generateKeyPair().privateKey)
+test.for([
+  ['of another root', { rootPublicKey: stranger.publicKey }, 'unsigned'],
+  ['for another gateway', { gateway: GatewayId.parse('GW-2') }, 'other-gateway'],
+  ['with a keyset older than one seen', { keysetVersionMin: 4 }, 'older'],
+  [
+    'signed by a key outside its keyset',
+    { bytes: sealSnapshot({ keyset: sealedKeyset, snapshot, key: stranger }) },
+    'unsigned',
+  ],
+  [
+    'with a keyset of a stranger',
+    { bytes: sealSnapshot({ keyset: sealKeyset(keyset, stranger), snapshot, key: cloud }) },
+    'unsigned',
+  ],
+  [
+    'with a part it does not understand',
+    { bytes: sealSnapshot({ keyset: sealedKeyset, snapshot: { ...snapshot, critical: ['x'] }, key: cloud }) },
+    'critical',
+  ],
+  ['of no bytes', { bytes: new Uint8Array() }, 'malformed'],
+  ['of another version', { bytes: Uint8Array.from([9, ...bytes.subarray(1)]) }, 'malformed'],
+  ['cut in its keyset', { bytes: bytes.subarray(0, 90) }, 'malformed'],
+  ['cut in its body', { bytes: bytes.subarray(0, -1) }, 'unsigned'],
+] as const)('a snapshot %s is refused', ([, change, because]) => {
+  expect(openSnapshot({ ...ours, ...change })).toEqual({ ok: false, because })
+})
+
+test('a keyset opens under its own root only', () => {
+  expect(openKeyset(root.publicKey, sealedKeyset)).toEqual(keyset)
+  expect(openKeyset(stranger.publicKey, sealedKeyset)).toBeUndefined()
+})
+
+const ack = {
+  epoch: Epoch.parse('ab'.repeat(16)),
+  upTo: 4,
+  hash: ZERO_HASH,
+  status: 'ok' as const,
+  serverTime: 1_790_000_000_000,
+}
+test.for(STREAMS)('an acknowledgement of %s opens on its own stream and gateway only', (stream) => {
+  const message = sealAck({ stream, gateway, ack, key: cloud })
+  const publicKeyFor = keysetLookup(keyset)
+  for (const asked of STREAMS) {
+    const opened = openAck({ stream: asked, gateway, message, publicKeyFor })
+    expect(opened).toEqual(asked === stream ? { ok: true, ack } : { ok: false, because: 'bad-signature' })
+  }
+  expect(openAck({ stream, gateway: GatewayId.parse('GW-2'), message, publicKeyFor }).ok).toBe(false)
+})

@@ -1,0 +1,223 @@
+import { deflateRawSync } from 'node:zlib'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import {
+  decodeRecord,
+  decodeUsageBatch,
+  encodeUsageBatch,
+  generateKeyPair,
+  sealRecord,
+  signingKey,
+  signMessage,
+  verifyChain,
+} from '../../../cloud-sync/codec/index.ts'
+import {
+  CLOCK_STATES,
+  METERS,
+  RECORD_KINDS,
+  type SealedRecord,
+  SyncError,
+  UsageRecord,
+  ZERO_HASH,
+} from '../../../cloud-sync/contract/index.ts'
+
+const plain = fc.stringMatching(/^[a-z0-9-]{1,64}$/)
+const hex = (digits: number): fc.Arbitrary<string> =>
+  fc.string({
+    unit: fc.constantFrom(...Array.from('0123456789abcdef')),
+    minLength: digits,
+    maxLength: digits,
+  })
+const natural = fc.maxSafeNat()
+const register = fc.record({
+  meter: fc.constantFrom(...METERS),
+  subject: fc.oneof(
+    fc.constantFrom('gateway', 'link:wwan0'),
+    fc.tuple(plain, plain).map(([device, sensor]) => `sensor:${device}/${sensor}`),
+  ),
+  gen: natural,
+  end: fc.bigInt({ min: 0n, max: 2n ** 128n }),
+  custodian: fc.option(plain),
+  workspace: fc.option(plain),
+  billable: fc.boolean(),
+  q: fc.nat({ max: 511 }),
+})
+const anyRecord = fc
+  .record({
+    v: fc.constant(1),
+    gw: fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/),
+    epoch: hex(32),
+    seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    prev: hex(64),
+    kind: fc.constantFrom(...RECORD_KINDS),
+    org: plain,
+    aclVersion: natural,
+    registers: fc.array(register, { maxLength: 20 }),
+    bootId: fc.string({ unit: 'binary', maxLength: 32 }),
+    time: fc.record({
+      monoStart: natural,
+      monoEnd: natural,
+      wallStart: fc.maxSafeInteger(),
+      wallEnd: fc.maxSafeInteger(),
+      clock: fc.constantFrom(...CLOCK_STATES),
+      maxErrMs: natural,
+      tz: fc.string({ unit: 'grapheme', maxLength: 20 }),
+      day: fc.option(fc.constantFrom('2026-11-21', '0000-00-00', '9999-99-99')),
+    }),
+    event: fc.option(fc.string({ maxLength: 64 })),
+    corrects: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
+    sw: fc.string({ maxLength: 32 }),
+    cfg: fc.string({ maxLength: 64 }),
+  })
+  .filter((record) => UsageRecord.safeParse(record).success)
+  .map((record) => UsageRecord.parse(record))
+
+test('any record comes back exactly, registers beyond 2^64 too', () => {
+  fc.assert(
+    fc.property(anyRecord, (record) => {
+      expect(decodeRecord(sealRecord(record).bytes)).toEqual(record)
+    }),
+  )
+})
+
+/** What decoding says about hostile bytes: a value, or SYNC_MESSAGE_MALFORMED and nothing else. */
+function survives(decode: () => unknown): void {
+  try {
+    decode()
+  } catch (error) {
+    expect(error).toBeInstanceOf(SyncError)
+    expect((error as SyncError).code).toBe('SYNC_MESSAGE_MALFORMED')
+  }
+}
+
+test('damaged and random bytes give SYNC_MESSAGE_MALFORMED or another record, never a crash', () => {
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(anyRecord, damage, fc.nat(), (record, changes, cut) => {
+      const bytes = sealRecord(record).bytes.slice()
+      for (const [at, value] of changes) bytes[at % bytes.length] = value
+      survives(() => decodeRecord(bytes))
+      expect(() => decodeRecord(sealRecord(record).bytes.subarray(0, cut % bytes.length))).toThrow(SyncError)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      survives(() => decodeRecord(bytes))
+      survives(() => decodeUsageBatch(bytes))
+    }),
+  )
+})
+
+const SENSORS = 20
+const DAILY_METERS = [
+  ['sensor.readings', 1440],
+  ['sensor.values', 4320],
+  ['sensor.payload_bytes', 17_280],
+  ['sensor.active_day', 1],
+] as const
+/** One day of one organisation: every sensor with the four meters a serial sensor has. */
+function dayRecord(seq: number, prev: string): SealedRecord {
+  const registers = Array.from({ length: SENSORS }, (_, sensor) =>
+    DAILY_METERS.map(([meter, daily]) => ({
+      meter,
+      subject: `sensor:piezometer-${String(sensor)}/main`,
+      gen: 0,
+      end: BigInt(seq * daily + sensor),
+      custodian: sensor % 2 === 0 ? 'ana' : 'ben',
+      workspace: 'north-dam',
+      billable: true,
+      q: 0,
+    })),
+  ).flat()
+  return sealRecord(
+    UsageRecord.parse({
+      v: 1,
+      gw: 'GW-000123',
+      epoch: '5f'.repeat(16),
+      seq,
+      prev,
+      kind: 'day_close',
+      org: 'acme',
+      aclVersion: 12,
+      registers,
+      bootId: '4e9fbc1c-7f1c-4f0a-8a34-7b1d1d6d2f6a',
+      time: {
+        monoStart: (seq - 1) * 86_400_000,
+        monoEnd: seq * 86_400_000,
+        wallStart: 1_790_000_000_000 + (seq - 1) * 86_400_000,
+        wallEnd: 1_790_000_000_000 + seq * 86_400_000,
+        clock: 'synced',
+        maxErrMs: 20,
+        tz: 'Europe/Vienna',
+        day: '2026-11-21',
+      },
+      event: null,
+      corrects: null,
+      sw: '0.1.0',
+      cfg: '3f2a9c1e',
+    }),
+  )
+}
+
+type Records = readonly [SealedRecord, ...SealedRecord[]]
+function days(): readonly [SealedRecord, SealedRecord, SealedRecord, SealedRecord] {
+  const a = dayRecord(1, ZERO_HASH)
+  const b = dayRecord(2, a.hash)
+  const c = dayRecord(3, b.hash)
+  return [a, b, c, dayRecord(4, c.hash)]
+}
+const batchOf = (records: Records, gw = records[0].record.gw): Uint8Array =>
+  encodeUsageBatch({
+    gw,
+    epoch: records[0].record.epoch,
+    first: records[0].record.seq,
+    records: records.map((record) => record.bytes),
+  })
+const [a, b, c, d] = days()
+
+test('a sensor-day costs at most 100 bytes on the wire at 20 sensors with daily records', () => {
+  const key = signingKey(generateKeyPair().privateKey)
+  const message = signMessage({ kind: 'usage', recipient: key.keyId, body: batchOf([a]), key })
+  const bytesEach = message.length / SENSORS
+  process.stdout.write(`usage: ${bytesEach.toFixed(1)} bytes a sensor-day, one signed message a day\n`)
+  expect(bytesEach).toBeLessThanOrEqual(100)
+})
+
+test('a batch gives back every record with its bytes verbatim', () => {
+  const batch = decodeUsageBatch(batchOf([b, c, d]))
+  expect(batch).toMatchObject({ v: 1, gw: 'GW-000123', first: 2, last: 4 })
+  expect(batch.records.map(({ bytes }) => Buffer.from(bytes))).toEqual(
+    [b, c, d].map(({ bytes }) => Buffer.from(bytes)),
+  )
+  expect(batch.records.map(({ hash }) => hash)).toEqual([b.hash, c.hash, d.hash])
+  expect(verifyChain(batch.records, a.hash)).toEqual({ ok: true, head: d.hash })
+})
+
+test('a batch with a hole, of another gateway, or with nothing in it is refused', () => {
+  expect(() => decodeUsageBatch(batchOf([a, c]))).toThrow(SyncError)
+  expect(() => decodeUsageBatch(batchOf([a], UsageRecord.shape.gw.parse('GW-2')))).toThrow(SyncError)
+  const { gw, epoch } = a.record
+  expect(() => encodeUsageBatch({ gw, epoch, first: 1, records: [] })).toThrow(SyncError)
+})
+
+test('a batch that would unpack to a gigabyte is refused while it is still small', () => {
+  const bomb = deflateRawSync(new Uint8Array(64 * 1024 * 1024))
+  const head = batchOf([a]).subarray(0, 1 + 10 + 16 + 1 + 1)
+  expect(bomb.length).toBeLessThan(70_000)
+  expect(() => decodeUsageBatch(Buffer.concat([head, bomb]))).toThrow('The packed part is damaged.')
+})
+
+test('a chain with a wrong start, a missing, a swapped or a changed record does not verify', () => {
+  expect(verifyChain([a, b, c, d], ZERO_HASH)).toEqual({ ok: true, head: d.hash })
+  expect(verifyChain([], a.hash)).toEqual({ ok: true, head: a.hash })
+  expect(verifyChain([a, b], b.hash)).toEqual({ ok: false, because: 'prev', seq: 1 })
+  expect(verifyChain([a, c, d], ZERO_HASH)).toEqual({ ok: false, because: 'seq', seq: 3 })
+  expect(verifyChain([b, a], a.hash)).toEqual({ ok: false, because: 'seq', seq: 1 })
+  const forged = b.bytes.slice()
+  forged[forged.length - 1] = 0
+  expect(verifyChain([a, { ...b, bytes: forged }, c], ZERO_HASH)).toEqual({
+    ok: false,
+    because: 'hash',
+    seq: 2,
+  })
+})
