@@ -34,7 +34,10 @@ export interface BrokerStats {
   readonly quarantined: number
   readonly refusedConnects: number
   readonly refusedSubscriptions: number
+  /** Deliveries the policy refused. */
   readonly withheld: number
+  /** Packets that went because a queue, the retained store or a connection's backlog was full. */
+  readonly dropped: number
 }
 
 /** The broker in this process. */
@@ -43,11 +46,17 @@ export interface Broker<P extends Principal> {
   stop(): Promise<void>
   /** Addresses actually listened on, `tcp://HOST:PORT`. */
   addresses(): readonly string[]
-  /** Publishes from inside, without asking the policy who sends; deliveries are asked as ever. */
+  /**
+   * Publishes from inside, without asking the policy who sends; deliveries are asked as ever. Resolves when the
+   * message has been handed to the queue or the socket of everybody who gets it, not when they have received it.
+   */
   publish(message: LocalMessage): Promise<void>
   /** Called for every allowed publish of a client; the returned way stops it. */
   onMessage(listener: (message: ClientMessage<P>) => void): () => void
-  /** Closes every connection of the principals for which this is true, e.g. after a revocation. */
+  /**
+   * Closes every connection of the principals for which this is true, e.g. after a revocation, and drops their
+   * stored subscriptions and queued packets.
+   */
   closeSessions(which: (principal: P) => boolean): Promise<void>
   stats(): BrokerStats
 }

@@ -1,0 +1,96 @@
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { BACKLOG_BYTES_MAX, CONNECT_BYTES_MAX, PACKET_BYTES_MAX } from './limits.ts'
+
+const LENGTH_BYTES_MAX = 4
+
+/**
+ * Reads nothing but the length of each packet (MQTT 3.1.1, 2.2.3) as the bytes pass, so that a claimed length is
+ * refused before anything waits for it.
+ */
+export class PacketMeter {
+  #packets = 0
+  #body = 0
+  #lengthBytes = -1
+  #length = 0
+
+  /** False once a packet claims more than is allowed; nothing after it may be read. */
+  accepts(chunk: Uint8Array): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#body > 0) {
+        const taken = Math.min(this.#body, chunk.length - at)
+        this.#body -= taken
+        at += taken
+      } else {
+        if (!this.#header(chunk[at] ?? 0)) return false
+        at += 1
+      }
+    }
+    return true
+  }
+
+  #header(byte: number): boolean {
+    if (this.#lengthBytes === -1) {
+      this.#lengthBytes = 0
+      this.#length = 0
+      return true
+    }
+    this.#length += (byte & 0x7f) * 128 ** this.#lengthBytes
+    this.#lengthBytes += 1
+    const limit = this.#packets === 0 ? CONNECT_BYTES_MAX : PACKET_BYTES_MAX
+    if (this.#length > limit) return false
+    if ((byte & 0x80) !== 0) return this.#lengthBytes < LENGTH_BYTES_MAX
+    this.#packets += 1
+    this.#body = this.#length
+    this.#lengthBytes = -1
+    return true
+  }
+}
+
+/**
+ * A socket whose packets are bounded. Its write buffer holds `BACKLOG_BYTES_MAX`, so that a subscriber that has
+ * stopped reading is noticed by `behind` and closed instead of making the others wait for it to drain.
+ */
+export class GuardedSocket extends Duplex {
+  readonly remote: string
+  readonly #socket: Socket
+  readonly #meter = new PacketMeter()
+
+  constructor(socket: Socket) {
+    super({ writableHighWaterMark: 2 * BACKLOG_BYTES_MAX })
+    this.#socket = socket
+    this.remote =
+      socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${String(socket.remotePort)}`
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.#meter.accepts(chunk)) this.destroy(new Error('a packet claims more bytes than are allowed'))
+      else if (!this.push(chunk)) socket.pause()
+    })
+    socket.on('end', () => this.push(null))
+    socket.on('error', (error) => this.destroy(error))
+    socket.on('close', () => this.destroy())
+  }
+
+  /** True where the peer has stopped reading: more waits for it than a live one ever leaves. */
+  get behind(): boolean {
+    return this.writableLength + this.#socket.writableLength > BACKLOG_BYTES_MAX
+  }
+
+  override _read(): void {
+    this.#socket.resume()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#socket.write(chunk, done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.end(() => {
+      done()
+    })
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy()
+    done(error)
+  }
+}

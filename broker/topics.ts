@@ -1,0 +1,40 @@
+import { CLIENT_ID_LENGTH_MAX, TOPIC_LENGTH_MAX, TOPIC_LEVELS_MAX } from './limits.ts'
+
+/**
+ * Where a refused publish ends. It starts with `$`, and neither a filter nor a delivery with `$` is let through,
+ * so nobody can receive it.
+ */
+export const QUARANTINE_TOPIC = '$headgate/quarantine'
+
+// [MQTT-1.5.3-1], [MQTT-1.5.3-2]: no lone surrogates, no U+0000; control characters and non-characters may be refused.
+const SOUND_TEXT = /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u
+// A client id ends up in topics and logs of other programs: nothing that means something in a topic.
+const SOUND_CLIENT_ID = /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}+#/]+$/u
+
+/** True for a topic that may be published to by a client: no wildcard, no `$`, no control character, bounded. */
+export const topicIsSound = (topic: string): boolean => textIsSound(topic) && !/[+#]/.test(topic)
+
+/** True for a filter that may be subscribed to, before the policy is asked: `$SYS` and `$share` are not. */
+export const filterIsSound = (filter: string): boolean => textIsSound(filter)
+
+/** True for a client id that may be used at all. */
+export const clientIdIsSound = (id: string): boolean =>
+  id.length <= CLIENT_ID_LENGTH_MAX && SOUND_CLIENT_ID.test(id)
+
+function textIsSound(text: string): boolean {
+  if (text.length === 0 || text.length > TOPIC_LENGTH_MAX || text.startsWith('$')) return false
+  return SOUND_TEXT.test(text) && text.split('/').length <= TOPIC_LEVELS_MAX
+}
+
+/** True where the filter matches the topic (MQTT 3.1.1, section 4.7). */
+export function filterMatches(filter: string, topic: string): boolean {
+  const levels = topic.split('/')
+  const wanted = filter.split('/')
+  // [MQTT-4.7.2-1]: a wildcard at the first level never matches a topic that begins with `$`.
+  if (topic.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false
+  for (const [at, want] of wanted.entries()) {
+    if (want === '#') return true
+    if (at >= levels.length || (want !== '+' && want !== levels[at])) return false
+  }
+  return wanted.length === levels.length
+}
