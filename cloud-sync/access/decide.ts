@@ -1,30 +1,46 @@
-import type { DeviceId, MemberName, OrgId, SensorName } from '../contract/index.ts'
+import type { MemberName, PolicySnapshot } from '../contract/index.ts'
+import type { Action, Decision, Principal, Resource } from './question.ts'
+import { type Asker, judge, type Matter } from './rules.ts'
 
-/** Who asks: a member or key of an organisation. */
-export interface Principal {
-  readonly org: OrgId
-  /** Login name after the colon: a member's or an API key's. */
-  readonly name: MemberName
+/**
+ * May `principal` do `action` to `resource`? Pure, whatever the order of the snapshot's lists; whatever the snapshot
+ * does not say is refused, and so is everything without a snapshot.
+ */
+export function decide({
+  principal,
+  action,
+  resource,
+  snapshot,
+}: {
+  readonly principal: Principal
+  readonly action: Action
+  readonly resource: Resource
+  readonly snapshot: PolicySnapshot | undefined
+}): Decision {
+  if (snapshot === undefined) return { allowed: false, because: 'no-policy' }
+  return judge(askersIn(snapshot, principal), action, matterIn(snapshot, resource))
 }
 
-export const ACTIONS = [
-  'gateway.status',
-  'device.status',
-  'data.read',
-  'device.operate',
-  'usage.read',
-] as const
-export type Action = (typeof ACTIONS)[number]
+/** Everyone the name stands for: the member, and the members of keys with that name. */
+function askersIn(snapshot: PolicySnapshot, { org, name }: Principal): Asker[] {
+  if (!snapshot.organisations.some((known) => known.id === org)) return []
+  const membersCalled = (wanted: MemberName): Asker[] =>
+    snapshot.members
+      .filter((member) => member.org === org && member.name === wanted)
+      .map(({ role }) => ({ org, name: wanted, role, key: null }))
+  const keys = snapshot.keys.filter((key) => key.org === org && key.name === name)
+  const behindKeys = keys.flatMap(({ member }) => {
+    const behind = membersCalled(member).map((asker) => ({ ...asker, key: name }))
+    return behind.length > 0 ? behind : [{ org, name: member, role: null, key: name }]
+  })
+  return [...membersCalled(name), ...behindKeys]
+}
 
-export type Resource =
-  | { readonly kind: 'gateway' }
-  | { readonly kind: 'device'; readonly device: DeviceId }
-  | { readonly kind: 'sensor'; readonly device: DeviceId; readonly sensor: SensorName }
-
-/** A refusal is a value; every path that allows is named. */
-export type Decision =
-  | { readonly allowed: true; readonly via: readonly string[] }
-  | {
-      readonly allowed: false
-      readonly because: 'no-policy' | 'unknown-principal' | 'unknown-resource' | 'not-shared' | 'role'
-    }
+function matterIn(snapshot: PolicySnapshot, resource: Resource): Matter {
+  const host = snapshot.gatewayOrg
+  if (resource.kind === 'gateway') return { kind: 'gateway', host, owners: [host], shares: [], sensor: null }
+  const { device, kind } = resource
+  const owners = snapshot.devices.filter(({ id }) => id === device).map(({ org }) => org)
+  const shares = snapshot.shares.filter((share) => share.device === device)
+  return { kind, host, owners, shares, sensor: kind === 'sensor' ? resource.sensor : null }
+}

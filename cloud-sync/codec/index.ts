@@ -5,6 +5,7 @@ export {
   generateKeyPair,
   keyIdOf,
   type SigningKey,
+  sameHash,
   sha256,
   shardOf,
   signingKey,

@@ -5,6 +5,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
   sign,
+  timingSafeEqual,
   verify,
 } from 'node:crypto'
 import type { GatewayId, Hash } from '../contract/index.ts'
@@ -15,6 +16,9 @@ export const SIGNATURE_BYTES = 64
 
 /** SHA-256, hex. */
 export const sha256 = (bytes: Uint8Array): Hash => createHash('sha256').update(bytes).digest('hex') as Hash
+
+/** Whether two hashes are the same, in constant time. */
+export const sameHash = (a: Hash, b: Hash): boolean => timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
 /** A fresh Ed25519 pair: private as PKCS8 PEM text, public as 32 raw bytes in base64. */
 export function generateKeyPair(): { privateKey: string; publicKey: string } {

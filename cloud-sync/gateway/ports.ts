@@ -1,4 +1,4 @@
-import type { Ack, Epoch, GatewayStatus, Stream } from '../contract/index.ts'
+import type { Ack, Epoch, GatewayStatus, Keyset, Stream } from '../contract/index.ts'
 
 /** A message body exactly as stored; signing it again gives the same bytes (Ed25519 is deterministic). */
 export interface StoredBatch {
@@ -36,6 +36,8 @@ export type PolicyOutcome =
 export interface MembershipSink {
   /** Version in force; 0 where there is none. */
   version(): number
+  /** Newest root-signed keyset seen, also one that came with a snapshot already known; undefined where there is none. */
+  keyset(): Keyset | undefined
   /** The bytes as they came from any carrier. */
   apply(message: Uint8Array): Promise<PolicyOutcome>
 }

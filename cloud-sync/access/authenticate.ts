@@ -1,0 +1,51 @@
+import { type Hash, MemberName, OrgId, type PolicySnapshot, ZERO_HASH } from '../contract/index.ts'
+import type { Principal } from './question.ts'
+
+export type Authenticated =
+  | { readonly ok: true; readonly principal: Principal }
+  | { readonly ok: false; readonly because: 'no-policy' | 'bad-credentials' }
+
+export interface LoginQuestion {
+  readonly snapshot: PolicySnapshot | undefined
+  /** `org-handle:name`, as it came. */
+  readonly username: string
+  /** SHA-256 of the key as it came. */
+  readonly keyHash: Hash
+  /** Compares in constant time; `codec.sameHash`. */
+  readonly equal: (a: Hash, b: Hash) => boolean
+}
+
+/**
+ * Who logs in with an API key, decided from the snapshot alone. An unknown name costs a comparison too and gets the
+ * same answer as a wrong key, so that nobody learns which names there are.
+ */
+export function authenticate({ snapshot, username, keyHash, equal }: LoginQuestion): Authenticated {
+  if (snapshot === undefined) return { ok: false, because: 'no-policy' }
+  const principal = parseLogin(username)
+  const { org, name } = principal ?? { org: '', name: '' }
+  const hashes = snapshot.keys
+    .filter((key) => key.org === org && key.name === name && hasMember(snapshot, key))
+    .map(({ hash }) => hash)
+  // Every candidate is compared, whichever is right: a rotation gives one name two keys for a while.
+  const right = (hashes.length === 0 ? [ZERO_HASH] : hashes).filter((hash) => equal(hash, keyHash))
+  if (principal === undefined || hashes.length === 0 || right.length === 0) {
+    return { ok: false, because: 'bad-credentials' }
+  }
+  return { ok: true, principal }
+}
+
+/** A key dies with its member and with its organisation. */
+function hasMember(snapshot: PolicySnapshot, key: PolicySnapshot['keys'][number]): boolean {
+  return (
+    snapshot.organisations.some(({ id }) => id === key.org) &&
+    snapshot.members.some(({ org, name }) => org === key.org && name === key.member)
+  )
+}
+
+function parseLogin(username: string): Principal | undefined {
+  const [org, name, ...more] = username.split(':')
+  const parsedOrg = OrgId.safeParse(org)
+  const parsedName = MemberName.safeParse(name)
+  if (!parsedOrg.success || !parsedName.success || more.length > 0) return undefined
+  return { org: parsedOrg.data, name: parsedName.data }
+}
