@@ -79,9 +79,9 @@ module.exports = {
       'agent/storage|cloud-sync/cloud/storage|broker/persistence',
       'node_modules/better-sqlite3',
     ),
-    owner('one-owner-for-serialport', 'hardware', 'node_modules/@?serialport'),
-    owner('one-owner-for-aedes', 'broker', 'node_modules/aedes'),
-    owner('one-owner-for-mqtt', 'cloud-sync|agent/cli/demo', 'node_modules/mqtt/'),
+    owner('one-owner-for-serialport', 'hardware', '(^|node_modules/)@?serialport'),
+    owner('one-owner-for-aedes', 'broker', '(^|node_modules/)aedes($|/)'),
+    owner('one-owner-for-mqtt', 'cloud-sync|agent/cli/demo', '(^|node_modules/)mqtt($|/)'),
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     {
       name: 'no-dev-dependencies-in-product',
