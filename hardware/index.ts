@@ -1,4 +1,12 @@
 export * from './config.ts'
 export * from './errors.ts'
-export type { Calibration } from './profile/calibration.ts'
+export {
+  type Alarm,
+  type Calibration,
+  type Channel,
+  loadProfile,
+  type Profile,
+  type Resolution,
+  senmlUnit,
+} from './profile/index.ts'
 export type * from './reading.ts'

@@ -7,3 +7,17 @@ export interface Calibration {
   /** Names as the profile's expressions use them after `cal.`. */
   readonly values: Readonly<Record<string, number>>
 }
+
+/** The calibration in force at a time: the newest that has begun, of two that begin together the higher version. */
+export function calibrationAt(versions: readonly Calibration[], at: number): Calibration | undefined {
+  let best: Calibration | undefined
+  for (const one of versions) {
+    if (one.validFrom > at) continue
+    const newer =
+      best === undefined ||
+      one.validFrom > best.validFrom ||
+      (one.validFrom === best.validFrom && one.version > best.version)
+    if (newer) best = one
+  }
+  return best
+}

@@ -1,0 +1,6 @@
+export * from './block.ts'
+export { crc16 } from './checksum.ts'
+export * from './framing.ts'
+export * from './pdu.ts'
+export * from './protocol.ts'
+export * from './value.ts'

@@ -1,0 +1,8 @@
+export type { Calibration } from './calibration.ts'
+export type { Resolution } from './decimal.ts'
+export type { NeighbourRef } from './expression/parse.ts'
+export { loadProfile } from './load.ts'
+export type { Alarm, Channel, Identify, Limits, Profile } from './profile.ts'
+export { protocolOf } from './protocol-of.ts'
+export { type NeighbourValue, type PollResult, readingsOf } from './readings.ts'
+export { senmlUnit } from './units.ts'
