@@ -1,0 +1,194 @@
+import type { DeviceStats } from '../events.ts'
+import type { Step } from '../protocol.ts'
+import type { Reading, Reason } from '../reading.ts'
+import type { AttemptResult } from './attempt.ts'
+import type { PolledDevice } from './device.ts'
+import {
+  type DeviceHealth,
+  type DeviceInput,
+  LOST_AFTER_FAILURES,
+  NEW_DEVICE,
+  nextDeviceHealth,
+} from './health.ts'
+import type { PollerPorts } from './ports.ts'
+import { type Job, afterAnswer, afterLoss, afterSilence, firstJob, postponed } from './scheduler.ts'
+import { slotOffsetMs } from './slots.ts'
+import { NO_THINK_TIMES, type Patience, type ThinkTimes, patience, withAnswer } from './timeout.ts'
+import { type Trigger, triggerOf } from './trigger.ts'
+
+/** A device that stays busy through so many polls in a row gives a bad reading. */
+const BUSY_TRIES_MAX = 3
+
+export interface StationConfig {
+  readonly lineId: string
+  readonly ports: PollerPorts
+  readonly splits: readonly string[]
+}
+
+/** What the poller remembers of one device between polls. */
+export class Station {
+  readonly device: PolledDevice
+  readonly #config: StationConfig
+  readonly #splits: Set<string>
+  job: Job
+  #trigger: Trigger
+  #health: DeviceHealth = NEW_DEVICE
+  #times: ThinkTimes = NO_THINK_TIMES
+  #busyTries = 0
+  #lineAwayTold = false
+  #polls = 0
+  #failures = 0
+  #lastAnswerAt: number | null = null
+
+  constructor(device: PolledDevice, config: StationConfig) {
+    this.device = device
+    this.#config = config
+    this.#splits = new Set(config.splits)
+    this.#trigger = this.#plan()
+    // Devices that one trigger serves share a slot; all others are spread.
+    const slotName = this.#trigger.key === null ? device.id : `${config.lineId} ${this.#trigger.key}`
+    const offsetMs = slotOffsetMs(slotName, device.everyMs)
+    const urgency = device.alarms ? 'alarm' : 'normal'
+    this.job = firstJob({ device: device.id, everyMs: device.everyMs, offsetMs, urgency }, this.#nowMs())
+  }
+
+  get trigger(): Trigger {
+    return this.#trigger
+  }
+
+  /** Tells the state once at start, so that whoever listens knows every device. */
+  announce(): void {
+    this.#tell()
+  }
+
+  /** At once, then in its slots; back-offs forgotten. */
+  beginAnew(atMs: number): void {
+    this.#lineAwayTold = false
+    this.#busyTries = 0
+    this.job = { ...firstJob(this.job, atMs), missed: this.job.missed }
+  }
+
+  /** What to send now. A device that fails is asked for another block first each time, in case one alone is mute. */
+  steps(): readonly Step[] {
+    const { rest } = this.#trigger
+    const turn = this.#health.failures % Math.max(1, rest.length)
+    if (turn === 0 || rest.some((step) => step.kind !== 'exchange' || step.channels.length === 0)) return rest
+    return [...rest.slice(turn), ...rest.slice(0, turn)]
+  }
+
+  /** Exchanges without an answer that end a poll: a well device may have one mute block, a failing one costs little. */
+  get silencesMax(): number {
+    return this.#health.failures === 0 ? 2 : 1
+  }
+
+  /** How long to wait for an answer of `rxMs` on the wire. */
+  patience(rxMs: number, which: 'first' | 'again'): Patience {
+    const trusted = which === 'first' && this.#health.failures === 0
+    const { timeoutMs: ceilingMs, lateMs } = this.device
+    return patience(this.#times, { ceilingMs, lateMs, rxMs, trusted })
+  }
+
+  answered(tookMs: number, rxMs: number): void {
+    this.#times = withAnswer(this.#times, tookMs, rxMs)
+  }
+
+  /** Takes in what a poll brought: readings out, health, the next turn. `begunMs` is monotonic. */
+  settle(result: AttemptResult, begunMs: number): void {
+    this.#polls += 1
+    if (result.splits.length > 0) this.#learn(result.splits)
+    const { busyRetryMs } = this.device
+    if (result.verdict === 'busy' && busyRetryMs > 0 && this.#busyTries < BUSY_TRIES_MAX) {
+      this.#busyTries += 1
+      this.job = postponed(this.job, this.#nowMs() + busyRetryMs)
+      return
+    }
+    this.#busyTries = 0
+    this.#judge(result)
+    this.#schedule(result, begunMs)
+    this.#give(result)
+  }
+
+  /** Due, but the line is away: one bad reading each time that the line goes, then nothing until it is back. */
+  lineAway(): void {
+    this.job = { ...this.job, class: this.job.urgency, dueMs: Infinity }
+    if (this.#lineAwayTold) return
+    const reason: Reason = 'line-lost'
+    const failed = new Map(this.device.channels.map((channel) => [channel, reason]))
+    const sentMs = this.#nowMs()
+    const result: AttemptResult = { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, splits: [] }
+    this.#judge(result)
+    this.#give(result)
+  }
+
+  report(): DeviceStats {
+    return {
+      line: this.#config.lineId,
+      state: this.#health.state,
+      reason: this.#health.reason,
+      polls: this.#polls,
+      failures: this.#failures,
+      missedSlots: this.job.missed,
+      lastAnswerAt: this.#lastAnswerAt,
+    }
+  }
+
+  #plan(): Trigger {
+    const { address, channels, profileKey, protocol } = this.device
+    return triggerOf(protocol.plan(address, channels, this.#splits), profileKey)
+  }
+
+  #learn(channels: readonly string[]): void {
+    for (const channel of channels) this.#splits.add(channel)
+    this.#trigger = this.#plan()
+    const at = this.#config.ports.clock.wall()
+    this.#config.ports.onEvent({ kind: 'splits', at, device: this.device.id, channels: [...this.#splits] })
+  }
+
+  #judge(result: AttemptResult): void {
+    const before = this.#health
+    this.#health = nextDeviceHealth(before, healthInput(result, this.#nowMs()))
+    if (result.verdict === 'silent' || result.verdict === 'line-lost') this.#failures += 1
+    else this.#lastAnswerAt = this.#config.ports.clock.wall()
+    if (this.#health.state !== before.state) this.#tell()
+  }
+
+  #schedule(result: AttemptResult, begunMs: number): void {
+    const { clock, random } = this.#config.ports
+    const now = { monoMs: clock.now(), wallMs: clock.wall() }
+    if (result.verdict !== 'silent') this.job = afterAnswer(this.job, begunMs, now)
+    else if (this.#health.failures < LOST_AFTER_FAILURES) this.job = afterSilence(this.job, begunMs, now)
+    else this.job = afterLoss(this.job, now.monoMs, random)
+  }
+
+  #give(result: AttemptResult): void {
+    this.#lineAwayTold = result.verdict === 'line-lost'
+    const takenAt = result.takenAt ?? this.#config.ports.clock.wall()
+    const readings: Reading[] = this.device.readings({ takenAt, raw: result.raw, failed: result.failed })
+    this.#config.ports.onReadings(readings)
+  }
+
+  #tell(): void {
+    const { state, reason } = this.#health
+    const at = this.#config.ports.clock.wall()
+    const { lineId: line, ports } = this.#config
+    ports.onEvent({ kind: 'device', at, device: this.device.id, line, state, reason })
+  }
+
+  #nowMs(): number {
+    return this.#config.ports.clock.now()
+  }
+}
+
+function healthInput(result: AttemptResult, atMs: number): DeviceInput {
+  const [reason = 'timeout'] = result.failed.values()
+  switch (result.verdict) {
+    case 'whole':
+      return { kind: 'answered', atMs }
+    case 'partly':
+    case 'busy':
+      return { kind: 'partly', atMs, reason }
+    case 'silent':
+    case 'line-lost':
+      return { kind: 'silent', atMs, reason }
+  }
+}
