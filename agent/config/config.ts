@@ -1,0 +1,222 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { LineCounter, parseDocument, visit } from 'yaml'
+import type {
+  DeviceId,
+  GatewayId,
+  Hash,
+  MemberName,
+  OrgId,
+  Role,
+  WorkspaceId,
+} from '../../cloud-sync/contract/index.ts'
+import type { Calibration, DeviceConfig, LineConfig } from '../../hardware/index.ts'
+import { AgentError } from '../errors.ts'
+import { crossCheck } from './cross-check.ts'
+import { ConfigError, type ConfigFault, faultsOf, Locator } from './fault.ts'
+import { type ProfileReader, profileReader } from './profile-file.ts'
+import { ConfigFile } from './schema.ts'
+
+const CONFIG_BYTES_MAX = 1024 * 1024
+
+/** Everything a gateway is told, checked, complete, frozen. Paths are absolute, durations milliseconds. */
+export interface Config {
+  readonly gateway: { readonly id: GatewayId; readonly dataDir: string }
+  readonly lines: readonly LineConfig[]
+  readonly devices: readonly ConfiguredDevice[]
+  readonly broker: { readonly listen: readonly string[]; readonly anonymous: 'none' | 'read' }
+  /** null = the gateway works alone. */
+  readonly cloud: CloudConfig | null
+  readonly console: { readonly host: string; readonly port: number } | null
+  /** Who may do what without a cloud; null with one, or where nobody is named. */
+  readonly local: LocalDirectory | null
+  readonly storage: {
+    readonly commitWindowMs: number
+    readonly maxBytes: number
+    readonly keepReadingsMs: number
+    readonly keepUsageMs: number
+  }
+  readonly usage: { readonly intervalMs: number }
+  readonly uplink: {
+    readonly keepaliveMs: number
+    readonly batchReadings: number
+    readonly batchAfterMs: number
+    readonly liveBytesPerSecond: number
+    readonly backfillBytesPerSecond: number
+  }
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+/** A device with what the hardware side needs and what it does not know: whose it is. */
+export interface ConfiguredDevice extends DeviceConfig {
+  readonly id: DeviceId
+  /** As it was written: a shipped profile's name or a file. */
+  readonly profileName: string
+  /** With a cloud these are a proposal only. */
+  readonly organisation: OrgId | null
+  readonly custodian: MemberName | null
+  readonly workspace: WorkspaceId | null
+}
+
+export interface CloudConfig {
+  readonly url: string
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+  /** The cloud's root public key, 32 bytes in base64. */
+  readonly trust: string
+}
+
+export interface LocalDirectory {
+  readonly organisation: { readonly id: OrgId; readonly name: string }
+  readonly users: readonly { readonly name: MemberName; readonly role: Role; readonly keyHash: Hash }[]
+}
+
+/** Where a text stands: `dir` resolves its relative paths, `name` is what faults call it. */
+export interface ConfigPlace {
+  readonly dir: string
+  readonly name?: string
+}
+
+/** Reads and checks a configuration file. @throws AgentError CONFIG_UNREADABLE, ConfigError (CONFIG_INVALID) */
+export function loadConfig(path: string): Config {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new AgentError('CONFIG_UNREADABLE', `cannot read ${path}`, { cause })
+  }
+  return parseConfig(text, { dir: dirname(resolve(path)), name: path })
+}
+
+/** Checks a configuration and completes it; names every fault at once. @throws ConfigError (CONFIG_INVALID) */
+export function parseConfig(text: string, { dir, name = 'configuration' }: ConfigPlace): Config {
+  if (text.length > CONFIG_BYTES_MAX) {
+    throw new ConfigError(name, [{ line: 1, column: 1, path: '', message: 'is larger than 1 MiB' }])
+  }
+  const { file, locate } = parseYaml(text, name)
+  const faults: ConfigFault[] = []
+  const parsed = ConfigFile.safeParse(file, { reportInput: true })
+  if (!parsed.success) faults.push(...parsed.error.issues.flatMap((issue) => faultsOf(issue, locate)))
+  const profiles = profileReader(dir)
+  crossCheck(file, { dir, profiles, report: (path, message) => faults.push(locate.fault(path, message)) })
+  if (!parsed.success || faults.length > 0) throw refusal(name, faults)
+  return frozen(complete(parsed.data, { dir, profiles }))
+}
+
+/** @throws ConfigError with every fault of the YAML itself */
+function parseYaml(text: string, name: string): { file: unknown; locate: Locator } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines, prettyErrors: false })
+  const faults = document.errors.map(({ message, pos }): ConfigFault => {
+    const { line, col } = lines.linePos(pos[0])
+    return { line, column: col, path: '', message }
+  })
+  visit(document, {
+    // An alias can make a small file expand without end, and nothing here is worth writing once for two places.
+    Alias: (_key, { range }) => {
+      const { line, col } = lines.linePos(range?.[0] ?? 0)
+      faults.push({ line, column: col, path: '', message: 'aliases (*name) are not taken' })
+    },
+  })
+  if (faults.length > 0) throw refusal(name, faults)
+  return { file: document.toJS() ?? {}, locate: new Locator(document, lines) }
+}
+
+const refusal = (name: string, faults: ConfigFault[]): ConfigError =>
+  new ConfigError(
+    name,
+    faults.sort((a, b) => a.line - b.line || a.column - b.column),
+  )
+
+interface Surroundings {
+  readonly dir: string
+  readonly profiles: ProfileReader
+}
+
+function complete(file: ConfigFile, { dir, profiles }: Surroundings): Config {
+  const { gateway, broker, storage, usage, uplink, log } = file
+  const local = file.organisation === undefined ? null : localOf(file.organisation, file.users)
+  return {
+    gateway: { id: gateway.id, dataDir: resolve(dir, gateway.dataDir) },
+    lines: file.lines.map(lineOf),
+    devices: file.devices.map((device) => deviceOf(device, profiles, local?.organisation.id)),
+    broker,
+    cloud: file.cloud === undefined ? null : cloudOf(file.cloud, dir),
+    console: file.console === undefined ? null : hostAndPort(file.console.listen),
+    local,
+    storage: {
+      commitWindowMs: storage.commitWindow,
+      maxBytes: storage.maxBytes,
+      keepReadingsMs: storage.keepReadings,
+      keepUsageMs: storage.keepUsage,
+    },
+    usage: { intervalMs: usage.interval },
+    uplink: {
+      keepaliveMs: uplink.keepalive,
+      batchReadings: uplink.batchReadings,
+      batchAfterMs: uplink.batchAfter,
+      liveBytesPerSecond: uplink.liveBytesPerSecond,
+      backfillBytesPerSecond: uplink.backfillBytesPerSecond,
+    },
+    log,
+  }
+}
+
+function lineOf({ id, baud, format, path, usb, tcp }: ConfigFile['lines'][number]): LineConfig {
+  if (usb !== undefined) {
+    const { vendor, product, serial } = usb
+    const port = { kind: 'usb', vendor, product, ...(serial === undefined ? {} : { serial }) } as const
+    return { id, baud, format, port }
+  }
+  if (tcp !== undefined) return { id, baud, format, port: { kind: 'tcp', ...hostAndPort(tcp) } }
+  return { id, baud, format, port: { kind: 'path', path: path ?? '' } }
+}
+
+function deviceOf(
+  device: ConfigFile['devices'][number],
+  profiles: ProfileReader,
+  home: OrgId | undefined,
+): ConfiguredDevice {
+  const profile = profiles(device.profile)
+  const calibrations: Calibration[] = device.calibrations
+  return {
+    id: device.id,
+    line: device.line,
+    address: device.address,
+    profileName: device.profile,
+    profile: profile.ok ? profile.text : '',
+    everyMs: device.every,
+    calibrations,
+    organisation: device.organisation ?? home ?? null,
+    custodian: device.custodian ?? null,
+    workspace: device.workspace ?? null,
+  }
+}
+
+function cloudOf({ url, trust, ...files }: NonNullable<ConfigFile['cloud']>, dir: string): CloudConfig {
+  const absolute = (file: string | undefined): string | null =>
+    file === undefined ? null : resolve(dir, file)
+  return { url, trust, ca: absolute(files.ca), cert: absolute(files.cert), key: absolute(files.key) }
+}
+
+const localOf = (
+  organisation: LocalDirectory['organisation'],
+  users: ConfigFile['users'],
+): LocalDirectory => ({
+  organisation,
+  users: users.map(({ name, role, keyHash }) => ({ name, role, keyHash })),
+})
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(':')
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) frozen(part)
+  }
+  return value
+}

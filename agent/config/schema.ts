@@ -1,0 +1,136 @@
+import { z } from 'zod'
+import {
+  BATCH_READINGS_MAX,
+  DeviceId,
+  GatewayId,
+  Hash,
+  MemberName,
+  OrgId,
+  PublicKey,
+  Role,
+  WorkspaceId,
+} from '../../cloud-sync/contract/index.ts'
+import { FORMATS } from '../../hardware/index.ts'
+import { byteSize, decimalNumber, duration, wholeNumber } from './quantity.ts'
+
+const DEVICES_MAX = 1_000
+const LINES_MAX = 64
+const LISTENERS_MAX = 8
+const USERS_MAX = 1_000
+const CALIBRATIONS_MAX = 100
+const FILE_NAME_MAX = 1_024
+
+const plain = z.string().regex(/^[a-z0-9-]{1,64}$/, 'lower case letters, digits and hyphens, 1 to 64')
+const fileName = z.string().min(1, 'is empty').max(FILE_NAME_MAX)
+const usbNumber = z.string().regex(/^[0-9A-Fa-f]{4}$/, 'four hexadecimal digits, as `lsusb` shows them')
+const hostAndPort = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be HOST:PORT')
+  .refine((text) => portOf(text) <= 65_535, 'the port must be at most 65535')
+const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-31T00:00:00Z' })
+  .transform(Date.parse)
+
+const line = z
+  .strictObject({
+    id: plain,
+    path: fileName.optional(),
+    usb: z
+      .strictObject({ vendor: usbNumber, product: usbNumber, serial: z.string().max(128).optional() })
+      .optional(),
+    tcp: hostAndPort.optional(),
+    baud: wholeNumber(50, 4_000_000).default(9_600),
+    format: z.enum(FORMATS).default('8N1'),
+  })
+  .refine(({ path, usb, tcp }) => [path, usb, tcp].filter((port) => port !== undefined).length === 1, {
+    error: 'give one of path, usb, tcp',
+    when: () => true,
+  })
+
+const calibration = z.strictObject({
+  version: wholeNumber(1, 1_000_000),
+  validFrom: instant.default(0),
+  values: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'not a name'), decimalNumber),
+})
+
+const device = z.strictObject({
+  id: DeviceId,
+  line: plain,
+  address: wholeNumber(1, 247),
+  profile: z
+    .string()
+    .regex(
+      /^([a-z0-9-]{1,64}\/[1-9]\d{0,5}|.{1,1000}\.ya?ml)$/,
+      'a name such as example-tilt/1, or a .yaml file',
+    ),
+  every: duration({ least: '100ms', most: '24h' }),
+  organisation: OrgId.optional(),
+  custodian: MemberName.optional(),
+  workspace: WorkspaceId.optional(),
+  calibrations: z.array(calibration).max(CALIBRATIONS_MAX).default([]),
+})
+
+const listener = z
+  .string()
+  .regex(/^tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be tcp://HOST:PORT')
+  .refine((text) => portOf(text) <= 65_535, 'the port must be at most 65535')
+
+const cloud = z
+  .strictObject({
+    url: z.string().regex(/^mqtts?:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$/, {
+      error: 'must be mqtts://HOST:PORT (or mqtt:// where the way there is trusted)',
+    }),
+    ca: fileName.optional(),
+    cert: fileName.optional(),
+    key: fileName.optional(),
+    trust: PublicKey,
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together')
+
+const user = z.strictObject({
+  name: MemberName,
+  organisation: OrgId.optional(),
+  role: Role,
+  keyHash: Hash,
+})
+
+/** gateway.yaml as it is written; every scalar is text. docs/configuration.md has a row for each key. */
+export const ConfigFile = z.strictObject({
+  gateway: z.strictObject({ id: GatewayId, dataDir: fileName }),
+  lines: z.array(line).max(LINES_MAX).default([]),
+  devices: z.array(device).max(DEVICES_MAX).default([]),
+  broker: z
+    .strictObject({
+      listen: z.array(listener).max(LISTENERS_MAX).default(['tcp://127.0.0.1:1883']),
+      anonymous: z.enum(['none', 'read']).default('none'),
+    })
+    .prefault({}),
+  cloud: cloud.optional(),
+  console: z.strictObject({ listen: hostAndPort }).optional(),
+  organisation: z.strictObject({ id: OrgId, name: z.string().min(1).max(128) }).optional(),
+  users: z.array(user).max(USERS_MAX).default([]),
+  storage: z
+    .strictObject({
+      commitWindow: duration({ least: '50ms', most: '10s' }).prefault('1s'),
+      maxBytes: byteSize({ least: '16MiB', most: '1000GiB' }).prefault('2GiB'),
+      keepReadings: duration({ least: '1h', most: '3650d' }).prefault('365d'),
+      keepUsage: duration({ least: '90d', most: '3650d' }).prefault('90d'),
+    })
+    .prefault({}),
+  usage: z.strictObject({ interval: duration({ least: '1s', most: '24h' }).prefault('1h') }).prefault({}),
+  uplink: z
+    .strictObject({
+      keepalive: duration({ least: '10s', most: '1h' }).prefault('900s'),
+      batchReadings: wholeNumber(1, BATCH_READINGS_MAX).prefault('1000'),
+      batchAfter: duration({ least: '100ms', most: '1h' }).prefault('10s'),
+      liveBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('64kB'),
+      backfillBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('32kB'),
+    })
+    .prefault({}),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+})
+export type ConfigFile = z.infer<typeof ConfigFile>
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}
