@@ -3,6 +3,16 @@ import type { Calibration } from './profile/calibration.ts'
 export const FORMATS = ['8N1', '8E1', '8O1', '8N2', '7N1', '7E1', '7O1', '7N2', '7E2', '7O2'] as const
 export type Format = (typeof FORMATS)[number]
 
+/** YAML reads an unquoted 8E1 as the number 80. */
+const FORMATS_AS_NUMBERS: ReadonlyMap<unknown, Format> = new Map([
+  [7e1, '7E1'],
+  [7e2, '7E2'],
+  [8e1, '8E1'],
+])
+
+/** Gives a format that a YAML parser took for a number its name back; everything else stays as it is. */
+export const formatName = (value: unknown): unknown => FORMATS_AS_NUMBERS.get(value) ?? value
+
 /** Where the bytes go: a device path, a USB identity that survives re-enumeration, or a serial device server. */
 export type LinePort =
   | { readonly kind: 'path'; readonly path: string }

@@ -25,7 +25,9 @@ export interface PolledDevice {
   readonly gapMs: number
   /** The longest that the device thinks before it answers. */
   readonly timeoutMs: number
-  /** How much later than that an answer may still come. */
+  /** Its usual time to begin an answer, for the line's time budget. */
+  readonly thinkMs: number
+  /** How much later than `timeoutMs` an answer may still come. */
   readonly lateMs: number
   /** After a busy answer ask again so much later; 0 = not before the next slot. */
   readonly busyRetryMs: number

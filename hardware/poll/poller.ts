@@ -6,7 +6,7 @@ import { type AttemptPorts, type AttemptResult, attempt } from './attempt.ts'
 import type { PolledDevice } from './device.ts'
 import { type LineHealth, type LineHealthState, type LineInput, NEW_LINE, nextLineHealth } from './health.ts'
 import type { PollerPorts } from './ports.ts'
-import { NEW_BUDGET, type Job, type ProbeBudget, askedNow, choose, mayRetry, spend } from './scheduler.ts'
+import { NEW_BUDGET, type Job, type ProbeBudget, choose, mayRetry, spend } from './scheduler.ts'
 import { Station } from './station.ts'
 
 /** Devices that share a trigger may be due this share of their interval apart. */
@@ -61,6 +61,8 @@ export class Poller {
     }
     signal.addEventListener('abort', onAbort, { once: true })
     const unlisten = line.onState((state, cause) => {
+      // A line that is closed in order is not a line in trouble.
+      if (this.#aborted) return
       this.#onLine({ kind: 'state', state }, cause)
       if (state === 'open') this.#beginAnew()
       this.#wake()
@@ -81,7 +83,7 @@ export class Poller {
   pollNow(device: string): boolean {
     const station = this.#stations.get(device)
     if (station === undefined) return false
-    station.job = askedNow(station.job, this.#ports.clock.now())
+    station.ask()
     this.#wake()
     return true
   }
@@ -119,6 +121,7 @@ export class Poller {
     const isProbe = job.class === 'probe' && job.probes > 0
     const beganMs = clock.now()
     const members = this.#together(lead)
+    for (const member of members) member.begin()
     if (await this.#trigger(lead)) {
       const triggeredMs = clock.now()
       for (const member of members) {

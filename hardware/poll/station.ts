@@ -11,7 +11,7 @@ import {
   nextDeviceHealth,
 } from './health.ts'
 import type { PollerPorts } from './ports.ts'
-import { type Job, afterAnswer, afterLoss, afterSilence, firstJob, postponed } from './scheduler.ts'
+import { type Job, afterAnswer, afterLoss, afterSilence, askedNow, firstJob, postponed } from './scheduler.ts'
 import { slotOffsetMs } from './slots.ts'
 import { NO_THINK_TIMES, type Patience, type ThinkTimes, patience, withAnswer } from './timeout.ts'
 import { type Trigger, triggerOf } from './trigger.ts'
@@ -36,6 +36,7 @@ export class Station {
   #times: ThinkTimes = NO_THINK_TIMES
   #busyTries = 0
   #lineAwayTold = false
+  #asked = false
   #polls = 0
   #failures = 0
   #lastAnswerAt: number | null = null
@@ -66,6 +67,17 @@ export class Station {
     this.#lineAwayTold = false
     this.#busyTries = 0
     this.job = { ...firstJob(this.job, atMs), missed: this.job.missed }
+  }
+
+  /** An operator wants a poll that begins from now on. */
+  ask(): void {
+    this.#asked = true
+    this.job = askedNow(this.job, this.#nowMs())
+  }
+
+  /** A poll begins: it serves whoever asked before. */
+  begin(): void {
+    this.#asked = false
   }
 
   /** What to send now. A device that fails is asked for another block first each time, in case one alone is mute. */
@@ -106,6 +118,7 @@ export class Station {
     this.#judge(result)
     this.#schedule(result, begunMs)
     this.#give(result)
+    if (this.#asked) this.ask()
   }
 
   /** Due, but the line is away: one bad reading each time that the line goes, then nothing until it is back. */

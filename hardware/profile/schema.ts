@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMATS } from '../config.ts'
+import { FORMATS, formatName } from '../config.ts'
 import { BYTE_ORDERS, READ_BITS_MAX, READ_REGISTERS_MAX, VALUE_TYPES } from '../modbus/index.ts'
 import { PROTOCOLS } from './profile.ts'
 
@@ -133,6 +133,7 @@ const LimitsEntry = z.strictObject({
   maxHole: z.int().min(0).max(READ_REGISTERS_MAX).default(8),
   gapMs: Ms.default(0),
   timeoutMs: Ms.min(10).default(500),
+  thinkMs: Ms.default(5),
   lateMs: Ms.default(300),
   busyRetryMs: Ms.default(1000),
   wake: z.enum(['none', 'retry']).default('none'),
@@ -145,7 +146,7 @@ export const ProfileFile = z.strictObject({
   protocol: z.enum(PROTOCOLS),
   line: z.strictObject({
     baud: z.int().min(50).max(4_000_000),
-    format: z.enum(FORMATS),
+    format: z.preprocess(formatName, z.enum(FORMATS)),
   }),
   limits: LimitsEntry.prefault({}),
   cycle: z.array(CycleEntry).max(CYCLE_STEPS_MAX).default([]),

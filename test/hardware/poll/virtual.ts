@@ -186,6 +186,7 @@ export function device(given: VirtualDevice): PolledDevice {
     alarms: false,
     gapMs: 4,
     timeoutMs: 500,
+    thinkMs: 5,
     lateMs: 300,
     busyRetryMs: 100,
     sleeps: false,

@@ -1,0 +1,75 @@
+import { crc16 } from '../../hardware/modbus/checksum.ts'
+
+const REQUEST_BYTES = 8
+const READ_HOLDING = 3
+
+/** One read that a device answered. */
+export interface Answered {
+  readonly address: number
+  readonly value: number
+  /** `performance.now()` of this process when the request had come, not the gateway's clock. */
+  readonly atMs: number
+}
+
+/** A port on which devices hear requests and answer. */
+export interface SlavePort {
+  send(bytes: Uint8Array, notBefore?: number): void
+  onBytes(listener: (bytes: Uint8Array, at: number) => void): () => void
+}
+
+/**
+ * Modbus RTU devices of our own, written against the standard and not with the product's code beyond its CRC: each
+ * answers a read of two holding registers at 0 with how often it was read so far, and keeps a log of it.
+ */
+export class CounterSlaves {
+  readonly log: Answered[] = []
+  /** Addresses that are silent. */
+  readonly dead = new Set<number>()
+  /** Answers this much after the request, ms. */
+  thinkMs = 0
+  readonly #addresses: ReadonlySet<number>
+  readonly #counters = new Map<number, number>()
+  #heard = Buffer.alloc(0)
+
+  constructor(addresses: Iterable<number>) {
+    this.#addresses = new Set(addresses)
+  }
+
+  /** Listens on a port; returns the way to stop. */
+  join(port: SlavePort): () => void {
+    return port.onBytes((bytes, at) => {
+      this.#heard = Buffer.concat([this.#heard, bytes]).subarray(-256)
+      if (this.#heard.length < REQUEST_BYTES) return
+      const frame = this.#heard.subarray(-REQUEST_BYTES)
+      if (crc16(frame, 0, 6) !== frame.readUInt16LE(6)) return
+      this.#heard = Buffer.alloc(0)
+      const answer = this.#answer(frame)
+      if (answer !== null) port.send(answer, at + this.thinkMs)
+    })
+  }
+
+  #answer(request: Buffer): Buffer | null {
+    const [address = 0, fn] = request
+    if (!this.#addresses.has(address) || this.dead.has(address) || fn !== READ_HOLDING) return null
+    const value = (this.#counters.get(address) ?? 0) + 1
+    this.#counters.set(address, value)
+    this.log.push({ address, value, atMs: performance.now() })
+    const answer = Buffer.alloc(9)
+    answer.set([address, READ_HOLDING, 4])
+    answer.writeUInt32BE(value, 3)
+    answer.writeUInt16LE(crc16(answer, 0, 7), 7)
+    return answer
+  }
+}
+
+/** The profile of such a device. */
+export const COUNTER_PROFILE = `
+profile: counter/1
+protocol: modbus-rtu
+line: { baud: 9600, format: 8E1 }
+limits: { timeoutMs: 500, thinkMs: 5 }
+channels:
+  - { id: count, read: { holding: 0 }, type: uint32, order: ABCD, unit: "1" }
+examples:
+  - { request: "01 03 0000 0002 crc", reply: "01 03 04 0000 002A crc", values: { count: 42 } }
+`
