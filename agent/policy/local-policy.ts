@@ -1,0 +1,170 @@
+import type {
+  BrokerPolicy,
+  ConnectAnswer,
+  Credentials,
+  Principal as BrokerPrincipal,
+  PublishQuestion,
+} from '../../broker/index.ts'
+import {
+  type Action,
+  authenticate,
+  type CompiledPolicy,
+  compilePolicy,
+  type Principal,
+  type Resource,
+} from '../../cloud-sync/access/index.ts'
+import { sameHash, sha256 } from '../../cloud-sync/codec/index.ts'
+import {
+  type GatewayId,
+  type Hash,
+  type LocalTopic,
+  type PolicySnapshot,
+  parseLocalTopic,
+} from '../../cloud-sync/contract/index.ts'
+
+/** Who stands behind a connection to the gateway's own broker. */
+export type LocalPrincipal = Member | Anonymous
+
+/** A program that logged in with an API key. The id holds the membership's incarnation: who comes back is another. */
+interface Member extends BrokerPrincipal {
+  readonly kind: 'member'
+  readonly username: string
+  readonly keyHash: Hash
+  readonly who: Principal
+}
+
+interface Anonymous extends BrokerPrincipal {
+  readonly kind: 'anonymous'
+}
+
+const ANONYMOUS: Anonymous = { id: 'anonymous', kind: 'anonymous' }
+
+export interface LocalPolicyOptions {
+  readonly gateway: GatewayId
+  readonly anonymous: 'none' | 'read'
+}
+
+/**
+ * The gateway's answers to its own broker, from the last snapshot alone and with no network. No snapshot = nobody
+ * gets anything. What was decided for a delivery is remembered until the next snapshot.
+ */
+export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
+  readonly #options: LocalPolicyOptions
+  #snapshot: PolicySnapshot | undefined
+  #policy: CompiledPolicy | undefined
+  #decided = new WeakMap<LocalPrincipal, Map<string, boolean>>()
+
+  constructor(options: LocalPolicyOptions) {
+    this.#options = options
+  }
+
+  /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */
+  apply(snapshot: PolicySnapshot | undefined): void {
+    this.#snapshot = snapshot
+    this.#policy = snapshot === undefined ? undefined : compilePolicy(snapshot)
+    this.#decided = new WeakMap()
+  }
+
+  /** True for a principal that could not log in any more with what it logged in with, for `closeSessions`. */
+  readonly isGone = (principal: LocalPrincipal): boolean => {
+    if (this.#snapshot === undefined) return true
+    if (principal.kind === 'anonymous') return this.#options.anonymous === 'none'
+    return this.#member(principal.username, principal.keyHash)?.id !== principal.id
+  }
+
+  connect({ username, password }: Credentials): Promise<ConnectAnswer<LocalPrincipal>> {
+    return Promise.resolve(this.#logIn(username, password))
+  }
+
+  mayPublish(principal: LocalPrincipal, { topic, retain }: PublishQuestion): 'allow' | 'quarantine' {
+    const parsed = this.#parse(topic)
+    if (parsed === undefined || principal.kind === 'anonymous') return 'quarantine'
+    // A retained command would be carried out again by whoever subscribes later.
+    const allowed =
+      parsed.what === 'in' || (parsed.what === 'command' && !retain)
+        ? this.#decide(principal, 'device.operate', { kind: 'device', device: parsed.device })
+        : false
+    return allowed ? 'allow' : 'quarantine'
+  }
+
+  /** Wildcards are welcome where they can meet this gateway's topics: each delivery is asked anyway. */
+  maySubscribe(principal: LocalPrincipal, filter: string): boolean {
+    if (this.isGone(principal)) return false
+    if (!/[+#]/.test(filter)) return this.#mayReceive(principal, this.#parse(filter))
+    const [root = '', gateway = '#'] = filter.split('/')
+    if (root === '#') return true
+    return ['headgate', '+'].includes(root) && [this.#options.gateway, '+', '#'].includes(gateway)
+  }
+
+  mayReceive(principal: LocalPrincipal, topic: string): boolean {
+    const decided = this.#decided.get(principal) ?? new Map<string, boolean>()
+    this.#decided.set(principal, decided)
+    // Only topics that were published come here, so what is remembered is bounded by what there is.
+    const allowed = decided.get(topic) ?? this.#mayReceive(principal, this.#parse(topic))
+    decided.set(topic, allowed)
+    return allowed
+  }
+
+  #logIn(username: string | null, password: Uint8Array | null): ConnectAnswer<LocalPrincipal> {
+    if (this.#snapshot === undefined) return { allowed: false, because: 'unavailable' }
+    if (username === null) {
+      if (this.#options.anonymous === 'read') return { allowed: true, principal: ANONYMOUS }
+      return { allowed: false, because: 'not-authorised' }
+    }
+    const principal = this.#member(username, sha256(password ?? new Uint8Array()))
+    if (principal === undefined) return { allowed: false, because: 'bad-credentials' }
+    return { allowed: true, principal }
+  }
+
+  #member(username: string, keyHash: Hash): Member | undefined {
+    const snapshot = this.#snapshot
+    const answer = authenticate({ snapshot, username, keyHash, equal: sameHash })
+    if (snapshot === undefined || !answer.ok) return undefined
+    const { org, name } = answer.principal
+    const key = snapshot.keys.find((k) => k.org === org && k.name === name && sameHash(k.hash, keyHash))
+    const member = snapshot.members.find((m) => m.org === org && m.name === key?.member)
+    if (member === undefined) return undefined
+    const id = `${username}/${member.name}/${member.incarnation}`
+    return { id, kind: 'member', username, keyHash, who: answer.principal }
+  }
+
+  #parse(topic: string): LocalTopic | undefined {
+    const parsed = parseLocalTopic(topic)
+    return parsed?.gateway === this.#options.gateway ? parsed : undefined
+  }
+
+  #mayReceive(principal: LocalPrincipal, topic: LocalTopic | undefined): boolean {
+    if (topic === undefined) return false
+    if (principal.kind === 'anonymous') return this.#mayReceiveAnonymously(topic)
+    switch (topic.what) {
+      case 'gateway-status':
+        return this.#decide(principal, 'gateway.status', { kind: 'gateway' })
+      case 'device-status':
+        return this.#decide(principal, 'device.status', { kind: 'device', device: topic.device })
+      case 'readings':
+        return this.#decide(principal, 'data.read', {
+          kind: 'sensor',
+          device: topic.device,
+          sensor: topic.sensor,
+        })
+      case 'in':
+        return this.#decide(principal, 'data.read', { kind: 'device', device: topic.device })
+      case 'command':
+      case 'command-result':
+        return this.#decide(principal, 'device.operate', { kind: 'device', device: topic.device })
+    }
+  }
+
+  /** Readings of the gateway's own organisation, nothing else: no status, no guest's device. */
+  #mayReceiveAnonymously(topic: LocalTopic): boolean {
+    const snapshot = this.#snapshot
+    if (snapshot === undefined || this.#options.anonymous === 'none' || topic.what !== 'readings')
+      return false
+    const owners = snapshot.devices.filter(({ id }) => id === topic.device)
+    return owners.length > 0 && owners.every(({ org }) => org === snapshot.gatewayOrg)
+  }
+
+  #decide({ who }: Member, action: Action, resource: Resource): boolean {
+    return this.#policy?.decide(who, action, resource).allowed ?? false
+  }
+}
