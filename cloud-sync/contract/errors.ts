@@ -7,6 +7,9 @@ export const SYNC_ERRORS = {
   POLICY_REFUSED: 'The snapshot is older, for another gateway, or not signed by cloud.trust.',
   CLOUD_CONFIG_INVALID: 'Correct the lines named above.',
   CLOUD_DATABASE_NEWER: 'Install the version that wrote this database, or a newer one.',
+  CLOUD_DATABASE_UNSAFE: 'Put dataDir on a local disk; this file system cannot promise that a commit lasts.',
+  CLOUD_KEYS_DAMAGED:
+    'Put the files of dataDir/keys back from your backup; new ones would be strangers to every gateway.',
   CLOUD_DIRECTORY_INVALID: 'Correct the entries named above.',
   CLOUD_LISTEN_FAILED: 'Another program may hold the port; choose another in `listen`.',
 } as const

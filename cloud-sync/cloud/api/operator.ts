@@ -1,0 +1,118 @@
+import { type HttpBindings } from '@hono/node-server'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { stream } from 'hono/streaming'
+import { BATCH_READINGS_MAX, GatewayId, type Value } from '../../contract/index.ts'
+import { decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
+import { DirectoryChange, type Directory } from '../directory/index.ts'
+import { verifyGateway } from '../ledger/index.ts'
+import {
+  chunksOf,
+  type CloudDatabase,
+  findChannels,
+  quarantined,
+  readingCounts,
+  recordsOf,
+  registersOf,
+  type StreamPosition,
+  streamsOf,
+} from '../storage/index.ts'
+import { ApiError, checked } from './problem.ts'
+
+export interface OperatorSettings {
+  readonly db: CloudDatabase
+  readonly directory: Directory
+  readonly token: string
+  /** Figures of the running parts. */
+  readonly counts: () => object
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+
+/** Everything, for whoever runs the cloud: only from this machine, only with the token of `dataDir/operator.token`. */
+export function operatorRoutes(settings: OperatorSettings): Hono {
+  const { db, directory } = settings
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.use(guard(settings.token))
+  const gatewayOf = (query: Record<string, string>): GatewayId => checked(GatewayId, query['gateway'])
+
+  app.get('/counts', (c) => c.json(settings.counts()))
+
+  app.get('/ledger', async (c) => {
+    const gateway = gatewayOf(c.req.query())
+    const streams = await streamsOf(db.read, gateway)
+    const readings = await readingCounts(db.read, gateway)
+    return c.json({
+      gateway,
+      streams: await Promise.all(streams.map((position) => streamShown(db, position))),
+      readings,
+      quarantine: await quarantined(db.read, gateway),
+    })
+  })
+
+  app.get('/records', (c) => {
+    const gateway = gatewayOf(c.req.query())
+    return stream(c, async (out) => {
+      for (const position of await streamsOf(db.read, gateway)) {
+        if (position.stream !== 'usage') continue
+        for await (const { bytes, ...row } of recordsOf(db.read, position)) {
+          await out.writeln(JSON.stringify({ ...row, bytes: Buffer.from(bytes).toString('base64') }))
+        }
+      }
+    })
+  })
+
+  app.get('/readings', (c) => {
+    const gateway = gatewayOf(c.req.query())
+    c.header('Content-Type', 'application/x-ndjson')
+    return stream(c, async (out) => {
+      for (const { id, epoch, stream: name, def } of await findChannels(db.read, { gateway })) {
+        const { device, sensor, channel, org } = def
+        for await (const chunk of chunksOf(db.read, id)) {
+          const lines = decodeColumns(chunk.data, BATCH_READINGS_MAX).map(
+            ({ takenAt, value, quality, reason }) => {
+              const place = { epoch, stream: name, seq: chunk.seq, device, sensor, channel, org }
+              return JSON.stringify({ ...place, takenAt, value: plain(value), quality, reason })
+            },
+          )
+          await out.write(`${lines.join('\n')}\n`)
+        }
+      }
+    })
+  })
+
+  app.get('/verify', async (c) => c.json(await verifyGateway(db.read, gatewayOf(c.req.query()))))
+
+  app.post('/directory', async (c) => {
+    const change = checked(DirectoryChange, await c.req.json().catch(() => undefined))
+    const outcome = await directory.change('operator', change)
+    if (!outcome.done) throw new ApiError('API_CONFLICT', `refused: ${outcome.because}`)
+    return c.json({ gateways: outcome.gateways })
+  })
+  return app as unknown as Hono
+}
+
+function guard(token: string): MiddlewareHandler<{ Bindings: HttpBindings }> {
+  const expected = sha256(Buffer.from(token))
+  return async (c, next) => {
+    const given = /^bearer (.{1,256})$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? ''
+    const isRight = sameHash(sha256(Buffer.from(given)), expected)
+    // From anywhere else the operator's surface does not exist.
+    if (!LOOPBACK.has(c.env.incoming.socket.remoteAddress ?? ''))
+      throw new ApiError('API_NOT_FOUND', 'no such address')
+    if (!isRight) throw new ApiError('API_UNAUTHORISED', 'the operator token is wrong or missing')
+    await next()
+  }
+}
+
+async function streamShown(db: CloudDatabase, position: StreamPosition) {
+  const { stream: name, epoch, parent, upTo, head, state } = position
+  const common = { stream: name, epoch, parent, upTo, head, state }
+  if (name !== 'usage') return common
+  const registers = await registersOf(db.read, position)
+  return {
+    ...common,
+    registers: registers.map((register) => ({ ...register, end: register.end.toString() })),
+  }
+}
+
+const plain = (value: Value): unknown => (typeof value === 'bigint' ? value.toString() : value)

@@ -1,0 +1,66 @@
+import type { DeviceId, GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import { type CompiledPolicy, compilePolicy } from '../../access/index.ts'
+import type { Directory } from '../directory/index.ts'
+import type { ReadingChannel } from '../storage/index.ts'
+import { type Caller, leads } from './caller.ts'
+
+/** What a caller may see, decided by the same function and the same policy as on the gateways. */
+export interface Sight {
+  /** Owners whose readings are worth looking for: the own organisation and those that show it something. */
+  readonly owners: readonly OrgId[]
+  mayRead(channel: ReadingChannel): boolean
+  /** Devices of a gateway that the caller may know of. */
+  devicesOf(gateway: GatewayId): PolicySnapshot['devices']
+}
+
+interface Policy {
+  readonly snapshot: PolicySnapshot
+  readonly compiled: CompiledPolicy
+}
+
+/** Compiled once a policy: `policyOf` gives the same object until something changes. */
+const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
+
+export function sightOf(directory: Directory, caller: Caller): Sight {
+  const { org } = caller.principal
+  const policies = new Map<GatewayId, Policy>()
+  for (const id of directory.gatewaysOf(org)) {
+    const snapshot = directory.policyOf(id)
+    if (snapshot !== undefined) policies.set(id, { snapshot, compiled: compiledOf(snapshot) })
+  }
+  const owners = new Set<OrgId>([org])
+  for (const { snapshot } of policies.values()) for (const device of snapshot.devices) owners.add(device.org)
+  return {
+    owners: [...owners],
+    mayRead(channel) {
+      // What was taken while the organisation owned the device stays its own, whoever owns it now.
+      if (channel.def.org === org && leads(caller)) return true
+      const policy = policies.get(channel.gateway)
+      const { device, sensor } = channel.def
+      // A share shows what its owner owns: never what an owner before took.
+      if (policy === undefined || ownerOf(policy, device) !== channel.def.org) return false
+      return policy.compiled.decide(caller.principal, 'data.read', { kind: 'sensor', device, sensor }).allowed
+    },
+    devicesOf(gateway) {
+      const policy = policies.get(gateway)
+      return policy?.snapshot.devices.filter(({ id }) => mayKnow(policy, caller, id)) ?? []
+    },
+  }
+}
+
+const ownerOf = ({ snapshot }: Policy, device: DeviceId): OrgId | undefined =>
+  snapshot.devices.find(({ id }) => id === device)?.org
+
+function mayKnow({ snapshot, compiled: policy }: Policy, { principal }: Caller, device: DeviceId): boolean {
+  if (policy.decide(principal, 'device.status', { kind: 'device', device }).allowed) return true
+  return snapshot.shares.some(({ device: shown, sensor }) => {
+    if (shown !== device || sensor === null) return false
+    return policy.decide(principal, 'data.read', { kind: 'sensor', device, sensor }).allowed
+  })
+}
+
+function compiledOf(snapshot: PolicySnapshot): CompiledPolicy {
+  const known = compiled.get(snapshot) ?? compilePolicy(snapshot)
+  compiled.set(snapshot, known)
+  return known
+}

@@ -1,0 +1,150 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Broker, createBroker } from '../../broker/index.ts'
+import { createApp } from './api/index.ts'
+import type { CloudConfig } from './config.ts'
+import { type Directory, openDirectory, parseDirectory } from './directory/index.ts'
+import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
+import { createLink, type Link } from './ingest/index.ts'
+import { type CloudKeys, openKeys } from './keys.ts'
+import type { Log } from './log.ts'
+import { serveHttp } from './serve.ts'
+import { type CloudDatabase, openDatabase } from './storage/index.ts'
+import { readYamlFile } from './yaml.ts'
+import { SyncError } from '../contract/index.ts'
+
+const SECRET_BYTES = 32
+
+export interface RunningCloud {
+  /** Addresses of the embedded broker, `tcp://HOST:PORT`; empty with an external one. */
+  readonly mqtt: readonly string[]
+  readonly http: string
+  /** Root public key for a gateway's `cloud.trust`. */
+  readonly trust: string
+  /** Stops everything in reverse; resolves when all that came is committed. */
+  stop(): Promise<void>
+}
+
+export interface CloudRuntime {
+  readonly log: Log
+  /** Stops the cloud when aborted, also in the middle of the start. */
+  readonly signal: AbortSignal
+}
+
+/** Starts the cloud; throws SyncError with every fault of configuration, directory, database, keys or listeners. */
+export async function startCloud(config: CloudConfig, { log, signal }: CloudRuntime): Promise<RunningCloud> {
+  const started: (() => Promise<void>)[] = []
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopping ??= stopInReverse(started, log))
+  try {
+    const cloud = await startParts(config, { log, signal, started })
+    signal.addEventListener('abort', () => void stop(), { once: true })
+    return { ...cloud, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promise<void> {
+  for (const stopOne of started.reverse()) {
+    try {
+      await stopOne()
+    } catch (error) {
+      log.error({ err: error }, 'a part did not stop well')
+    }
+  }
+}
+
+interface Starting extends CloudRuntime {
+  /** Ways to stop what was started, in order. */
+  readonly started: (() => Promise<void>)[]
+}
+
+async function startParts(config: CloudConfig, starting: Starting): Promise<Omit<RunningCloud, 'stop'>> {
+  const { log, signal, started } = starting
+  const now = Date.now
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  const keys = openKeys(config.dataDir)
+  const db = await openDatabase(join(config.dataDir, 'cloud.db'), now())
+  started.push(() => db.close())
+  const directory = await openDirectory({ db, keys, now }, () => seedOf(config))
+  signal.throwIfAborted()
+  const { broker, link } = await startLink(config, { db, directory, keys, ...starting })
+  signal.throwIfAborted()
+  const app = createApp({
+    db,
+    directory,
+    log,
+    newId: randomUUID,
+    operator: {
+      token: operatorToken(config.dataDir),
+      counts: () => ({ ingest: link.counts(), broker: broker?.stats() ?? null }),
+    },
+  })
+  const http = await serveHttp(app, config.listen.http)
+  started.push(() => http.stop())
+  signal.throwIfAborted()
+  return { mqtt: broker?.addresses() ?? [], http: http.url, trust: keys.rootPublicKey }
+}
+
+async function startLink(
+  config: CloudConfig,
+  parts: Starting & { db: CloudDatabase; directory: Directory; keys: CloudKeys },
+): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
+  const { db, directory, keys, log, signal, started } = parts
+  const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
+  const policy = cloudGate({
+    cloudId: keys.cloudId,
+    ingestSecret,
+    publicKeyOf: (id) => directory.gateway(id)?.publicKey,
+  })
+  const { mqtt } = config.listen
+  const broker = mqtt === undefined ? undefined : createBroker({ listen: mqtt, policy, log })
+  if (broker !== undefined) {
+    await broker.start(signal)
+    started.push(() => broker.stop())
+  }
+  const embedded = { url: broker?.addresses()[0] ?? '', username: INGEST_LOGIN, password: ingestSecret }
+  const session = {
+    clientId: INGEST_LOGIN,
+    ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
+  }
+  const link = createLink({ db, directory, keys, now: Date.now, log, broker: session, shards: config.shards })
+  await link.start()
+  started.push(() => link.stop())
+  return { broker, link }
+}
+
+function externalBroker({ url, username, password, ca, cert, key }: NonNullable<CloudConfig['broker']>) {
+  const files = Object.entries({ ca, cert, key }).flatMap(([name, path]) =>
+    path === undefined ? [] : [[name, readFileSync(path)] as const],
+  )
+  return {
+    url,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...Object.fromEntries(files),
+  }
+}
+
+function seedOf(config: CloudConfig): ReturnType<typeof parseDirectory> {
+  if (config.directory === undefined) {
+    throw new SyncError(
+      'CLOUD_DIRECTORY_INVALID',
+      'the directory is empty and `directory` names no file to fill it',
+    )
+  }
+  return parseDirectory(config.directory, readYamlFile(config.directory, 'CLOUD_DIRECTORY_INVALID'))
+}
+
+/** Made once, 0600: whoever can read it runs this cloud. */
+function operatorToken(dataDir: string): string {
+  const path = join(dataDir, 'operator.token')
+  if (!existsSync(path)) {
+    writeFileSync(path, `${randomBytes(SECRET_BYTES).toString('base64url')}\n`, { mode: 0o600 })
+  }
+  chmodSync(path, 0o600)
+  return readFileSync(path, 'utf8').trim()
+}

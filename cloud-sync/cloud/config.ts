@@ -1,0 +1,68 @@
+import { isAbsolute, resolve, dirname } from 'node:path'
+import { z } from 'zod'
+import { parseYaml, readYamlFile } from './yaml.ts'
+
+const MqttListener = z
+  .string()
+  .regex(
+    /^tcp:\/\/(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/,
+    'tcp://HOST:PORT; other listeners need an external broker',
+  )
+const HostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'HOST:PORT')
+
+/** `headgate cloud --config FILE` (wire.md, section 4). */
+const CloudConfigFile = z
+  .strictObject({
+    listen: z.strictObject({
+      /** The embedded broker; absent where `broker.url` names an external one. Port 0 picks a free one. */
+      mqtt: z.array(MqttListener).min(1).max(16).optional(),
+      http: HostPort.default('127.0.0.1:8090'),
+    }),
+    broker: z
+      .strictObject({
+        url: z.string().regex(/^(mqtts?|tcp|tls):\/\/\S+$/, 'mqtt://HOST:PORT or mqtts://HOST:PORT'),
+        username: z.string().optional(),
+        password: z.string().optional(),
+        ca: z.string().optional(),
+        cert: z.string().optional(),
+        key: z.string().optional(),
+      })
+      .optional(),
+    dataDir: z.string().min(1),
+    directory: z.string().min(1).optional(),
+    /** Shards this worker takes, two hex digits each; absent = all. */
+    shards: z
+      .array(z.string().regex(/^[0-9a-f]{2}$/, 'two hex digits'))
+      .min(1)
+      .max(256)
+      .optional(),
+  })
+  .check((ctx) => {
+    const { listen, broker } = ctx.value
+    if ((listen.mqtt === undefined) === (broker === undefined)) {
+      ctx.issues.push({
+        code: 'custom',
+        path: ['listen'],
+        message: 'give either listen.mqtt (the embedded broker) or broker.url (an external one)',
+        input: ctx.value,
+      })
+    }
+  })
+
+export type CloudConfig = Readonly<z.infer<typeof CloudConfigFile>>
+
+/** Parses the text of a configuration; relative paths count from `folder`. Throws CLOUD_CONFIG_INVALID with every fault. */
+export function parseCloudConfig(name: string, text: string, folder: string): CloudConfig {
+  const config = parseYaml({ name, text, schema: CloudConfigFile, code: 'CLOUD_CONFIG_INVALID' })
+  const from = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path))
+  return Object.freeze({
+    ...config,
+    dataDir: from(config.dataDir),
+    ...(config.directory === undefined ? {} : { directory: from(config.directory) }),
+  })
+}
+
+/** Reads and parses a configuration file; throws CLOUD_CONFIG_INVALID. */
+export function readCloudConfig(path: string): CloudConfig {
+  return parseCloudConfig(path, readYamlFile(path, 'CLOUD_CONFIG_INVALID'), dirname(resolve(path)))
+}

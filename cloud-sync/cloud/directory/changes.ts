@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import {
+  ApiKey,
+  DeviceId,
+  GatewayId,
+  Member,
+  MemberName,
+  Organisation,
+  OrgId,
+  OwnedDevice,
+  PublicKey,
+  Share,
+} from '../../contract/index.ts'
+
+/**
+ * Every kind of fact in the policy log. The log is the ground state: an entry, once written, is never changed and its
+ * shape never changes meaning; the directory is what they add up to.
+ */
+export const DirectoryChange = z.discriminatedUnion('kind', [
+  Organisation.extend({ kind: z.literal('organisation.added') }),
+  Member.omit({ incarnation: true }).extend({ kind: z.literal('member.added') }),
+  z.strictObject({ kind: z.literal('member.removed'), org: OrgId, name: MemberName }),
+  ApiKey.extend({ kind: z.literal('key.added') }),
+  z.strictObject({ kind: z.literal('key.removed'), org: OrgId, name: MemberName }),
+  z.strictObject({ kind: z.literal('gateway.registered'), id: GatewayId, org: OrgId, publicKey: PublicKey }),
+  OwnedDevice.omit({ ownerEpoch: true }).extend({
+    kind: z.literal('device.registered'),
+    gateway: GatewayId,
+  }),
+  Share.extend({ kind: z.literal('share.added'), gateway: GatewayId }),
+  z.strictObject({
+    kind: z.literal('share.revoked'),
+    id: Share.shape.id,
+    gateway: GatewayId,
+    device: DeviceId,
+  }),
+])
+export type DirectoryChange = z.infer<typeof DirectoryChange>
+type Kind = DirectoryChange['kind']
+/** The change of one kind. */
+export type Change<K extends Kind> = Extract<DirectoryChange, { kind: K }>
+
+/** Why a change is refused; a refusal is a value. */
+export type Refusal = 'exists' | 'unknown' | 'last-owner' | 'own-organisation'

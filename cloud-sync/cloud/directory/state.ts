@@ -1,0 +1,49 @@
+import type {
+  ApiKey,
+  DeviceId,
+  GatewayId,
+  Member,
+  MemberName,
+  OrgId,
+  OwnedDevice,
+  Share,
+} from '../../contract/index.ts'
+
+export interface RegisteredGateway {
+  readonly id: GatewayId
+  readonly org: OrgId
+  /** 32 raw Ed25519 bytes, base64. */
+  readonly publicKey: string
+}
+
+export type ShareOfGateway = Share & { readonly gateway: GatewayId }
+
+/** What the policy log adds up to. */
+export interface DirectoryState {
+  readonly organisations: Map<OrgId, { readonly id: OrgId; readonly name: string }>
+  readonly members: Map<string, Member>
+  /** How often a name has been a member: survives the removal. */
+  readonly incarnations: Map<string, number>
+  readonly keys: Map<string, ApiKey>
+  readonly gateways: Map<GatewayId, RegisteredGateway>
+  readonly devices: Map<GatewayId, Map<DeviceId, OwnedDevice>>
+  readonly shares: Map<string, ShareOfGateway>
+}
+
+export const emptyState = (): DirectoryState => ({
+  organisations: new Map(),
+  members: new Map(),
+  incarnations: new Map(),
+  keys: new Map(),
+  gateways: new Map(),
+  devices: new Map(),
+  shares: new Map(),
+})
+
+export const loginOf = (org: OrgId, name: MemberName): string => `${org}:${name}`
+
+export const deviceIn = (
+  state: DirectoryState,
+  gateway: GatewayId,
+  device: DeviceId,
+): OwnedDevice | undefined => state.devices.get(gateway)?.get(device)

@@ -1,0 +1,77 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { BrokerPolicy, Credentials, Principal } from '../../broker/index.ts'
+import { downTopic, GatewayId, upTopic } from '../contract/index.ts'
+import { keyIdOf, openMessage, sha256, shardOf } from '../codec/index.ts'
+
+/** Client id and user name of the cloud's own session with its embedded broker. */
+export const INGEST_LOGIN = 'cloud.ingest'
+/** Longest password looked at, characters: a signed login is about 200. */
+const PASSWORD_LENGTH_MAX = 1_024
+
+/** A gateway by its id, or the cloud itself. */
+export type CloudPrincipal = Principal & { readonly gateway: GatewayId | null }
+
+export interface GateSettings {
+  readonly cloudId: string
+  /** Known to this process only, new at every start. */
+  readonly ingestSecret: string
+  publicKeyOf(gateway: GatewayId): string | undefined
+}
+
+/**
+ * The embedded broker's policy: a gateway writes only its own `up/`, reads only its own `dn/`; only the cloud reads
+ * every `up/` and writes `dn/`. A gateway proves itself with a signed login (kind `login`, to this cloud, body = its
+ * id), in base64 as the password.
+ */
+export function cloudGate(settings: GateSettings): BrokerPolicy<CloudPrincipal> {
+  const own = (gateway: GatewayId, direction: 'up' | 'dn'): string =>
+    direction === 'up'
+      ? upTopic(shardOf(gateway), gateway, 'status').slice(0, -'status'.length)
+      : downTopic(shardOf(gateway), gateway, 'cmd').slice(0, -'cmd'.length)
+  return {
+    connect(credentials) {
+      const principal = whoIs(settings, credentials)
+      return Promise.resolve(
+        principal === undefined
+          ? { allowed: false, because: 'bad-credentials' }
+          : { allowed: true, principal },
+      )
+    },
+    mayPublish({ gateway }, { topic }) {
+      const allowed = gateway === null ? isDown(topic) : topic.startsWith(own(gateway, 'up'))
+      return allowed ? 'allow' : 'quarantine'
+    },
+    maySubscribe: ({ gateway }, filter) => gateway === null || filter.startsWith(own(gateway, 'dn')),
+    mayReceive: ({ gateway }, topic) => gateway === null || topic.startsWith(own(gateway, 'dn')),
+  }
+}
+
+const isDown = (topic: string): boolean => /^hg1\/[0-9a-f]{2}\/[^/]+\/dn\//.test(topic)
+
+function whoIs(settings: GateSettings, credentials: Credentials): CloudPrincipal | undefined {
+  const { clientId, username, password } = credentials
+  // The client id is bound to the login: nobody takes over another's session (reliability.md, T1).
+  if (password === null || username !== clientId || password.length > PASSWORD_LENGTH_MAX) return undefined
+  if (clientId === INGEST_LOGIN) {
+    return isSame(password, settings.ingestSecret) ? { id: 'cloud', gateway: null } : undefined
+  }
+  const gateway = GatewayId.safeParse(clientId)
+  if (!gateway.success || !isSigned(settings, gateway.data, password)) return undefined
+  return { id: `gateway:${gateway.data}`, gateway: gateway.data }
+}
+
+function isSigned(settings: GateSettings, gateway: GatewayId, password: Uint8Array): boolean {
+  const publicKey = settings.publicKeyOf(gateway)
+  if (publicKey === undefined) return false
+  const keyId = keyIdOf(publicKey)
+  const opened = openMessage({
+    kind: 'login',
+    recipient: settings.cloudId,
+    message: Buffer.from(Buffer.from(password).toString('latin1'), 'base64'),
+    publicKeyFor: (id) => (id === keyId ? publicKey : undefined),
+  })
+  return opened.ok && Buffer.from(opened.body).toString('utf8') === gateway
+}
+
+const isSame = (given: Uint8Array, secret: string): boolean =>
+  timingSafeEqual(Buffer.from(sha256(given)), Buffer.from(sha256(Buffer.from(secret))))

@@ -1,0 +1,1 @@
+export { createLink, type IngestCounts, type Link } from './link.ts'

@@ -1,0 +1,100 @@
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
+import { type GatewayId, upFilter } from '../../contract/index.ts'
+import type { Directory } from '../directory/index.ts'
+import type { CloudKeys } from '../keys.ts'
+import type { Log } from '../log.ts'
+import type { CloudDatabase } from '../storage/index.ts'
+import { type Opened, openIncoming, REFUSALS, type Refused } from './open.ts'
+import { createSender, type SenderSettings } from './sender.ts'
+import { createWorker, type WorkerCounts } from './worker.ts'
+
+/** Seconds between pings; the broker is near. */
+const KEEPALIVE_S = 30
+const RECONNECT_MS = 1_000
+const CONNECT_TIMEOUT_MS = 10_000
+
+export interface LinkSettings {
+  readonly db: CloudDatabase
+  readonly directory: Directory
+  readonly keys: CloudKeys
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly log: Log
+  readonly broker: { readonly url: string } & Pick<
+    IClientOptions,
+    'clientId' | 'username' | 'password' | 'ca' | 'cert' | 'key'
+  >
+  /** Shards to take, two hex digits each; absent = all. */
+  readonly shards: readonly string[] | undefined
+}
+
+export interface IngestCounts extends WorkerCounts {
+  received: number
+  refused: Record<Refused, number>
+}
+
+/** The cloud's session with its broker: everything from gateways comes in here, and all answers go out. */
+export interface Link {
+  /** Resolves when the subscription is granted; throws where the broker refuses it. */
+  start(): Promise<void>
+  /** Takes nothing more, commits what came, answers it, and leaves. */
+  stop(): Promise<void>
+  counts(): IngestCounts
+}
+
+export function createLink(settings: LinkSettings): Link {
+  const { directory, keys, log, now } = settings
+  let client: MqttClient | undefined
+  let unlisten = (): void => undefined
+  let received = 0
+  const refused = Object.fromEntries(REFUSALS.map((why) => [why, 0])) as Record<Refused, number>
+
+  /** Nothing is queued for a broker that is gone. */
+  const send: SenderSettings['send'] = ({ topic, payload, retain }) => {
+    if (client?.connected !== true) return
+    client.publish(topic, Buffer.from(payload), { qos: 1, retain }, (error) => {
+      if (error) log.warn({ err: error, topic }, 'not sent')
+    })
+  }
+  const sender = createSender({ directory, key: keys.signing, now, log, send })
+  const committed = sender.afterCommit
+  const worker = createWorker({ db: settings.db, now, log, committed })
+  const open = {
+    cloudId: keys.cloudId,
+    publicKeyOf: (id: GatewayId) => directory.gateway(id)?.publicKey,
+  }
+  const take = (topic: string, payload: Buffer): void => {
+    received += 1
+    const opened: Opened = openIncoming(open, topic, payload)
+    if (opened.ok) worker.offer(opened.incoming)
+    else refused[opened.because] += 1
+  }
+
+  return {
+    async start() {
+      client = await connectAsync(settings.broker.url, {
+        ...settings.broker,
+        protocolVersion: 4,
+        clean: true,
+        keepalive: KEEPALIVE_S,
+        reconnectPeriod: RECONNECT_MS,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+      })
+      client.on('message', take)
+      client.on('error', (error) => {
+        log.warn({ err: error }, 'broker connection')
+      })
+      unlisten = directory.onSnapshot(sender.policyChanged)
+      const filters = (settings.shards ?? ['+']).map(upFilter)
+      const granted = await client.subscribeAsync(filters, { qos: 1 })
+      if (granted.some(({ qos }) => qos > 1)) throw new Error('the broker refuses the ingest subscription')
+    },
+    async stop() {
+      unlisten()
+      client?.removeListener('message', take)
+      await worker.idle()
+      await client?.endAsync()
+    },
+    counts: () => ({ ...worker.counts, received, refused: { ...refused } }),
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  type GatewayId,
+  GatewayStatus,
+  type Hash,
+  LINK_PAYLOAD_BYTES_MAX,
+  type PolicyWant,
+  type ReadingBatch,
+  type SignedKind,
+  type Stream,
+  STREAMS,
+  parseLinkTopic,
+} from '../../contract/index.ts'
+import {
+  decodeEventBatch,
+  decodeReadingBatch,
+  decodeUsageBatch,
+  decodeWant,
+  type EventBatch,
+  keyIdOf,
+  openMessage,
+  SIGNED_HEAD_BYTES,
+  sha256,
+  shardOf,
+  type UsageBatch,
+} from '../../codec/index.ts'
+
+/** A message that a registered gateway really sent, read but not yet judged. */
+export type Incoming = { readonly gateway: GatewayId } & (
+  | { readonly what: 'status'; readonly status: GatewayStatus }
+  | { readonly what: 'want'; readonly want: PolicyWant }
+  | Delivery
+)
+
+/** A batch of one stream; `first` to `last` are the sequence numbers in it. */
+export type Delivery = { readonly gateway: GatewayId; readonly body: Uint8Array; readonly hash: Hash } & (
+  | { readonly what: 'usage'; readonly batch: UsageBatch }
+  | { readonly what: 'rd' | 'rd/h'; readonly batch: ReadingBatch }
+  | { readonly what: 'evt'; readonly batch: EventBatch }
+)
+
+/** Why a message is dropped: counted, never answered. */
+export const REFUSALS = [
+  'topic',
+  'too-large',
+  'unknown-gateway',
+  'unsigned',
+  'malformed',
+  'other-gateway',
+  'not-taken',
+] as const
+export type Refused = (typeof REFUSALS)[number]
+export type Opened =
+  | { readonly ok: true; readonly incoming: Incoming }
+  | { readonly ok: false; readonly because: Refused }
+
+export interface OpenSettings {
+  readonly cloudId: string
+  publicKeyOf(gateway: GatewayId): string | undefined
+}
+
+const isStream = (kind: string): kind is Stream => (STREAMS as readonly string[]).includes(kind)
+
+/** Reads a message from the link; never throws, whatever the bytes. */
+export function openIncoming(settings: OpenSettings, topic: string, payload: Uint8Array): Opened {
+  const parsed = parseLinkTopic(topic)
+  if (parsed?.direction !== 'up' || parsed.shard !== shardOf(parsed.gateway)) {
+    return { ok: false, because: 'topic' }
+  }
+  if (payload.length > LINK_PAYLOAD_BYTES_MAX + SIGNED_HEAD_BYTES) return { ok: false, because: 'too-large' }
+  const { gateway, kind } = parsed
+  const publicKey = settings.publicKeyOf(gateway)
+  if (publicKey === undefined) return { ok: false, because: 'unknown-gateway' }
+  if (kind === 'status') return readStatus(gateway, payload)
+  const signed = kind === 'pol' ? 'want' : isStream(kind) ? kind : undefined
+  if (signed === undefined) return { ok: false, because: 'not-taken' }
+  return openSigned(settings.cloudId, { gateway, publicKey, kind: signed, payload })
+}
+
+function openSigned(
+  recipient: string,
+  message: {
+    gateway: GatewayId
+    publicKey: string
+    kind: SignedKind & (Stream | 'want')
+    payload: Uint8Array
+  },
+): Opened {
+  const { gateway, publicKey, kind, payload } = message
+  const keyId = keyIdOf(publicKey)
+  const opened = openMessage({
+    kind,
+    recipient,
+    message: payload,
+    publicKeyFor: (id) => (id === keyId ? publicKey : undefined),
+  })
+  if (!opened.ok) return { ok: false, because: opened.because === 'malformed' ? 'malformed' : 'unsigned' }
+  const incoming = read(gateway, kind, opened.body)
+  if (incoming === undefined) return { ok: false, because: 'malformed' }
+  // Signed by this gateway, yet about another one: nobody posts to a stranger's stream.
+  if ('batch' in incoming && incoming.batch.gw !== gateway) return { ok: false, because: 'other-gateway' }
+  return { ok: true, incoming }
+}
+
+function read(gateway: GatewayId, kind: Stream | 'want', bytes: Uint8Array): Incoming | undefined {
+  // A copy: the decoder's views would keep the whole packet buffer of the client alive.
+  const body = Uint8Array.from(bytes)
+  const common = { gateway, body, hash: sha256(body) }
+  try {
+    switch (kind) {
+      case 'usage':
+        return { ...common, what: kind, batch: decodeUsageBatch(body) }
+      case 'rd':
+      case 'rd/h':
+        return { ...common, what: kind, batch: decodeReadingBatch(body) }
+      case 'evt':
+        return { ...common, what: kind, batch: decodeEventBatch(body) }
+      case 'want':
+        return { gateway, what: 'want', want: decodeWant(body) }
+    }
+  } catch {
+    // The decoders throw for any bytes they did not write; the caller counts it.
+    return undefined
+  }
+}
+
+function readStatus(gateway: GatewayId, payload: Uint8Array): Opened {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    return { ok: true, incoming: { gateway, what: 'status', status: GatewayStatus.parse(json) } }
+  } catch {
+    return { ok: false, because: 'malformed' }
+  }
+}

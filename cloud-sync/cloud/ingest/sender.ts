@@ -1,0 +1,72 @@
+import { downTopic, type GatewayId, PolicyHead } from '../../contract/index.ts'
+import { sealAck, type SigningKey, shardOf } from '../../codec/index.ts'
+import type { Directory, SealedPolicy } from '../directory/index.ts'
+import type { Log } from '../log.ts'
+import type { Answer } from './post.ts'
+import type { Outcome } from './worker.ts'
+
+export interface SenderSettings {
+  readonly directory: Directory
+  readonly key: SigningKey
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly log: Log
+  /** Hands a message to the broker, or drops it: whoever misses an answer asks again. */
+  readonly send: (message: { topic: string; payload: Uint8Array; retain: boolean }) => void
+}
+
+/** Everything that goes to gateways. */
+export interface Sender {
+  /** What follows from a commit that is done: acknowledgements, and the policy where it was asked for. */
+  readonly afterCommit: (outcomes: readonly Outcome[]) => void
+  /** The hint and the snapshot itself. */
+  readonly policyChanged: (gateway: GatewayId, sealed: SealedPolicy) => void
+}
+
+export function createSender({ directory, key, now, log, send }: SenderSettings): Sender {
+  const sendAnswer = (gateway: GatewayId, { stream, ...body }: Answer): void => {
+    const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key })
+    send({ topic: downTopic(shardOf(gateway), gateway, `ack/${stream}`), payload, retain: false })
+  }
+  const sendHead = (gateway: GatewayId, { version, hash }: SealedPolicy): void => {
+    const payload = Buffer.from(JSON.stringify(PolicyHead.parse({ rev: version, hash })))
+    send({ topic: downTopic(shardOf(gateway), gateway, 'pol/head'), payload, retain: true })
+  }
+  const sendPolicy = (gateway: GatewayId, { message }: SealedPolicy): void => {
+    send({ topic: downTopic(shardOf(gateway), gateway, 'pol/d'), payload: message, retain: false })
+  }
+  const offerPolicy = async ({ gateway, have, online }: Outcome): Promise<void> => {
+    if (have === undefined && online !== true) return
+    const sealed = await directory.sealedFor(gateway)
+    if (sealed === undefined) return
+    if (online === true) sendHead(gateway, sealed)
+    if (have !== undefined && have < sealed.version) sendPolicy(gateway, sealed)
+  }
+  return {
+    afterCommit(outcomes) {
+      for (const { gateway, answer } of newestOf(outcomes)) sendAnswer(gateway, answer)
+      for (const outcome of outcomes) {
+        offerPolicy(outcome).catch((error: unknown) => {
+          log.error({ err: error, gateway: outcome.gateway }, 'policy not sent')
+        })
+      }
+    },
+    policyChanged(gateway, sealed) {
+      sendHead(gateway, sealed)
+      sendPolicy(gateway, sealed)
+    },
+  }
+}
+
+/** Acknowledgements are cumulative: of several plain ones for a stream the last says it all. */
+function newestOf(outcomes: readonly Outcome[]): { gateway: GatewayId; answer: Answer }[] {
+  const kept = new Map<string, { gateway: GatewayId; answer: Answer }>()
+  for (const { gateway, answers } of outcomes) {
+    for (const answer of answers) {
+      const name = `${gateway} ${answer.stream} ${answer.epoch} ${answer.status}`
+      kept.delete(name)
+      kept.set(name, { gateway, answer })
+    }
+  }
+  return [...kept.values()]
+}

@@ -1,0 +1,155 @@
+import type { GatewayId } from '../../contract/index.ts'
+import type { Log } from '../log.ts'
+import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
+import type { Incoming } from './open.ts'
+import { type Answer, post } from './post.ts'
+import { noteStatus } from './status.ts'
+
+/** Messages posted in one transaction, and their bytes together: one fsync for many gateways. */
+const TOGETHER_MAX = 256
+const TOGETHER_BYTES_MAX = 4 * 1024 * 1024
+/** What may wait; beyond it messages are dropped unanswered, and their gateways send them again. */
+const WAITING_MAX = 8_192
+const WAITING_BYTES_MAX = 64 * 1024 * 1024
+
+/** What is to be sent once the commit is done. */
+export interface Outcome {
+  readonly gateway: GatewayId
+  readonly answers: readonly Answer[]
+  /** The gateway asked for its policy and has this version. */
+  readonly have?: number
+  /** The gateway has just said that it is there. */
+  readonly online?: boolean
+}
+
+export interface LedgerWorker {
+  /** False where too much waits already. */
+  offer(incoming: Incoming): boolean
+  /** Resolves when everything offered so far is committed or given up. */
+  idle(): Promise<void>
+  readonly counts: WorkerCounts
+}
+
+export interface WorkerCounts {
+  posted: number
+  commits: number
+  dropped: number
+  failed: number
+  conflicts: number
+}
+
+export interface WorkerSettings {
+  readonly db: CloudDatabase
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly log: Log
+  /** Called after the commit, in the order of the messages. */
+  readonly committed: (outcomes: readonly Outcome[]) => void
+}
+
+/**
+ * Posts messages one transaction at a time, in the order they came, as many together as wait. A transaction that fails
+ * is tried again message by message, so that one bad message never holds up another gateway's.
+ */
+export function createWorker(settings: WorkerSettings): LedgerWorker {
+  const { log } = settings
+  const waiting: Incoming[] = []
+  let waitingBytes = 0
+  let running: Promise<void> | undefined
+  const counts: WorkerCounts = { posted: 0, commits: 0, dropped: 0, failed: 0, conflicts: 0 }
+
+  const commit = async (together: readonly Incoming[]): Promise<void> => {
+    const outcomes = await settings.db.write.transaction().execute(async (trx) => {
+      const made: Outcome[] = []
+      for (const incoming of together) made.push(await settle(trx, incoming, settings.now()))
+      return made
+    })
+    counts.commits += 1
+    counts.posted += together.length
+    const refused = outcomes.flatMap(({ gateway, answers }) =>
+      answers
+        .filter(({ status }) => status === 'conflict' || status === 'fork')
+        .map((alarm) => ({ gateway, ...alarm })),
+    )
+    counts.conflicts += refused.length
+    for (const alarm of refused) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
+    settings.committed(outcomes)
+  }
+
+  const commitEach = async (together: readonly Incoming[], cause: unknown): Promise<void> => {
+    log.error({ err: cause, messages: together.length }, 'a commit failed; trying its messages one by one')
+    for (const incoming of together) {
+      try {
+        await commit([incoming])
+      } catch (error) {
+        counts.failed += 1
+        log.error(
+          { err: error, gateway: incoming.gateway, what: incoming.what },
+          'not posted, not acknowledged',
+        )
+      }
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const together = take(waiting)
+      waitingBytes -= together.reduce((sum, incoming) => sum + bytesOf(incoming), 0)
+      try {
+        await commit(together)
+      } catch (error) {
+        await commitEach(together, error)
+      }
+    }
+    running = undefined
+  }
+
+  return {
+    counts,
+    offer(incoming) {
+      if (waiting.length >= WAITING_MAX || waitingBytes >= WAITING_BYTES_MAX) {
+        counts.dropped += 1
+        return false
+      }
+      waiting.push(incoming)
+      waitingBytes += bytesOf(incoming)
+      // Later in this turn of the loop: what one read of the socket brought goes into one commit.
+      running ??= new Promise((resolve) => setImmediate(resolve)).then(run)
+      return true
+    },
+    idle: async () => {
+      while (running !== undefined) await running
+    },
+  }
+}
+
+async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome> {
+  const { gateway } = incoming
+  switch (incoming.what) {
+    case 'status':
+      return { gateway, answers: await noteStatus(db, incoming, now), online: incoming.status.online }
+    case 'want': {
+      const { have, want, applied } = incoming.want
+      await saveReport(db, { gateway, lastSeenAt: now, policy: applied })
+      return { gateway, answers: [], ...(want ? { have } : {}) }
+    }
+    case 'usage':
+    case 'rd':
+    case 'rd/h':
+    case 'evt':
+      return { gateway, answers: [await post(db, incoming, now)] }
+  }
+}
+
+function take(waiting: Incoming[]): Incoming[] {
+  let bytes = 0
+  let count = 0
+  for (const incoming of waiting) {
+    bytes += bytesOf(incoming)
+    if (count > 0 && (bytes > TOGETHER_BYTES_MAX || count >= TOGETHER_MAX)) break
+    count += 1
+  }
+  return waiting.splice(0, count)
+}
+
+const bytesOf = (incoming: Incoming): number => ('body' in incoming ? incoming.body.length : 256)

@@ -1,0 +1,2 @@
+export * from './post-usage.ts'
+export { verifyGateway } from './verify.ts'

@@ -1,0 +1,38 @@
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { SyncError } from '../contract/index.ts'
+import { readCloudConfig, startCloud } from './index.ts'
+import { createLog } from './log.ts'
+
+const EXIT_FAILED = 1
+const EXIT_MISUSED = 2
+
+/** `node main.ts --config FILE`: one JSON line on stdout when ready, stops on SIGTERM and SIGINT. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: 'string' }, 'log-level': { type: 'string' } } })
+  if (values.config === undefined) {
+    process.stderr.write('usage: main.ts --config FILE [--log-level LEVEL]\n')
+    process.exitCode = EXIT_MISUSED
+    return
+  }
+  const log = createLog(values['log-level'])
+  const stopping = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      stopping.abort()
+    })
+  }
+  const cloud = await startCloud(readCloudConfig(values.config), { log, signal: stopping.signal })
+  const { mqtt, http, trust } = cloud
+  process.stdout.write(`${JSON.stringify({ ready: true, mqtt, http, trust })}\n`)
+  log.info({ mqtt, http }, 'cloud is ready')
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
+  await cloud.stop()
+  log.info({}, 'cloud has stopped')
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof SyncError ? `${error.code}: ${error.message}. ${error.hint}` : String(error)
+  process.stderr.write(`${text}\n`)
+  process.exitCode = EXIT_FAILED
+})

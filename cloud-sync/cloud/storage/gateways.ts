@@ -1,0 +1,49 @@
+import type { GatewayId } from '../../contract/index.ts'
+import type { Db } from './database.ts'
+
+/** What a gateway last said about itself. */
+export interface GatewayReport {
+  readonly gateway: GatewayId
+  readonly online: boolean
+  readonly bootId: string | null
+  readonly sw: string | null
+  /** Policy version in force there. */
+  readonly policy: number
+  readonly lastSeenAt: number
+}
+
+/** What is not given stays as it was. */
+export async function saveReport(
+  db: Db,
+  report: Pick<GatewayReport, 'gateway' | 'lastSeenAt'> & Partial<GatewayReport>,
+): Promise<void> {
+  const changed = {
+    last_seen_at: report.lastSeenAt,
+    ...(report.online === undefined ? {} : { online: report.online ? 1 : 0 }),
+    ...(report.bootId === undefined ? {} : { boot_id: report.bootId }),
+    ...(report.sw === undefined ? {} : { sw: report.sw }),
+    ...(report.policy === undefined ? {} : { policy: report.policy }),
+  }
+  await db
+    .insertInto('gateway_state')
+    .values({ gateway: report.gateway, online: 0, boot_id: null, sw: null, policy: 0, ...changed })
+    .onConflict((c) => c.column('gateway').doUpdateSet(changed))
+    .execute()
+}
+
+export async function findReport(db: Db, gateway: GatewayId): Promise<GatewayReport | undefined> {
+  const row = await db
+    .selectFrom('gateway_state')
+    .selectAll()
+    .where('gateway', '=', gateway)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  return {
+    gateway,
+    online: row.online === 1,
+    bootId: row.boot_id,
+    sw: row.sw,
+    policy: row.policy,
+    lastSeenAt: row.last_seen_at,
+  }
+}

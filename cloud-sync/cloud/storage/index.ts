@@ -1,0 +1,8 @@
+export * from './database.ts'
+export * from './events.ts'
+export * from './gateways.ts'
+export * from './policy.ts'
+export * from './readings.ts'
+export type * from './schema.ts'
+export * from './streams.ts'
+export * from './usage.ts'
