@@ -1,5 +1,5 @@
 export * from './bodies.ts'
-export { decodeColumns, encodeColumns } from './columns.ts'
+export { decodeColumns, encodeColumns } from './columns/columns.ts'
 export {
   cloudIdOf,
   generateKeyPair,

@@ -10,7 +10,7 @@ import {
   SyncError,
 } from '../contract/index.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import { decodeColumns, encodeColumns } from './columns.ts'
+import { decodeColumns, encodeColumns } from './columns/columns.ts'
 import { checked, fromJson, toJson } from './json.ts'
 import { unpack } from './usage-batch.ts'
 
