@@ -1,16 +1,5 @@
 export * from './config.ts'
 export * from './errors.ts'
-export type { DeviceStats, HardwareEvent, HardwareReport, LineReport } from './events.ts'
-export type { DeviceState, LineHealthState } from './poll/health.ts'
-export { checkHardware, type Refusal } from './poll/intake.ts'
-export type { Splits } from './process/messages.ts'
-export {
-  type Hardware,
-  type HardwareLog,
-  superviseHardware,
-  type SupervisorConfig,
-  type SupervisorStats,
-} from './process/supervisor.ts'
 export {
   type Alarm,
   type Calibration,
@@ -21,3 +10,11 @@ export {
   senmlUnit,
 } from './profile/index.ts'
 export type * from './reading.ts'
+export {
+  type ForkedSimulator,
+  forkSimulator,
+  loadScenario,
+  type Scenario,
+  type Simulator,
+  startSimulator,
+} from './sim/index.ts'

@@ -19,7 +19,7 @@ type Report = (path: readonly PropertyKey[], sentence: string) => void
 type Here = (part: string, sentence: string) => void
 
 /** Turns the file's entries into a profile; whatever does not fit together goes to `faults`. */
-export function compileProfile(file: ProfileFile, faults: Fault[]): Omit<Profile, 'unproven'> {
+export function compileProfile(file: ProfileFile, faults: Fault[]): Omit<Profile, 'typical' | 'unproven'> {
   const report: Report = (path, sentence) => void faults.push({ path, sentence })
   const channels = file.channels.map((entry, at) => compileChannel(entry, ['channels', at], report))
   reportDoubles(channels, report)

@@ -29,6 +29,17 @@ function unprovenOf(file: ProfileFile): string[] {
   return file.channels.flatMap((channel) => (shown.has(channel.id) ? [] : [channel.id]))
 }
 
+/** The first value that an example gives to each channel. */
+function typicalOf(file: ProfileFile): Profile['typical'] {
+  const typical = new Map<string, number | bigint | string>()
+  for (const { values = {} } of file.examples) {
+    for (const [id, value] of Object.entries(values)) {
+      if (value !== null && !typical.has(id)) typical.set(id, value)
+    }
+  }
+  return Object.fromEntries(typical)
+}
+
 /**
  * Reads a profile file and proves it by its own examples. Throws HardwareError PROFILE_INVALID with every fault and
  * its line, or PROFILE_EXAMPLE_FAILED with what each failing example expected and got.
@@ -40,7 +51,12 @@ export function loadProfile(text: string): Profile {
   const parsed = ProfileFile.safeParse(source.value)
   if (!parsed.success) refuse('PROFILE_INVALID', name, source.describe(zodFaults(parsed.error)))
   const faults: Fault[] = []
-  const profile: Profile = { ...compileProfile(parsed.data, faults), unproven: unprovenOf(parsed.data) }
+  const compiled = compileProfile(parsed.data, faults)
+  const profile: Profile = {
+    ...compiled,
+    typical: typicalOf(parsed.data),
+    unproven: unprovenOf(parsed.data),
+  }
   const known = new Set(profile.channels.map((channel) => channel.id))
   for (const [at, example] of parsed.data.examples.entries()) {
     for (const id of Object.keys(example.values ?? {})) {

@@ -45,8 +45,6 @@ export interface Limits {
   /** Silence before a request, ms; the line keeps at least t3.5. */
   readonly gapMs: number
   readonly timeoutMs: number
-  /** Usual time until it begins an answer, ms: for the line's time budget. */
-  readonly thinkMs: number
   /** After a timeout the line stays quiet this long. */
   readonly lateMs: number
   /** After a busy answer (exception 6 or 5) ask again after this time, ms; 0 = not before the next slot. */
@@ -77,6 +75,8 @@ export interface Profile {
   /** Defaults of calibration constants. */
   readonly cal: Readonly<Record<string, number>>
   readonly identify: Identify | null
+  /** A value of each channel as an example has it; a simulated device moves around it. */
+  readonly typical: Readonly<Record<string, number | bigint | string>>
   /** Channels that no example shows. */
   readonly unproven: readonly string[]
 }

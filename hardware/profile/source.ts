@@ -1,9 +1,17 @@
-import { isNode, LineCounter, type Node, parseDocument } from 'yaml'
+import { isNode, LineCounter, type Node, parseDocument, type ScalarTag } from 'yaml'
 import type { z } from 'zod'
 
 /** Longest profile or scenario file, characters. */
 export const SOURCE_CHARS_MAX = 256 * 1024
 const FAULTS_SHOWN_MAX = 50
+
+/** 8E1 and its like name a format of characters; YAML would take them for numbers with an exponent. */
+const CHARACTER_FORMAT: ScalarTag = {
+  tag: 'tag:yaml.org,2002:str',
+  default: true,
+  test: /^[78]E[12]$/,
+  resolve: (text) => text,
+}
 
 export interface Fault {
   /** Where in the file: the keys and positions down to the value. */
@@ -41,7 +49,12 @@ export function parseSource(text: string): Source {
     }
   }
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, intAsBigInt: true })
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    intAsBigInt: true,
+    customTags: (tags) => [CHARACTER_FORMAT, ...tags],
+  })
   const broken = document.errors.map((error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message}`)
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth -= 1) {
