@@ -1,5 +1,16 @@
 export * from './config.ts'
 export * from './errors.ts'
+export type { DeviceStats, HardwareEvent, HardwareReport, LineReport } from './events.ts'
+export type { DeviceState, LineHealthState } from './poll/health.ts'
+export { checkHardware, type Refusal } from './poll/intake.ts'
+export type { Splits } from './process/messages.ts'
+export {
+  type Hardware,
+  type HardwareLog,
+  superviseHardware,
+  type SupervisorConfig,
+  type SupervisorStats,
+} from './process/supervisor.ts'
 export {
   type Alarm,
   type Calibration,

@@ -45,6 +45,8 @@ export interface Limits {
   /** Silence before a request, ms; the line keeps at least t3.5. */
   readonly gapMs: number
   readonly timeoutMs: number
+  /** Usual time until it begins an answer, ms: for the line's time budget. */
+  readonly thinkMs: number
   /** After a timeout the line stays quiet this long. */
   readonly lateMs: number
   /** After a busy answer (exception 6 or 5) ask again after this time, ms; 0 = not before the next slot. */

@@ -9,9 +9,6 @@ export class VirtualClock implements Clock {
   #next = 0
   readonly #due = new Map<number, { at: number; run: () => void }>()
 
-  /** Adds to every timer, as a busy machine does. */
-  latenessMs = 0
-
   wall(): number {
     return 1_700_000_000_000 + Math.floor(this.#now)
   }
@@ -21,11 +18,16 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    return this.#add(this.#now + Math.max(1, Math.trunc(ms)) + this.latenessMs, run)
+    return this.#add(this.#now + Math.max(1, Math.trunc(ms)), run)
   }
 
   soon(run: () => void): () => void {
     return this.#add(this.#now + TURN_MS, run)
+  }
+
+  /** Runs at a moment of `now()`, as the world outside does, which no busy machine delays. */
+  at(moment: number, run: () => void): () => void {
+    return this.#add(moment, run)
   }
 
   /** The process does not run for so long: time passes and nothing happens. */
