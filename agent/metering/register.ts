@@ -1,0 +1,114 @@
+import type { MemberName, Meter, OrgId, Subject, WorkspaceId } from '../../cloud-sync/contract/index.ts'
+
+/** Who pays, frozen when it accrues. */
+export interface Owner {
+  readonly org: OrgId
+  readonly ownerEpoch: number
+  readonly custodian: MemberName | null
+  readonly workspace: WorkspaceId | null
+}
+
+/**
+ * A counter that only grows. Its owner never changes: another owner, custodian or workspace begins a new generation at 0,
+ * so that nobody's consumption can slide into another's bill.
+ */
+export interface Register extends Owner {
+  readonly id: number
+  readonly meter: Meter
+  readonly subject: Subject
+  /** Counts generations of the same meter and subject from 0. */
+  readonly gen: number
+  readonly billable: boolean
+  /** Where it stands. */
+  readonly end: bigint
+  /** Where it stood in the last record that named it. */
+  readonly reported: bigint
+  /** `sensor.active_day` only: the last day counted, YYYY-MM-DD. */
+  readonly day: string | null
+  /** Quality bits to be set in the next record. */
+  readonly q: number
+}
+
+export interface Increment {
+  readonly meter: Meter
+  readonly subject: Subject
+  readonly owner: Owner
+  readonly by: bigint
+  /** `sensor.active_day` only: counts 1 unless this day was counted already; `by` is ignored. */
+  readonly day?: string
+}
+
+export const sameOwner = (a: Owner, b: Owner): boolean =>
+  a.org === b.org &&
+  a.ownerEpoch === b.ownerEpoch &&
+  a.custodian === b.custodian &&
+  a.workspace === b.workspace
+
+const keyOf = (meter: Meter, subject: Subject): string => `${meter} ${subject}`
+
+/** All registers of a gateway in memory. `plan` changes nothing; `apply` is called once the plan is committed. */
+export class RegisterBook {
+  readonly #byId = new Map<number, Register>()
+  readonly #latest = new Map<string, Register>()
+  #nextId = 1
+
+  constructor(registers: readonly Register[] = []) {
+    this.apply(registers)
+  }
+
+  /** The registers as they would stand after these increments: each changed one once, new ones included. */
+  plan(increments: readonly Increment[]): Register[] {
+    const latest = new Map<string, Register>()
+    const changed = new Map<number, Register>()
+    let nextId = this.#nextId
+    for (const increment of increments) {
+      const key = keyOf(increment.meter, increment.subject)
+      const before = latest.get(key) ?? this.#latest.get(key)
+      const by = amountOf(increment, before)
+      if (by === 0n) continue
+      const same = before !== undefined && sameOwner(before, increment.owner)
+      const base = same ? before : born(increment, nextId++, before === undefined ? 0 : before.gen + 1)
+      const after = { ...base, end: base.end + by, day: increment.day ?? base.day }
+      latest.set(key, after)
+      changed.set(after.id, after)
+    }
+    return [...changed.values()]
+  }
+
+  apply(registers: readonly Register[]): void {
+    for (const register of registers) {
+      this.#byId.set(register.id, register)
+      const key = keyOf(register.meter, register.subject)
+      const latest = this.#latest.get(key)
+      if (latest === undefined || latest.gen <= register.gen) this.#latest.set(key, register)
+      this.#nextId = Math.max(this.#nextId, register.id + 1)
+    }
+  }
+
+  /** Those that moved since a record named them. */
+  moved(): Register[] {
+    return [...this.#byId.values()].filter((register) => register.end !== register.reported)
+  }
+
+  /** The newest generation of each meter and subject. */
+  latest(): Register[] {
+    return [...this.#latest.values()]
+  }
+
+  all(): Register[] {
+    return [...this.#byId.values()]
+  }
+}
+
+/** A sensor-day is counted once, for the owner at its first reading: days never go back, whoever owns the sensor now. */
+function amountOf(increment: Increment, before: Register | undefined): bigint {
+  if (increment.day === undefined) return increment.by
+  const counted = before?.day ?? null
+  return counted === null || increment.day > counted ? 1n : 0n
+}
+
+function born({ meter, subject, owner, day }: Increment, id: number, gen: number): Register {
+  const { org, ownerEpoch, custodian, workspace } = owner
+  const whose = { org, ownerEpoch, custodian, workspace }
+  return { id, meter, subject, gen, ...whose, billable: true, end: 0n, reported: 0n, day: day ?? null, q: 0 }
+}
