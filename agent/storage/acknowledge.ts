@@ -1,0 +1,137 @@
+import type { Database } from 'better-sqlite3'
+import { decodeRecord } from '../../cloud-sync/codec/index.ts'
+import { type Ack, type Epoch, type Hash, type Stream, ZERO_HASH } from '../../cloud-sync/contract/index.ts'
+import type { BatchContext } from './batches.ts'
+import { openReadingEpoch, openEventEpoch } from './epochs.ts'
+import { recordEvent, trimEvents } from './events.ts'
+import { batchHash, trimBatches } from './outbox-rows.ts'
+import { setAcked, type StreamState, streamState } from './streams.ts'
+import type { UsageLedger } from './usage.ts'
+
+export interface Acknowledging {
+  readonly stream: Stream
+  readonly ack: Ack
+  readonly context: BatchContext
+  readonly ledger: UsageLedger
+  readonly newEpoch: () => Epoch
+  readonly wallMs: number
+}
+
+/** Applies a verified acknowledgement, within the caller's transaction. One for another epoch changes nothing. */
+export function acknowledge(database: Database, acknowledging: Acknowledging): void {
+  const { stream, ack } = acknowledging
+  const state = streamState(database, stream)
+  if (ack.epoch !== state.epoch) return
+  const because = quarrel(database, state, ack)
+  // Numbers of another history confirm nothing of ours.
+  const foreign = because === 'other-hash' || because === 'behind'
+  if (!foreign && ack.upTo > state.acked) confirm(database, state, ack.upTo, acknowledging.wallMs)
+  if (because !== null) leaveEpoch(database, state, acknowledging, because)
+  else if (ack.status === 'gap' && ack.want !== undefined) rewind(database, state, ack.want, acknowledging)
+}
+
+/** Why this epoch cannot go on; null where it can. `behind`: the ledger has more than we ever made, we were set back. */
+function quarrel(database: Database, state: StreamState, ack: Ack): string | null {
+  if (ack.upTo >= state.next) return 'behind'
+  const own = ack.upTo > state.acked ? hashAt(database, state, ack.upTo) : undefined
+  if (own !== undefined && own !== ack.hash) return 'other-hash'
+  switch (ack.status) {
+    case 'ok':
+    case 'gap':
+    case 'hold':
+      return null
+    case 'fork':
+    case 'conflict':
+      return ack.status
+    case 'unknown_epoch':
+      return ack.status
+  }
+}
+
+function hashAt(database: Database, state: StreamState, upTo: number): Hash | undefined {
+  if (upTo === 0) return ZERO_HASH
+  if (state.name !== 'usage') return batchHash(database, state.name, upTo)
+  return database
+    .prepare('SELECT hash FROM usage_record WHERE epoch = ? AND seq = ?')
+    .pluck()
+    .get(state.epoch, upTo) as Hash | undefined
+}
+
+function confirm(database: Database, state: StreamState, upTo: number, wallMs: number): void {
+  setAcked(database, state.name, upTo)
+  const trimmed = trimBatches(database, state.name, upTo)
+  if (state.name === 'usage') confirmRecords(database, state, upTo, wallMs)
+  else if (state.name === 'evt') trimEvents(database)
+  else {
+    const known = database.prepare('INSERT OR IGNORE INTO known_def (stream, no) VALUES (?, ?)')
+    for (const no of trimmed.flatMap((row) => row.defs)) known.run(state.name, no)
+  }
+}
+
+/** Notes where the registers stood, so that a later epoch can tell what is still owed. */
+function confirmRecords(database: Database, state: StreamState, upTo: number, wallMs: number): void {
+  const rows = database
+    .prepare('SELECT seq, bytes FROM usage_record WHERE epoch = ? AND seq > ? AND seq <= ? ORDER BY seq')
+    .all(state.epoch, state.acked, upTo) as { seq: number; bytes: Uint8Array }[]
+  const confirmed = database.prepare(
+    `INSERT INTO register_confirmed (id, end)
+     SELECT id, ? FROM register WHERE meter = ? AND subject = ? AND gen = ?
+     ON CONFLICT (id) DO UPDATE SET end = excluded.end`,
+  )
+  for (const { bytes } of rows) {
+    for (const { end, meter, subject, gen } of decodeRecord(bytes).registers) {
+      confirmed.run(end, meter, subject, gen)
+    }
+  }
+  database
+    .prepare(
+      'UPDATE usage_record SET acked_at = ? WHERE epoch = ? AND seq > ? AND seq <= ? AND acked_at IS NULL',
+    )
+    .run(wallMs, state.epoch, state.acked, upTo)
+}
+
+/**
+ * The ledger asks again for what it had confirmed: it was restored from a backup. Usage and events are still here; the
+ * bodies of readings are not, so their stream begins anew and says so.
+ */
+function rewind(database: Database, state: StreamState, want: number, acknowledging: Acknowledging): void {
+  if (want > state.acked) return
+  if (state.name === 'rd' || state.name === 'rd/h') {
+    leaveEpoch(database, state, acknowledging, 'cloud-set-back')
+    return
+  }
+  setAcked(database, state.name, Math.max(oldest(database, state), want) - 1)
+}
+
+function oldest(database: Database, state: StreamState): number {
+  const sql =
+    state.name === 'usage'
+      ? 'SELECT min(seq) FROM usage_record WHERE epoch = ?'
+      : 'SELECT min(seq) FROM event WHERE ? != 0'
+  return (database.prepare(sql).pluck().get(state.epoch) as number | null) ?? state.next
+}
+
+function leaveEpoch(
+  database: Database,
+  state: StreamState,
+  { stream, context, ledger, newEpoch, wallMs }: Acknowledging,
+  because: string,
+): void {
+  recordEvent(database, {
+    at: wallMs,
+    kind: 'new_epoch',
+    detail: { stream, parent: state.epoch, because, generation: state.generation + 1 },
+  })
+  switch (stream) {
+    case 'usage':
+      // Registers are restated after this commit's readings are counted; the ledger does it in the same transaction.
+      ledger.openEpochAtThisCommit(newEpoch())
+      return
+    case 'evt':
+      openEventEpoch(database, newEpoch())
+      return
+    case 'rd':
+    case 'rd/h':
+      openReadingEpoch(database, { stream, context, epoch: newEpoch() })
+  }
+}

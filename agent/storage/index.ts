@@ -1,0 +1,7 @@
+export type { ChannelKey } from './channels.ts'
+export type { CommittedWindow, OwnedReading } from './intake.ts'
+export { openStore } from './open-store.ts'
+export type { StoreOptions } from './options.ts'
+export type { StoreReader } from './reader.ts'
+export type { Store } from './store.ts'
+export type { Writer } from './writer.ts'

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import type { Database } from 'better-sqlite3'
+import type { Epoch } from '../../cloud-sync/contract/index.ts'
+import { ChannelBook } from './channels.ts'
+import { openDatabase } from './database.ts'
+import { recordEvent } from './events.ts'
+import { Intake } from './intake.ts'
+import { moveToBackfill } from './lanes.ts'
+import { readMetaNumber } from './meta.ts'
+import type { StoreOptions } from './options.ts'
+import { SqliteOutbox } from './outbox.ts'
+import { PolicyStore } from './policy.ts'
+import { LatestReadings, storeReader } from './reader.ts'
+import { Retention, type RetentionLimits } from './retention.ts'
+import { Store } from './store.ts'
+import { beginStreams } from './streams.ts'
+import { UsageLedger } from './usage.ts'
+import { lastWindowId } from './windows.ts'
+import { Writer } from './writer.ts'
+
+const HOUR_MS = 3_600_000
+const DEFAULT_LIMITS: RetentionLimits = { bytes: 2 * 1024 ** 3, days: 400 }
+
+const randomEpoch = (): Epoch => randomBytes(16).toString('hex') as Epoch
+
+/**
+ * Opens the gateway's store. Throws STORE_LOCKED, STORE_NEWER, STORE_UNSAFE or STORE_FAILED. What a power cut left open
+ * is settled before it answers: the usage interval is ended, unbatched readings go to the back-fill lane.
+ */
+export function openStore(options: StoreOptions): Store {
+  const { connection, lock, damaged } = openDatabase(options.folder, options.limits?.ballastBytes)
+  try {
+    return compose(connection, { lock, damaged, options })
+  } catch (error) {
+    connection.close()
+    lock.release()
+    throw error
+  }
+}
+
+function compose(
+  database: Database,
+  { lock, damaged, options }: { lock: Store['parts']['lock']; damaged: string | null; options: StoreOptions },
+): Store {
+  const { folder, gateway, cloudConfigured } = options
+  const clock = options.clockFrom(readMetaNumber(database, 'trusted_ms'))
+  const wallMs = (): number => clock.now().wallMs
+  const newEpoch = options.newEpoch ?? randomEpoch
+  const channels = new ChannelBook(database)
+  const ledger = new UsageLedger(database, {
+    gateway,
+    clock,
+    intervalMs: options.intervalMs ?? HOUR_MS,
+    sw: options.sw,
+    cfg: options.cfg,
+    aclVersion: () => policy.version(),
+  })
+  const writer: Writer = new Writer({
+    database,
+    ...(options.windowMs !== undefined && { windowMs: options.windowMs }),
+    onDamage: (error) => {
+      store.damaged(error)
+    },
+    onRefused: (error) => {
+      store.refused(error)
+    },
+  })
+  const policy: PolicyStore = new PolicyStore(database, writer, {
+    folder,
+    gateway,
+    trust: options.trust,
+    ledger,
+    wallMs,
+  })
+  settle(database, { ledger, damaged, epoch: newEpoch(), at: wallMs() })
+  const intake = new Intake(database, { channels, ledger, wallMs })
+  writer.join(intake)
+  const outbox = new SqliteOutbox(database, writer, {
+    context: { gateway, channels },
+    ledger,
+    monoMs: () => clock.now().monoMs,
+    wallMs,
+    newEpoch,
+    ...(options.liveDelayMs !== undefined && { liveDelayMs: options.liveDelayMs }),
+  })
+  const latest = new LatestReadings(database, channels)
+  const limits = options.limits ?? DEFAULT_LIMITS
+  // The latest trusted time is never too late, so nothing expires early by it.
+  const trustedMs = (): number | null => clock.highWaterMs()
+  const retention = new Retention(database, { folder, limits, channels, cloudConfigured, wallMs, trustedMs })
+  const reader = storeReader(database, { folder, channels, ledger, latest, retention })
+  const parts = {
+    database,
+    lock,
+    options,
+    clock,
+    channels,
+    ledger,
+    writer,
+    policy,
+    intake,
+    outbox,
+    latest,
+    retention,
+  }
+  const store = new Store({ ...parts, reader })
+  return store
+}
+
+/** What the last run left: a new database begins its streams, an open interval ends, old readings are back-fill. */
+function settle(
+  database: Database,
+  { ledger, damaged, epoch, at }: { ledger: UsageLedger; damaged: string | null; epoch: Epoch; at: number },
+): void {
+  const done = database
+    .transaction(() => {
+      beginStreams(database, epoch)
+      if (damaged !== null) recordEvent(database, { at, kind: 'store_damaged', detail: { keptAs: damaged } })
+      const lastCommit = database.prepare('SELECT at FROM window ORDER BY id DESC LIMIT 1').pluck().get()
+      const recovered = ledger.recover(database, (lastCommit ?? null) as number | null)
+      moveToBackfill(database, lastWindowId(database))
+      return recovered
+    })
+    .immediate()
+  done()
+}

@@ -1,0 +1,206 @@
+import type { Database } from 'better-sqlite3'
+import { type Ack, type Epoch, STREAMS, type Stream } from '../../cloud-sync/contract/index.ts'
+import type { Outbox, StoredBatch } from '../../cloud-sync/gateway/index.ts'
+import { acknowledge } from './acknowledge.ts'
+import { type BatchContext, type Item, makeEventBatch, makeReadingBatch, makeUsageBatch } from './batches.ts'
+import { firstBackfill, liveNext, moveToBackfill, setLiveNext, shrinkBackfill } from './lanes.ts'
+import { LiveAge } from './live-age.ts'
+import { batchAfter, madeOf } from './outbox-rows.ts'
+import { itemsInRange, liveItems, markBatched } from './reading-items.ts'
+import { streamState, streamsStatus } from './streams.ts'
+import type { UsageLedger } from './usage.ts'
+import type { Writer } from './writer.ts'
+
+/** Readings that make a live batch at once, ms that make one of fewer. */
+const LIVE_READINGS = 1000
+export const LIVE_DELAY_MS = 5000
+/** A reading older than this goes by the back-fill lane, so that the live lane stays live after an outage. */
+const LIVE_AGE_MS = 120_000
+/** Readings aimed at in one batch of back-fill. */
+const BACKFILL_READINGS = 6000
+/** Made and unacknowledged batches of one stream; no more are made until some are acknowledged. */
+const UNACKED_BATCHES_MAX = 256
+
+export interface OutboxOptions {
+  readonly context: BatchContext
+  readonly ledger: UsageLedger
+  readonly monoMs: () => number
+  readonly wallMs: () => number
+  readonly newEpoch: () => Epoch
+  /** Smaller batches sooner, e.g. in a demo, ms. */
+  readonly liveDelayMs?: number
+}
+
+/** The outbox of the gateway in SQLite. Batches are made when asked for, and stored before they are handed out. */
+export class SqliteOutbox implements Outbox {
+  readonly #database: Database
+  readonly #writer: Writer
+  readonly #options: OutboxOptions
+  readonly #liveDelayMs: number
+  readonly #age = new LiveAge()
+  readonly #listeners = new Set<(stream: Stream) => void>()
+  #due: NodeJS.Timeout | undefined
+  #seen: Record<'usage' | 'evt', number>
+
+  constructor(database: Database, writer: Writer, options: OutboxOptions) {
+    this.#database = database
+    this.#writer = writer
+    this.#options = options
+    this.#liveDelayMs = options.liveDelayMs ?? LIVE_DELAY_MS
+    this.#seen = { usage: this.#next('usage'), evt: this.#next('evt') }
+    writer.join({ name: 'outbox', write: () => this.#afterCommit })
+  }
+
+  async next(stream: Stream, after: number): Promise<StoredBatch | undefined> {
+    const stored = this.#stored(stream, after)
+    if (stored !== undefined) return stored
+    if (!this.#mayMake(stream)) return undefined
+    const made = this.#writer.submit((database) => {
+      this.#make(database, stream, after)
+    })
+    this.#writer.hurry()
+    await made
+    return this.#stored(stream, after)
+  }
+
+  async acknowledge(stream: Stream, ack: Ack): Promise<void> {
+    const { context, ledger, newEpoch, wallMs } = this.#options
+    await this.#writer.submit((database) => {
+      acknowledge(database, { stream, ack, context, ledger, newEpoch, wallMs: wallMs() })
+    })
+    this.#tell(stream)
+  }
+
+  streams(): ReturnType<Outbox['streams']> {
+    return streamsStatus(this.#database)
+  }
+
+  onWaiting(listener: (stream: Stream) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Readings were committed; called by the store. */
+  committed(last: number, readings: number): void {
+    this.#age.add(last, this.#options.monoMs(), readings)
+    this.#checkLive()
+  }
+
+  stop(): void {
+    clearTimeout(this.#due)
+    this.#due = undefined
+    this.#listeners.clear()
+  }
+
+  /** Usage and events may leave a hole before the next stored batch, after the cloud was set back: it is filled first. */
+  #stored(stream: Stream, after: number): StoredBatch | undefined {
+    const batch = batchAfter(this.#database, stream, after)
+    if (batch === undefined || stream === 'rd' || stream === 'rd/h') return batch
+    return batch.first > this.#firstWanted(stream, after) ? undefined : batch
+  }
+
+  #firstWanted(stream: Stream, after: number): number {
+    return Math.max(after, streamState(this.#database, stream).acked) + 1
+  }
+
+  #mayMake(stream: Stream): boolean {
+    if (madeOf(this.#database, stream).count >= UNACKED_BATCHES_MAX) return false
+    switch (stream) {
+      case 'usage':
+      case 'evt':
+        return true
+      case 'rd':
+        return this.#liveIsDue()
+      case 'rd/h':
+        return firstBackfill(this.#database) !== undefined
+    }
+  }
+
+  #make(database: Database, stream: Stream, after: number): void {
+    const { context } = this.#options
+    switch (stream) {
+      case 'usage':
+      case 'evt': {
+        const first = this.#firstWanted(stream, after)
+        const end = batchAfter(database, stream, first - 1)?.first ?? streamState(database, stream).next
+        if (stream === 'usage') makeUsageBatch(database, context, { first, end })
+        else makeEventBatch(database, context, { first, end })
+        return
+      }
+      case 'rd':
+        this.#makeLive(database)
+        return
+      case 'rd/h':
+        this.#makeBackfill(database)
+    }
+  }
+
+  #makeLive(database: Database): void {
+    const tooOld = this.#age.lastBefore(this.#options.monoMs() - LIVE_AGE_MS)
+    if (tooOld !== undefined) moveToBackfill(database, tooOld)
+    const items = liveItems(database, liveNext(database), LIVE_READINGS)
+    if (items.length === 0) return
+    const { context } = this.#options
+    const taken = makeReadingBatch(database, 'rd', { items, context })
+    setLiveNext(database, (items[taken - 1] as Item).last + 1)
+  }
+
+  #makeBackfill(database: Database): void {
+    for (;;) {
+      const range = firstBackfill(database)
+      if (range === undefined) return
+      const items = itemsInRange(database, range, BACKFILL_READINGS)
+      if (items.length === 0) {
+        // Retention dropped it all, and counted it.
+        shrinkBackfill(database, range, range.last)
+        continue
+      }
+      const taken = makeReadingBatch(database, 'rd/h', { items, context: this.#options.context })
+      markBatched(database, items.slice(0, taken))
+      shrinkBackfill(database, range, (items[taken - 1] as Item).last)
+      return
+    }
+  }
+
+  #liveIsDue(): boolean {
+    const waiting = this.#age.waiting(liveNext(this.#database))
+    if (waiting === undefined) return false
+    return (
+      waiting.readings >= LIVE_READINGS || this.#options.monoMs() - waiting.sinceMonoMs >= this.#liveDelayMs
+    )
+  }
+
+  #checkLive(): void {
+    if (this.#liveIsDue()) {
+      this.#tell('rd')
+      return
+    }
+    if (this.#age.waiting(liveNext(this.#database)) === undefined) return
+    this.#due ??= setTimeout(() => {
+      this.#due = undefined
+      this.#checkLive()
+    }, this.#liveDelayMs).unref()
+  }
+
+  readonly #afterCommit = (): void => {
+    for (const stream of ['usage', 'evt'] as const) {
+      const next = this.#next(stream)
+      if (next === this.#seen[stream]) continue
+      this.#seen = { ...this.#seen, [stream]: next }
+      this.#tell(stream)
+    }
+  }
+
+  #next(stream: Stream): number {
+    return streamState(this.#database, stream).next
+  }
+
+  #tell(stream: Stream): void {
+    for (const listener of this.#listeners) listener(stream)
+  }
+
+  /** Something may wait in any stream, e.g. after the start. */
+  tellAll(): void {
+    for (const stream of STREAMS) this.#tell(stream)
+  }
+}

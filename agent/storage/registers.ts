@@ -1,0 +1,49 @@
+import type { Database } from 'better-sqlite3'
+import type { Register } from '../metering/index.ts'
+
+interface Row extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q'> {
+  readonly id: bigint
+  readonly gen: bigint
+  readonly owner_epoch: bigint
+  readonly billable: bigint
+  readonly end: bigint
+  readonly reported: bigint
+  readonly q: bigint
+}
+
+/** Every register there ever was; ends are exact to 2^63. */
+export function loadRegisters(database: Database): Register[] {
+  const rows = database
+    .prepare('SELECT * FROM register JOIN register_value USING (id) ORDER BY id')
+    .safeIntegers()
+    .all() as Row[]
+  return rows.map(({ owner_epoch, ...row }) => ({
+    ...row,
+    id: Number(row.id),
+    gen: Number(row.gen),
+    ownerEpoch: Number(owner_epoch),
+    billable: row.billable === 1n,
+    q: Number(row.q),
+  }))
+}
+
+/** Stores where these stand now; a new one with its owner. */
+export function saveRegisters(database: Database, registers: readonly Register[]): void {
+  const born = database.prepare(
+    `INSERT OR IGNORE INTO register (id, meter, subject, gen, org, owner_epoch, custodian, workspace, billable)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  const update = database.prepare(
+    'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ? WHERE id = ?',
+  )
+  const insert = database.prepare(
+    'INSERT INTO register_value (end, reported, q, day, id) VALUES (?, ?, ?, ?, ?)',
+  )
+  for (const register of registers) {
+    const { id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable } = register
+    const where = [register.end, register.reported, register.q, register.day, id] as const
+    if (update.run(...where).changes > 0) continue
+    born.run(id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable ? 1 : 0)
+    insert.run(...where)
+  }
+}

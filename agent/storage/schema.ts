@@ -1,0 +1,84 @@
+import type { Database } from 'better-sqlite3'
+
+/** One step of the schema; steps are only ever appended. */
+export type Migration = (database: Database) => void
+
+const sql =
+  (text: string): Migration =>
+  (database) =>
+    void database.exec(text)
+
+/** Position + 1 = `user_version` after the step. A released step is never changed. */
+export const MIGRATIONS: readonly Migration[] = [
+  sql(`
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+    -- What a channel number stands for; never updated: a new owner, unit or resolution is a new number.
+    CREATE TABLE channel (no INTEGER PRIMARY KEY, def TEXT NOT NULL);
+
+    -- One or more rows for each commit, appended, packed away when their hour is past. Ids are never used again; they come
+    -- from memory, because AUTOINCREMENT would dirty one page more at every commit. published = the newest window that had been
+    -- published before this commit; kept here, it costs no page either.
+    CREATE TABLE window (
+      id INTEGER PRIMARY KEY, at INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+      count INTEGER NOT NULL, published INTEGER NOT NULL, body BLOB NOT NULL);
+
+    -- Windows first to last, packed per channel. Batched and un-batched windows never share a run.
+    CREATE TABLE pack_run (
+      first INTEGER PRIMARY KEY, last INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+      count INTEGER NOT NULL, batched INTEGER NOT NULL);
+    CREATE TABLE pack (
+      run INTEGER NOT NULL, channel INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, channel)) WITHOUT ROWID;
+
+    -- What is fixed at a register's birth, and apart from it the narrow rows that every commit touches.
+    CREATE TABLE register (
+      id INTEGER PRIMARY KEY, meter TEXT NOT NULL, subject TEXT NOT NULL, gen INTEGER NOT NULL, org TEXT NOT NULL,
+      owner_epoch INTEGER NOT NULL, custodian TEXT, workspace TEXT, billable INTEGER NOT NULL,
+      UNIQUE (meter, subject, gen));
+    CREATE TABLE register_value (
+      id INTEGER PRIMARY KEY, end INTEGER NOT NULL, reported INTEGER NOT NULL, q INTEGER NOT NULL, day TEXT);
+    -- Where a register stood in the last record that the ledger confirmed.
+    CREATE TABLE register_confirmed (id INTEGER PRIMARY KEY, end INTEGER NOT NULL);
+
+    -- Bytes as first encoded; never updated but for the acknowledgement.
+    CREATE TABLE usage_record (
+      epoch TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, bytes BLOB NOT NULL, made_at INTEGER NOT NULL,
+      acked_at INTEGER, PRIMARY KEY (epoch, seq));
+    CREATE INDEX usage_acked ON usage_record (acked_at) WHERE acked_at IS NOT NULL;
+
+    -- Exact bodies of made but unacknowledged batches. until = last window in it; defs = channel numbers defined in it.
+    CREATE TABLE outbox (
+      stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, epoch TEXT NOT NULL, hash TEXT NOT NULL,
+      readings INTEGER NOT NULL, until INTEGER NOT NULL, defs TEXT NOT NULL, body BLOB NOT NULL,
+      PRIMARY KEY (stream, first));
+    CREATE TABLE stream (
+      name TEXT PRIMARY KEY, epoch TEXT NOT NULL, generation INTEGER NOT NULL, parent TEXT, next INTEGER NOT NULL,
+      acked INTEGER NOT NULL, head TEXT NOT NULL) WITHOUT ROWID;
+    -- Definitions in an acknowledged batch of the stream's present epoch.
+    CREATE TABLE known_def (stream TEXT NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (stream, no)) WITHOUT ROWID;
+    -- Ranges of window ids that the back-fill lane still has to send.
+    CREATE TABLE backfill (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+
+    CREATE TABLE policy (
+      id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, keyset INTEGER NOT NULL, bytes BLOB NOT NULL);
+    CREATE TABLE event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+  `),
+]
+
+/**
+ * Brings the schema from where it is to the newest, all steps in one transaction: killed anywhere, the next start finds
+ * the old schema whole and does it again.
+ */
+export function migrate(database: Database, migrations: readonly Migration[] = MIGRATIONS): void {
+  const version = schemaVersion(database)
+  if (version >= migrations.length) return
+  database
+    .transaction(() => {
+      for (const step of migrations.slice(version)) step(database)
+      database.pragma(`user_version = ${migrations.length}`)
+    })
+    .immediate()
+}
+
+export const schemaVersion = (database: Database): number =>
+  Number(database.pragma('user_version', { simple: true }))

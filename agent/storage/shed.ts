@@ -1,0 +1,96 @@
+import type { Database } from 'better-sqlite3'
+import type { OrgId } from '../../cloud-sync/contract/index.ts'
+import type { ChannelBook } from './channels.ts'
+import { liveNext } from './lanes.ts'
+import { decodePacks } from './packing.ts'
+import { decodeWindow, type WindowRow } from './windows.ts'
+
+/** What was dropped, and of whom. */
+export interface Dropped {
+  /** Readings that the cloud has, or that were only ever kept here. */
+  expired: number
+  /** Readings that nobody has any more, by owner. */
+  readonly lost: Map<OrgId, number>
+}
+
+export interface ShedRules {
+  readonly channels: ChannelBook
+  /** Without a cloud nothing waits to be sent, so nothing dropped counts as lost. */
+  readonly cloudConfigured: boolean
+}
+
+/** A row to be dropped; `sent` = some batch holds it. */
+type Candidate = { readonly id: number; readonly sent: boolean; readonly what: 'run' | 'window' }
+
+/**
+ * Drops the next readings in the declared order, within the caller's transaction: the oldest that are in a batch already,
+ * then the oldest that are not. Usage records, policy and made batches are never dropped. False where nothing is left.
+ */
+export function dropNext(database: Database, rules: ShedRules, dropped: Dropped): boolean {
+  const candidate = nextCandidate(database)
+  if (candidate === undefined) return false
+  count(database, candidate, { rules, dropped })
+  forget(database, candidate)
+  return true
+}
+
+/** Drops runs whose readings are all older than this and in a batch (or only kept here); answers false where none is. */
+export function dropExpired(
+  database: Database,
+  rules: ShedRules & { beforeMs: number },
+  dropped: Dropped,
+): boolean {
+  const id = database
+    .prepare('SELECT first FROM pack_run WHERE to_ms < ? AND (batched OR ?) ORDER BY first LIMIT 1')
+    .pluck()
+    .get(rules.beforeMs, rules.cloudConfigured ? 0 : 1) as number | undefined
+  if (id === undefined) return false
+  const candidate = { id, sent: true, what: 'run' } as const
+  count(database, candidate, { rules, dropped })
+  forget(database, candidate)
+  return true
+}
+
+function nextCandidate(database: Database): Candidate | undefined {
+  const first = (sql: string): number | undefined => database.prepare(sql).pluck().get() as number | undefined
+  const sentRun = first('SELECT first FROM pack_run WHERE batched ORDER BY first LIMIT 1')
+  if (sentRun !== undefined) return { id: sentRun, sent: true, what: 'run' }
+  const sentWindow = first(
+    `SELECT id FROM window WHERE id < ${liveNext(database)}
+     AND NOT EXISTS (SELECT 1 FROM backfill WHERE id BETWEEN first AND last) ORDER BY id LIMIT 1`,
+  )
+  if (sentWindow !== undefined) return { id: sentWindow, sent: true, what: 'window' }
+  const run = first('SELECT first FROM pack_run ORDER BY first LIMIT 1')
+  if (run !== undefined) return { id: run, sent: false, what: 'run' }
+  const window = first('SELECT id FROM window ORDER BY id LIMIT 1')
+  return window === undefined ? undefined : { id: window, sent: false, what: 'window' }
+}
+
+function count(
+  database: Database,
+  { id, sent, what }: Candidate,
+  { rules, dropped }: { rules: ShedRules; dropped: Dropped },
+): void {
+  if (sent || !rules.cloudConfigured) {
+    const table = what === 'run' ? 'pack_run WHERE first' : 'window WHERE id'
+    dropped.expired += database.prepare(`SELECT count FROM ${table} = ?`).pluck().get(id) as number
+    return
+  }
+  const readings =
+    what === 'run'
+      ? decodePacks(database, id)
+      : decodeWindow(database.prepare('SELECT body FROM window WHERE id = ?').get(id) as WindowRow)
+  for (const { channel } of readings) {
+    const org = rules.channels.get(channel)?.org
+    if (org !== undefined) dropped.lost.set(org, (dropped.lost.get(org) ?? 0) + 1)
+  }
+}
+
+function forget(database: Database, { id, what }: Candidate): void {
+  if (what === 'window') {
+    database.prepare('DELETE FROM window WHERE id = ?').run(id)
+    return
+  }
+  database.prepare('DELETE FROM pack WHERE run = ?').run(id)
+  database.prepare('DELETE FROM pack_run WHERE first = ?').run(id)
+}

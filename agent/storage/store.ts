@@ -1,0 +1,214 @@
+import type { Database } from 'better-sqlite3'
+import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.ts'
+import type { ChannelBook, ChannelKey } from './channels.ts'
+import { isDamage, markSuspect } from './database.ts'
+import { recordEvent } from './events.ts'
+import type { CommittedWindow, Intake, OwnedReading } from './intake.ts'
+import type { FolderLock } from './lock.ts'
+import type { StoreOptions } from './options.ts'
+import type { SqliteOutbox } from './outbox.ts'
+import { packOldest } from './packing.ts'
+import type { PolicyStore } from './policy.ts'
+import type { LatestReadings, StoreReader } from './reader.ts'
+import type { Retention } from './retention.ts'
+import type { StoreClock, UsageLedger } from './usage.ts'
+import { decodeWindow, windowsAfter } from './windows.ts'
+import type { Writer } from './writer.ts'
+
+/** Packing and retention look this often, ms. */
+const UPKEEP_EVERY_MS = 5000
+/** An interval ends at most this late, ms, also where nothing else is committed. */
+const INTERVAL_LOOK_MS = 1000
+/** Windows read at once when they are published again. */
+const REPLAY_WINDOWS = 100
+
+export interface StoreParts {
+  readonly database: Database
+  readonly lock: FolderLock
+  readonly options: StoreOptions
+  readonly clock: StoreClock
+  readonly channels: ChannelBook
+  readonly ledger: UsageLedger
+  readonly writer: Writer
+  readonly policy: PolicyStore
+  readonly intake: Intake
+  readonly outbox: SqliteOutbox
+  readonly latest: LatestReadings
+  readonly retention: Retention
+  readonly reader: StoreReader
+}
+
+/** The gateway's store: one connection, one writer, one process. Made by `openStore`. */
+export class Store {
+  /** For broker/persistence, which shares them. */
+  readonly database: Database
+  readonly writer: Writer
+  readonly outbox: SqliteOutbox
+  readonly policy: PolicyStore
+  readonly reader: StoreReader
+  readonly parts: StoreParts
+  #timers: NodeJS.Timeout[] = []
+  #open = true
+
+  constructor(parts: StoreParts) {
+    this.parts = parts
+    this.database = parts.database
+    this.writer = parts.writer
+    this.outbox = parts.outbox
+    this.policy = parts.policy
+    this.reader = parts.reader
+    parts.intake.onCommitted(({ last, readings }) => {
+      parts.latest.add(readings)
+      parts.outbox.committed(last, readings.length)
+    })
+  }
+
+  /** The definition of a channel under its present owner, unit and resolution; made where it is new. */
+  define(key: ChannelKey): ChannelDef {
+    return this.parts.channels.define(key)
+  }
+
+  /** The definition with this number; undefined where none has it. */
+  channel(no: number): ChannelDef | undefined {
+    return this.parts.channels.get(no)
+  }
+
+  /**
+   * Stores and meters readings in one transaction; resolves once it is committed. `urgent` does not wait for the window.
+   * Rejects with STORE_FULL (nothing was taken, try later) or STORE_FAILED.
+   */
+  async take(readings: readonly OwnedReading[], urgent = false): Promise<void> {
+    const { intake, writer } = this.parts
+    // First, so that a refused writer takes nothing either.
+    const committed = writer.submit(() => undefined)
+    try {
+      intake.take(readings, writer)
+    } catch (error) {
+      committed.catch(() => undefined)
+      throw error
+    }
+    if (urgent) writer.hurry()
+    await committed
+  }
+
+  /** Called after each commit that stored readings, before their `take` resolves. */
+  onCommitted(listener: (window: CommittedWindow) => void): () => void {
+    return this.parts.intake.onCommitted(listener)
+  }
+
+  /** Windows that were committed but perhaps never published, oldest first. */
+  *unpublished(): Generator<CommittedWindow> {
+    const { intake } = this.parts
+    let after = intake.published
+    for (;;) {
+      const rows = windowsAfter(this.database, after, REPLAY_WINDOWS)
+      for (const row of rows) yield { first: row.id, last: row.id, readings: decodeWindow(row) }
+      const last = rows.at(-1)
+      if (last === undefined) return
+      after = last.id
+    }
+  }
+
+  /** Everything up to this window is published; remembered with the next commit. */
+  published(last: number): void {
+    this.parts.intake.published = Math.max(this.parts.intake.published, last)
+  }
+
+  /** Stores an event for `evt`; resolves once it is committed. */
+  recordEvent(kind: string, detail: GatewayEvent['detail']): Promise<void> {
+    const at = this.parts.clock.now().wallMs
+    return this.writer.submit((database) => {
+      recordEvent(database, { at, kind, detail })
+    })
+  }
+
+  /** The wall clock stepped: an event, and a record in the usage chain (metering.md 4.5). */
+  async noteClockStep(step: { readonly stepMs: number; readonly wallMs: number }): Promise<void> {
+    const org = this.policy.current()?.gatewayOrg ?? this.parts.options.organisation
+    this.parts.ledger.noteEvent('clock_step', org)
+    await this.recordEvent('clock_step', { stepMs: step.stepMs, wallMs: step.wallMs })
+  }
+
+  /** Begins upkeep: intervals, packing, retention; until `stop` or the signal. */
+  start(signal: AbortSignal): Promise<void> {
+    const every = (ms: number, look: () => void): void =>
+      void this.#timers.push(setInterval(look, ms).unref())
+    every(INTERVAL_LOOK_MS, () => {
+      if (this.parts.ledger.isDue()) this.writer.wake()
+    })
+    every(UPKEEP_EVERY_MS, () => {
+      this.upkeep()
+    })
+    signal.addEventListener(
+      'abort',
+      () => {
+        this.#stopTimers()
+      },
+      { once: true },
+    )
+    return Promise.resolve()
+  }
+
+  /** Ends the usage interval, commits what waits and closes the file. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopTimers()
+    if (!this.#open) return Promise.resolve()
+    this.#open = false
+    this.outbox.stop()
+    this.parts.ledger.closeAtNextCommit()
+    try {
+      this.writer.stop()
+    } finally {
+      this.database.close()
+      this.parts.lock.release()
+    }
+    return Promise.resolve()
+  }
+
+  /** One look at what has to be packed and dropped; the timer's work, also for tests. */
+  upkeep(): void {
+    if (!this.#open || this.writer.refused) return
+    const { retention, channels, intake, clock } = this.parts
+    const pressed = retention.look()
+    this.writer
+      .submit((database) => {
+        // What is not published yet is still needed as it is.
+        const packed = packOldest(database, clock.now().wallMs, {
+          resolutionOf: channels.resolutionOf,
+          upTo: intake.published,
+        })
+        const more = pressed && retention.shed(database)
+        return packed > 0 || more
+      })
+      .then((more) => {
+        if (more)
+          setImmediate(() => {
+            this.upkeep()
+          })
+      })
+      .catch(() => undefined)
+  }
+
+  /** The writer's word that the file must not be used any more. */
+  damaged(error: unknown): void {
+    if (isDamage(error)) markSuspect(this.parts.options.folder, String(error))
+    this.#stopTimers()
+    this.parts.options.onDamage(error)
+  }
+
+  /** The writer's word that a commit failed and will be tried again: makes room first. */
+  refused(error: unknown): void {
+    try {
+      this.parts.retention.rescue()
+    } catch (cause) {
+      // Not even deleting works: what waits stays in memory, and the next retry comes here again.
+      this.parts.options.onRefused?.(cause)
+      return
+    }
+    this.parts.options.onRefused?.(error)
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+  }
+}
