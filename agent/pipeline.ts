@@ -1,0 +1,135 @@
+import {
+  type ChannelDef,
+  type ChannelName,
+  type DeviceId,
+  type Resolution,
+  type SensorName,
+  type StoredReading,
+  sensorSubject,
+  type Value,
+} from '../cloud-sync/contract/index.ts'
+import type { Reading } from '../hardware/index.ts'
+import { type OwnerRules, Owners } from './owners.ts'
+import { quantise } from './quantise.ts'
+import type { CommittedWindow, OwnedReading, Store } from './storage/index.ts'
+
+/** Longest text value kept, characters; a device that sends more is cut. */
+const TEXT_MAX = 512
+/** As in the contract. */
+const UNIT_MAX = 32
+
+/** What goes to the local broker: readings that are committed, with what their channel numbers stand for. */
+export interface PublishedReading {
+  readonly def: ChannelDef
+  readonly reading: StoredReading
+}
+
+export interface PipelineOptions extends OwnerRules {
+  readonly store: Store
+  /** Of a device's channel, from its profile; null = the double is kept exactly. */
+  resolutionOf(device: string, channel: string): Resolution | null
+  /** Hands committed readings to the local broker; who may have them is decided there, for every delivery. */
+  publish(readings: readonly PublishedReading[]): Promise<void>
+  /** A publish failed; the readings are stored and go to the cloud in any case. */
+  onPublishFailed(error: unknown): void
+}
+
+/**
+ * The story of the gateway:
+ *
+ *   readings from hardware -> whose? -> quantise -> meter and store in one transaction -> publish -> acknowledge to hardware
+ *
+ * Nothing is published or sent before it is committed. What was committed and perhaps not published before the process
+ * ended is published again at the start: a subscriber may see a reading twice, never not at all.
+ */
+export class Pipeline {
+  readonly #options: PipelineOptions
+  readonly #store: Store
+  readonly #owners: Owners
+  #published: Promise<void> = Promise.resolve()
+  #stops: (() => void)[] = []
+
+  constructor(options: PipelineOptions) {
+    this.#options = options
+    this.#store = options.store
+    this.#owners = new Owners(options, options.store.policy.current())
+  }
+
+  /** Publishes again what may have been missed, then every commit. */
+  async start(): Promise<void> {
+    this.#stops = [
+      this.#store.policy.onApplied((snapshot) => {
+        this.#owners.replace(snapshot)
+      }),
+      this.#store.onCommitted((window) => {
+        this.#publishSoon(window)
+      }),
+    ]
+    for (const window of this.#store.unpublished()) this.#publishSoon(window)
+    await this.#published
+  }
+
+  /** Lets what is under way end. Takes nothing more from the store. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop()
+    await this.#published
+  }
+
+  /**
+   * Takes readings as the hardware gave them. Resolves once they are committed and handed to the broker: only then may the
+   * hardware process forget them. Rejects with STORE_FULL or STORE_FAILED: it keeps them.
+   */
+  async take(readings: readonly Reading[]): Promise<void> {
+    const owned = readings.map((reading) => this.#own(reading))
+    await this.#store.take(
+      owned,
+      readings.some((reading) => reading.alarm),
+    )
+    await this.#published
+  }
+
+  #own(reading: Reading): OwnedReading {
+    const device = reading.device as DeviceId
+    const sensor = reading.sensor as SensorName
+    const { derived } = reading
+    const unit = reading.unit.slice(0, UNIT_MAX)
+    const owner = this.#owners.of(device)
+    const resolution = this.#options.resolutionOf(device, reading.channel)
+    const { org, ownerEpoch } = owner
+    const channel = reading.channel as ChannelName
+    const def = this.#store.define({ device, sensor, channel, unit, resolution, derived, org, ownerEpoch })
+    const stored = storedReading(reading, def)
+    const { payloadBytes } = reading
+    const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes }
+    return { reading: stored, def, subject: sensorSubject(device, sensor), owner, countable }
+  }
+
+  #publishSoon({ last, readings }: CommittedWindow): void {
+    this.#published = this.#published.then(async () => {
+      try {
+        await this.#options.publish(readings.flatMap((reading) => this.#named(reading)))
+      } catch (error) {
+        this.#options.onPublishFailed(error)
+      }
+      this.#store.published(last)
+    })
+  }
+
+  #named(reading: StoredReading): PublishedReading[] {
+    const def = this.#store.channel(reading.channel)
+    return def === undefined ? [] : [{ def, reading }]
+  }
+}
+
+function storedReading(reading: Reading, def: ChannelDef): StoredReading {
+  const { quality, reason } = reading
+  const takenAt = Math.round(reading.takenAt)
+  const value = quantise(bounded(reading.value), def.resolution)
+  // A number that is none cannot be stored, and is no measurement.
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return { channel: def.no, takenAt, value: null, quality: 'bad', reason: 'not-a-number' }
+  }
+  return { channel: def.no, takenAt, value, quality, reason }
+}
+
+const bounded = (value: Value): Value => (typeof value === 'string' ? value.slice(0, TEXT_MAX) : value)
