@@ -29,3 +29,7 @@ export {
   type Simulator,
   startSimulator,
 } from './sim/index.ts'
+export type { DissectedFrame } from './tools/dissect.ts'
+export { MODBUS_ADDRESSES, type ScanEvent, type ScanRequest, scanLine } from './tools/scan.ts'
+export { type SniffedFrame, type SniffRequest, sniffLine } from './tools/sniff.ts'
+export { type TriedExchange, tryDevice, type TryRequest, type TryResult } from './tools/try.ts'

@@ -25,7 +25,7 @@ export interface AttemptResult {
 }
 
 export interface AttemptPorts {
-  readonly line: Line
+  readonly line: Pick<Line, 'exchange' | 'send'>
   readonly clock: Clock
   /** A device that answered none of so many exchanges is not asked for the rest. */
   readonly silencesMax: number

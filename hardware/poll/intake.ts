@@ -47,7 +47,10 @@ export function takeIn(config: HardwareConfig, neighbours: Neighbours): Intake {
   for (const [index, device] of config.devices.entries()) {
     try {
       checkDevice(device, { lines, before: config.devices.slice(0, index) })
-      devices.set(device.id, polledDevice(device, profiles.load(device.profile), neighbours))
+      devices.set(
+        device.id,
+        polledDevice({ config: device, profile: profiles.load(device.profile), neighbours }),
+      )
     } catch (error) {
       if (!(error instanceof HardwareError)) throw error
       refusals.push({ subject: 'device', id: device.id, error })
@@ -134,13 +137,19 @@ function deviceFault(
   return null
 }
 
-function polledDevice(device: DeviceConfig, profile: Profile, neighbours: Neighbours): PolledDevice {
-  const { id, address, calibrations } = device
+/** A device as the poller needs it. */
+export function polledDevice(given: {
+  config: Pick<DeviceConfig, 'id' | 'address' | 'everyMs' | 'calibrations'>
+  profile: Profile
+  neighbours: Neighbours
+}): PolledDevice {
+  const { config, profile, neighbours } = given
+  const { id, address, everyMs, calibrations } = config
   const { gapMs, timeoutMs, lateMs, busyRetryMs, thinkMs, wake } = profile.limits
   return {
     id,
     address,
-    everyMs: device.everyMs,
+    everyMs,
     protocol: protocolOf(profile),
     channels: profile.channels.flatMap((channel) => (channel.derived ? [] : [channel.id])),
     profileKey: profile.name,

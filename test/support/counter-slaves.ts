@@ -19,7 +19,7 @@ export interface SlavePort {
 
 /**
  * Modbus RTU devices of our own, written against the standard and not with the product's code beyond its CRC: each
- * answers a read of two holding registers at 0 with how often it was read so far, and keeps a log of it.
+ * answers a read of two holding registers with how often it was read so far, and keeps a log of it.
  */
 export class CounterSlaves {
   readonly log: Answered[] = []
@@ -51,13 +51,16 @@ export class CounterSlaves {
   #answer(request: Buffer): Buffer | null {
     const [address = 0, fn] = request
     if (!this.#addresses.has(address) || this.dead.has(address) || fn !== READ_HOLDING) return null
-    const value = (this.#counters.get(address) ?? 0) + 1
+    const count = request.readUInt16BE(4)
+    // A look at one register, as of a scan, is no reading.
+    const value = (this.#counters.get(address) ?? 0) + (count === 2 ? 1 : 0)
     this.#counters.set(address, value)
-    this.log.push({ address, value, atMs: performance.now() })
-    const answer = Buffer.alloc(9)
-    answer.set([address, READ_HOLDING, 4])
-    answer.writeUInt32BE(value, 3)
-    answer.writeUInt16LE(crc16(answer, 0, 7), 7)
+    if (count === 2) this.log.push({ address, value, atMs: performance.now() })
+    const data = Buffer.alloc(Math.max(4, count * 2))
+    data.writeUInt32BE(value)
+    const answer = Buffer.alloc(5 + count * 2)
+    answer.set([address, READ_HOLDING, count * 2, ...data.subarray(0, count * 2)])
+    answer.writeUInt16LE(crc16(answer, 0, answer.length - 2), answer.length - 2)
     return answer
   }
 }
