@@ -55,14 +55,15 @@ export class SimulatedDevice {
   }
 
   #hear(bytes: Uint8Array, at: number): void {
-    const { framing, wire } = this.#options
+    const { framing, wire, address } = this.#options
+    const mine = (unit: number): boolean => unit === address || unit === BROADCAST
     const startAt = at - bytes.length * wire.timing.characterMs
     // Silence ends a frame in RTU (Modbus over Serial Line V1.02, 2.5.1.1); ASCII frames have their own ends.
     const fresh = framing === rtu && startAt - this.#lastAt >= wire.timing.t35Ms
     this.#lastAt = at
     this.#heard = joined(fresh ? new Uint8Array(0) : this.#heard, bytes)
     for (;;) {
-      const request = findRequest(framing, this.#heard)
+      const request = findRequest(framing, this.#heard, mine)
       if (request === undefined) break
       this.#heard = this.#heard.slice(request.end)
       this.#serve(request, at)
@@ -72,7 +73,6 @@ export class SimulatedDevice {
 
   #serve(request: HeardRequest, at: number): void {
     const { address, content, holes, clock, framing } = this.#options
-    if (request.unit !== address && request.unit !== BROADCAST) return
     const counted = this.#countIfCarried(request)
     const pdu = answerRequest(
       {

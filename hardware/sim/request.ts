@@ -24,9 +24,9 @@ function rtuLength(rx: Uint8Array, at: number): number | undefined {
   return count === undefined ? undefined : 9 + count
 }
 
-function findRtu(rx: Uint8Array): HeardRequest | undefined {
+function findRtu(rx: Uint8Array, mine: (unit: number) => boolean): HeardRequest | undefined {
   for (let at = 0; at + SHORT_FRAME_BYTES <= rx.length; at += 1) {
-    const length = rtuLength(rx, at)
+    const length = mine(rx[at] ?? 0) ? rtuLength(rx, at) : undefined
     if (length === undefined || length > RTU_FRAME_MAX || at + length > rx.length) continue
     const frame = rx.slice(at, at + length)
     const content = rtu.unwrap(frame)
@@ -35,20 +35,25 @@ function findRtu(rx: Uint8Array): HeardRequest | undefined {
   return undefined
 }
 
-function findAscii(framing: Framing, rx: Uint8Array): HeardRequest | undefined {
-  const end = rx.indexOf(LF) + 1
-  if (end === 0) return undefined
-  const start = rx.subarray(0, end).lastIndexOf(COLON)
-  const frame = rx.slice(Math.max(0, start), end)
-  const content = framing.unwrap(frame)
-  return content === undefined ? findAsciiBehind(framing, rx, end) : { ...content, frame, end }
+function findAscii(
+  framing: Framing,
+  rx: Uint8Array,
+  mine: (unit: number) => boolean,
+): HeardRequest | undefined {
+  for (let from = 0; ; ) {
+    const end = rx.indexOf(LF, from) + 1
+    if (end === 0) return undefined
+    const start = rx.subarray(from, end).lastIndexOf(COLON)
+    const frame = rx.slice(from + Math.max(0, start), end)
+    const content = framing.unwrap(frame)
+    if (content !== undefined && mine(content.unit)) return { ...content, frame, end }
+    from = end
+  }
 }
 
-function findAsciiBehind(framing: Framing, rx: Uint8Array, skipped: number): HeardRequest | undefined {
-  const found = findAscii(framing, rx.subarray(skipped))
-  return found && { ...found, end: found.end + skipped }
-}
-
-/** The first request with a right checksum anywhere in what was heard; to whom it goes is the caller's question. */
-export const findRequest = (framing: Framing, rx: Uint8Array): HeardRequest | undefined =>
-  framing === rtu ? findRtu(rx) : findAscii(framing, rx)
+/** The first request with a right checksum anywhere in what was heard, to a unit that is `mine`. */
+export const findRequest = (
+  framing: Framing,
+  rx: Uint8Array,
+  mine: (unit: number) => boolean,
+): HeardRequest | undefined => (framing === rtu ? findRtu(rx, mine) : findAscii(framing, rx, mine))
