@@ -6,7 +6,7 @@ import { systemClock } from '../../hardware/clock.ts'
 import type { Format, LinePort } from '../../hardware/config.ts'
 import { exposePty, exposeTcp } from '../../hardware/sim/expose.ts'
 import { type WireStats, createWire } from '../../hardware/sim/wire.ts'
-import { heldValue, isWhole, readAnswer } from './rtu.ts'
+import { joinDevice } from './answering-device.ts'
 
 export interface SlaveOptions {
   readonly baud: number
@@ -19,20 +19,7 @@ export type SlaveMessage = { readonly port: LinePort } | { readonly stats: WireS
 
 async function serve({ baud, format, thinkMs, pty }: SlaveOptions): Promise<void> {
   const wire = createWire({ baud, format, clock: systemClock, random: Math.random })
-  const port = wire.join('slave')
-  let heard: number[] = []
-  let lastAt = 0
-  port.onBytes((bytes, at) => {
-    // A silence begins a new frame; what was incomplete before it is nothing.
-    if (at - bytes.length * wire.timing.characterMs - lastAt > wire.timing.t35Ms) heard = []
-    lastAt = at
-    heard.push(...bytes)
-    const [unit = 0, , high = 0, low = 0, , count = 0] = heard
-    if (heard.length !== 8 || !isWhole(Uint8Array.from(heard))) return
-    heard = []
-    const values = Array.from({ length: count }, (_, index) => heldValue(unit, high * 256 + low + index))
-    port.send(readAnswer(unit, values), at + wire.timing.t35Ms + thinkMs)
-  })
+  joinDevice(wire, thinkMs)
   const end = pty === null ? await exposeTcp(wire) : await exposePty(wire, pty)
   process.on('message', () => process.send?.({ stats: wire.stats() } satisfies SlaveMessage))
   process.on('disconnect', () => {

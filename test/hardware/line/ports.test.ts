@@ -9,8 +9,9 @@ import type { Line, LineState } from '../../../hardware/line/line.ts'
 import { openLine } from '../../../hardware/line/open-line.ts'
 import { type MasterEnd, exposePty, exposeTcp } from '../../../hardware/sim/expose.ts'
 import { type Wire, createWire } from '../../../hardware/sim/wire.ts'
+import { joinDevice } from '../../support/answering-device.ts'
 import { testWith } from '../../support/peers.ts'
-import { heldValue, isWhole, matchRead, readAnswer, readRequest, valuesOf } from '../../support/rtu.ts'
+import { heldValue, matchRead, readRequest, valuesOf } from '../../support/rtu.ts'
 
 const BAUD = 57_600
 const folder = mkdtempSync(join(tmpdir(), 'headgate-ports-'))
@@ -25,14 +26,7 @@ afterEach(async () => {
 /** A wire with device 7, which answers reads of one register. */
 function wireWithDevice(): Wire {
   const wire = createWire({ baud: BAUD, format: '8E1', clock: systemClock, random: Math.random })
-  const device = wire.join('device')
-  let heard: number[] = []
-  device.onBytes((bytes, at) => {
-    heard = [...heard, ...bytes].slice(-8)
-    if (!isWhole(Uint8Array.from(heard)) || heard.length < 8) return
-    device.send(readAnswer(7, [heldValue(7, heard[3] ?? 0)]), at + 3)
-    heard = []
-  })
+  joinDevice(wire, 1)
   undo.push(() => {
     wire.close()
   })
