@@ -7,7 +7,7 @@ import type {
 } from 'aedes'
 import type { BrokerLog, BrokerStats, ClientMessage } from './broker.ts'
 import type { GuardedSocket } from './guarded-socket.ts'
-import { SUBSCRIPTIONS_MAX } from './limits.ts'
+import { BACKLOG_BYTES_MAX, BACKLOG_NOTED_BYTES, SUBSCRIPTIONS_MAX } from './limits.ts'
 import { MemoryStore } from './persistence/memory.ts'
 import type { BrokerPolicy, ConnectAnswer, Credentials, Principal } from './policy.ts'
 import { Sessions } from './sessions.ts'
@@ -130,8 +130,8 @@ export class Gate<P extends Principal> {
       return null
     }
     const socket = client.conn as GuardedSocket
-    if (socket.behind) {
-      socket.destroy(new Error('the subscriber is too far behind'))
+    if (socket.backlog > BACKLOG_NOTED_BYTES) this.#shedBacklog()
+    if (socket.destroyed) {
       this.#counts.dropped += 1
       return null
     }
@@ -163,6 +163,18 @@ export class Gate<P extends Principal> {
 
   stats(): BrokerStats {
     return { clients: this.#open.size, ...this.#counts }
+  }
+
+  /** Closes the subscriber furthest behind where all together are too far behind. */
+  #shedBacklog(): void {
+    let total = 0
+    let most: GuardedSocket | undefined
+    for (const { client } of this.#open) {
+      const socket = client.conn as GuardedSocket
+      total += socket.backlog
+      if (most === undefined || socket.backlog > most.backlog) most = socket
+    }
+    if (total > BACKLOG_BYTES_MAX) most?.destroy(new Error('the subscriber is too far behind'))
   }
 
   async #logIn(client: Client, credentials: Credentials): Promise<Refusal | null> {

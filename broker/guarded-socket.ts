@@ -48,8 +48,8 @@ export class PacketMeter {
 }
 
 /**
- * A socket whose packets are bounded. Its write buffer holds `BACKLOG_BYTES_MAX`, so that a subscriber that has
- * stopped reading is noticed by `behind` and closed instead of making the others wait for it to drain.
+ * A socket whose packets are bounded. Its write buffer takes whatever comes, so that a subscriber that has stopped
+ * reading is seen by its `backlog` and closed, instead of making all others wait until it drains.
  */
 export class GuardedSocket extends Duplex {
   readonly remote: string
@@ -70,9 +70,9 @@ export class GuardedSocket extends Duplex {
     socket.on('close', () => this.destroy())
   }
 
-  /** True where the peer has stopped reading: more waits for it than a live one ever leaves. */
-  get behind(): boolean {
-    return this.writableLength + this.#socket.writableLength > BACKLOG_BYTES_MAX
+  /** Bytes that wait for the peer to read. */
+  get backlog(): number {
+    return this.writableLength + this.#socket.writableLength
   }
 
   override _read(): void {

@@ -6,9 +6,11 @@ export const CONNECT_BYTES_MAX = 16 * 1024
 export const PACKET_BYTES_MAX = 256 * 1024
 /** Connections at one time, all listeners together. */
 export const CONNECTIONS_MAX = 1_000
-/** Bytes waiting for one connection; a subscriber further behind is closed, so that it never holds up another. */
-export const BACKLOG_BYTES_MAX = 1024 * 1024
-/** A write that has not drained by then closes its connection; the backlog limit is met long before. */
+/** Bytes waiting for all connections together; beyond it the subscriber furthest behind is closed. */
+export const BACKLOG_BYTES_MAX = 32 * 1024 * 1024
+/** A connection with less waiting for it is not looked at: all of them together stay within what a gateway has. */
+export const BACKLOG_NOTED_BYTES = 32 * 1024
+/** A write that has not drained by then closes its connection; the backlog limit is met long before: nobody waits for another. */
 export const DRAIN_TIMEOUT_MS = 5_000
 export const CLIENT_ID_LENGTH_MAX = 128
 export const TOPIC_LENGTH_MAX = 512
