@@ -10,7 +10,7 @@ import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys.ts'
 import type { Log } from './log.ts'
 import { serveHttp } from './serve.ts'
-import { type CloudDatabase, openDatabase } from './storage/index.ts'
+import { type CloudDatabase, markAllOffline, openDatabase } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
 import { SyncError } from '../contract/index.ts'
 
@@ -69,6 +69,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const keys = openKeys(config.dataDir)
   const db = await openDatabase(join(config.dataDir, 'cloud.db'), now())
   started.push(() => db.close())
+  await markAllOffline(db.write)
   const directory = await openDirectory({ db, keys, now }, () => seedOf(config))
   signal.throwIfAborted()
   const { broker, link } = await startLink(config, { db, directory, keys, ...starting })

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { SyncError } from '../contract/index.ts'
-import { readCloudConfig, startCloud } from './index.ts'
-import { createLog } from './log.ts'
+import { type CloudConfig, readCloudConfig, type RunningCloud, startCloud } from './index.ts'
+import { createLog, type Log } from './log.ts'
 
 const EXIT_FAILED = 1
 const EXIT_MISUSED = 2
@@ -22,13 +22,28 @@ async function main(): Promise<void> {
       stopping.abort()
     })
   }
-  const cloud = await startCloud(readCloudConfig(values.config), { log, signal: stopping.signal })
+  const cloud = await started(readCloudConfig(values.config), log, stopping.signal)
+  if (cloud === undefined) return
   const { mqtt, http, trust } = cloud
   process.stdout.write(`${JSON.stringify({ ready: true, mqtt, http, trust })}\n`)
   log.info({ mqtt, http }, 'cloud is ready')
   if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
   await cloud.stop()
   log.info({}, 'cloud has stopped')
+}
+
+/** Undefined where it was told to stop before it was ready. */
+async function started(
+  config: CloudConfig,
+  log: Log,
+  signal: AbortSignal,
+): Promise<RunningCloud | undefined> {
+  try {
+    return await startCloud(config, { log, signal })
+  } catch (error) {
+    if (signal.aborted) return undefined
+    throw error
+  }
 }
 
 main().catch((error: unknown) => {

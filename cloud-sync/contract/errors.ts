@@ -11,6 +11,8 @@ export const SYNC_ERRORS = {
   CLOUD_KEYS_DAMAGED:
     'Put the files of dataDir/keys back from your backup; new ones would be strangers to every gateway.',
   CLOUD_DIRECTORY_INVALID: 'Correct the entries named above.',
+  CLOUD_BROKER_REFUSED:
+    'Check broker.url, its credentials, and that its ACL lets the cloud read hg1/+/+/up/#.',
   CLOUD_LISTEN_FAILED: 'Another program may hold the port; choose another in `listen`.',
 } as const
 export type SyncErrorCode = keyof typeof SYNC_ERRORS

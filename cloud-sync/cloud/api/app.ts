@@ -77,8 +77,9 @@ export function createApp(settings: ApiSettings): Hono {
     requireLead(caller, 'usage')
     const { from, to } = checked(UsageQuery, c.req.query())
     const { org } = caller.principal
-    const totals = await usageTotals(db.read, { org, from, to })
-    const registers = await registersOfOrg(db.read, org)
+    const gateways = [...(directory.state().presence.get(org) ?? [])]
+    const totals = await usageTotals(db.read, { org, gateways, from, to })
+    const registers = await registersOfOrg(db.read, { org, gateways })
     return c.json({
       days: totals.map((total) => ({ ...total, quantity: total.quantity.toString() })),
       registers: registers.map((register) => ({ ...register, end: register.end.toString() })),

@@ -23,6 +23,7 @@ const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
 
 export function sightOf(directory: Directory, caller: Caller): Sight {
   const { org } = caller.principal
+  const state = directory.state()
   const policies = new Map<GatewayId, Policy>()
   for (const id of directory.gatewaysOf(org)) {
     const snapshot = directory.policyOf(id)
@@ -34,6 +35,8 @@ export function sightOf(directory: Directory, caller: Caller): Sight {
     owners: [...owners],
     mayRead(channel) {
       // What was taken while the organisation owned the device stays its own, whoever owns it now.
+      // A gateway that the owner has nothing on speaks for itself only (reliability.md, T22).
+      if (state.presence.get(channel.def.org)?.has(channel.gateway) !== true) return false
       if (channel.def.org === org && leads(caller)) return true
       const policy = policies.get(channel.gateway)
       const { device, sensor } = channel.def

@@ -1,5 +1,5 @@
 import type { Change, DirectoryChange, Refusal } from './changes.ts'
-import { deviceIn, type DirectoryState, loginOf } from './state.ts'
+import { deviceIn, type DirectoryState, loginOf, notePresence } from './state.ts'
 
 type Kind = DirectoryChange['kind']
 
@@ -60,6 +60,7 @@ const RULES: { readonly [K in Kind]: Rule<K> } = {
     apply(state, { id, org, publicKey }) {
       state.gateways.set(id, { id, org, publicKey })
       state.devices.set(id, new Map())
+      notePresence(state, org, id)
     },
   },
   'device.registered': {
@@ -71,6 +72,7 @@ const RULES: { readonly [K in Kind]: Rule<K> } = {
     },
     apply(state, { gateway, id, org, custodian, workspace }) {
       state.devices.get(gateway)?.set(id, { id, org, ownerEpoch: 1, custodian, workspace })
+      notePresence(state, org, gateway)
     },
   },
   'share.added': {

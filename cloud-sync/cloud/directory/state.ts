@@ -27,6 +27,8 @@ export interface DirectoryState {
   readonly keys: Map<string, ApiKey>
   readonly gateways: Map<GatewayId, RegisteredGateway>
   readonly devices: Map<GatewayId, Map<DeviceId, OwnedDevice>>
+  /** Gateways that an organisation owns or has ever owned a device on: only these may report usage of it. */
+  readonly presence: Map<OrgId, Set<GatewayId>>
   readonly shares: Map<string, ShareOfGateway>
 }
 
@@ -37,6 +39,7 @@ export const emptyState = (): DirectoryState => ({
   keys: new Map(),
   gateways: new Map(),
   devices: new Map(),
+  presence: new Map(),
   shares: new Map(),
 })
 
@@ -47,3 +50,8 @@ export const deviceIn = (
   gateway: GatewayId,
   device: DeviceId,
 ): OwnedDevice | undefined => state.devices.get(gateway)?.get(device)
+
+export function notePresence(state: DirectoryState, org: OrgId, gateway: GatewayId): void {
+  const known = state.presence.get(org) ?? new Set()
+  state.presence.set(org, known.add(gateway))
+}

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
-import { type GatewayId, upFilter } from '../../contract/index.ts'
+import { type GatewayId, SyncError, upFilter } from '../../contract/index.ts'
 import type { Directory } from '../directory/index.ts'
 import type { CloudKeys } from '../keys.ts'
 import type { Log } from '../log.ts'
@@ -12,6 +13,7 @@ import { createWorker, type WorkerCounts } from './worker.ts'
 const KEEPALIVE_S = 30
 const RECONNECT_MS = 1_000
 const CONNECT_TIMEOUT_MS = 10_000
+const LEAVE_TIMEOUT_MS = 3_000
 
 export interface LinkSettings {
   readonly db: CloudDatabase
@@ -72,7 +74,7 @@ export function createLink(settings: LinkSettings): Link {
 
   return {
     async start() {
-      client = await connectAsync(settings.broker.url, {
+      client = await connected(settings.broker.url, {
         ...settings.broker,
         protocolVersion: 4,
         clean: true,
@@ -87,14 +89,36 @@ export function createLink(settings: LinkSettings): Link {
       unlisten = directory.onSnapshot(sender.policyChanged)
       const filters = (settings.shards ?? ['+']).map(upFilter)
       const granted = await client.subscribeAsync(filters, { qos: 1 })
-      if (granted.some(({ qos }) => qos > 1)) throw new Error('the broker refuses the ingest subscription')
+      if (granted.some(({ qos }) => qos > 1)) throw refusedBy(settings.broker.url)
     },
     async stop() {
       unlisten()
       client?.removeListener('message', take)
       await worker.idle()
-      await client?.endAsync()
+      if (client !== undefined) await leave(client)
     },
     counts: () => ({ ...worker.counts, received, refused: { ...refused } }),
   }
+}
+
+async function connected(url: string, options: IClientOptions): Promise<MqttClient> {
+  try {
+    return await connectAsync(url, options)
+  } catch (cause) {
+    throw refusedBy(url, { cause })
+  }
+}
+
+const refusedBy = (url: string, options?: ErrorOptions): SyncError =>
+  new SyncError('CLOUD_BROKER_REFUSED', `the broker at ${url} refuses the cloud's session`, options)
+
+/** Waits for what is on its way to be received, but not for ever: the broker may be gone. */
+async function leave(client: MqttClient): Promise<void> {
+  const patience = new AbortController()
+  const outOfPatience = sleep(LEAVE_TIMEOUT_MS, undefined, { signal: patience.signal }).then(
+    () => client.end(true),
+    () => undefined,
+  )
+  await Promise.race([client.endAsync(), outOfPatience])
+  patience.abort()
 }

@@ -1,4 +1,4 @@
-import { type Ack, type Epoch, type Stream, ZERO_HASH } from '../../contract/index.ts'
+import type { Ack, Epoch, Stream } from '../../contract/index.ts'
 import {
   advanceStream,
   type Db,
@@ -25,14 +25,14 @@ export type Answer = Omit<Ack, 'serverTime'> & { readonly stream: Stream }
 /**
  * Posts one batch exactly once (metering.md, Upload and acknowledgement): what is posted must be the same bytes and is
  * left alone; what follows is appended; what comes too early is asked for; what contradicts is kept apart. The caller
- * commits, and only then may the answer be sent.
+ * commits, and only then may the answer be sent. Undefined = an epoch nobody announced: no answer, so that the gateway
+ * connects again and announces it, instead of leaving an epoch that may be sound.
  */
-export async function post(db: Db, delivery: Delivery, now: number): Promise<Answer> {
+export async function post(db: Db, delivery: Delivery, now: number): Promise<Answer | undefined> {
   const { gateway, what: stream } = delivery
   const key: StreamKey = { gateway, stream, epoch: delivery.batch.epoch as Epoch }
   const position = (await findStream(db, key)) ?? (await openFirst(db, key, now))
-  if (position === undefined)
-    return { stream, epoch: key.epoch, upTo: 0, hash: ZERO_HASH, status: 'unknown_epoch' }
+  if (position === undefined) return undefined
   const { first, last } = rangeOf(delivery)
   if (first > position.upTo + 1) return { ...answer(position, 'gap'), want: position.upTo + 1 }
   if (first <= position.upTo) {

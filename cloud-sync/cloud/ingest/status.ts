@@ -65,10 +65,15 @@ async function answerAnnounced(
   return answer(await openStream(db, { gateway, stream, epoch }, { parent, now }), 'ok')
 }
 
-/** A gateway's first epoch opens, and one that names a known parent which has no child yet; a second child is a copy. */
+/**
+ * A gateway's first epoch opens, and one that names a known parent which has no child yet. A second child is a copy of
+ * the gateway: `fork`. One that names no parent is told so once (`unknown_epoch`), and one that names a parent never
+ * seen waits for the operator (`hold`): told `unknown_epoch` again, it would only open the next one, for ever.
+ */
 function judgeEpoch(parent: Epoch | null, positions: readonly StreamPosition[]): Ack['status'] {
   if (positions.length === 0) return 'ok'
-  if (!positions.some(({ epoch }) => epoch === parent)) return 'unknown_epoch'
+  if (parent === null) return 'unknown_epoch'
+  if (!positions.some(({ epoch }) => epoch === parent)) return 'hold'
   return positions.some((position) => position.parent === parent) ? 'fork' : 'ok'
 }
 

@@ -20,6 +20,8 @@ export interface Outcome {
   readonly have?: number
   /** The gateway has just said that it is there. */
   readonly online?: boolean
+  /** A batch of an epoch that nobody announced: nothing was posted. */
+  readonly unannounced?: boolean
 }
 
 export interface LedgerWorker {
@@ -31,11 +33,13 @@ export interface LedgerWorker {
 }
 
 export interface WorkerCounts {
+  /** Messages committed, answered or not. */
   posted: number
   commits: number
   dropped: number
   failed: number
   conflicts: number
+  unannounced: number
 }
 
 export interface WorkerSettings {
@@ -56,7 +60,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   const waiting: Incoming[] = []
   let waitingBytes = 0
   let running: Promise<void> | undefined
-  const counts: WorkerCounts = { posted: 0, commits: 0, dropped: 0, failed: 0, conflicts: 0 }
+  const counts: WorkerCounts = { posted: 0, commits: 0, dropped: 0, failed: 0, conflicts: 0, unannounced: 0 }
 
   const commit = async (together: readonly Incoming[]): Promise<void> => {
     const outcomes = await settings.db.write.transaction().execute(async (trx) => {
@@ -65,6 +69,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
       return made
     })
     counts.commits += 1
+    counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
     counts.posted += together.length
     const refused = outcomes.flatMap(({ gateway, answers }) =>
       answers
@@ -137,9 +142,12 @@ async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome>
     case 'rd':
     case 'rd/h':
     case 'evt':
-      return { gateway, answers: [await post(db, incoming, now)] }
+      return posted(gateway, await post(db, incoming, now))
   }
 }
+
+const posted = (gateway: GatewayId, answer: Answer | undefined): Outcome =>
+  answer === undefined ? { gateway, answers: [], unannounced: true } : { gateway, answers: [answer] }
 
 function take(waiting: Incoming[]): Incoming[] {
   let bytes = 0

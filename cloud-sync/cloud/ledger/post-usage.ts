@@ -10,7 +10,7 @@ import {
   type StreamPosition,
   upsertRegisters,
 } from '../storage/index.ts'
-import { loadRegisters, type Registers } from './registers.ts'
+import { loadRegisters, REGISTER_END_MAX, type Registers } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
 export type Posted =
@@ -72,14 +72,14 @@ function rowOf({ record, bytes, hash }: SealedRecord, now: number) {
   }
 }
 
-/** What the record adds to each register; undefined where one would go back or is named twice. */
+/** What the record adds to each register; undefined where one would go back, is too large, or is named twice. */
 function postingsOf(record: UsageRecord, registers: Registers): NewPosting[] | undefined {
   const postings: NewPosting[] = []
   const named = new Set<string>()
   for (const register of record.registers) {
     const name = `${register.meter} ${register.subject} ${register.gen}`
     const start = registers.endOf(register)
-    if (named.has(name) || register.end < start) return undefined
+    if (named.has(name) || register.end < start || register.end > REGISTER_END_MAX) return undefined
     named.add(name)
     registers.move(register, { org: record.org, seq: record.seq })
     if (register.end > start) postings.push(postingOf(record, register, register.end - start))

@@ -9,7 +9,7 @@ import {
 } from '../storage/index.ts'
 
 /** The largest end the ledger keeps: 64 bits with sign. */
-const REGISTER_END_MAX = 2n ** 63n - 1n
+export const REGISTER_END_MAX = 2n ** 63n - 1n
 /** Epochs walked back to find where a register stood. */
 const ANCESTORS_MAX = 1_000
 
@@ -35,8 +35,7 @@ export async function loadRegisters(db: Db, position: StreamPosition): Promise<R
   const rows = new Map<string, NewRegister>()
   const { gateway, epoch } = position
   return {
-    endOf: (register) =>
-      register.end > REGISTER_END_MAX ? REGISTER_END_MAX + 1n : (stands.get(nameOf(register)) ?? 0n),
+    endOf: (register) => stands.get(nameOf(register)) ?? 0n,
     move(register, { org, seq }) {
       const { meter, subject, gen, end } = register
       stands.set(nameOf(register), end)

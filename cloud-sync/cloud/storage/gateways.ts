@@ -47,3 +47,8 @@ export async function findReport(db: Db, gateway: GatewayId): Promise<GatewayRep
     lastSeenAt: row.last_seen_at,
   }
 }
+
+/** At start nobody is known to be there. */
+export async function markAllOffline(db: Db): Promise<void> {
+  await db.updateTable('gateway_state').set({ online: 0 }).execute()
+}

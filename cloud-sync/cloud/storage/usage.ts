@@ -93,12 +93,14 @@ export async function registersOf(
 /** Where every register stands that last counted for an organisation. */
 export async function registersOfOrg(
   db: Db,
-  org: OrgId,
+  { org, gateways }: { org: OrgId; gateways: readonly GatewayId[] },
 ): Promise<(RegisterStand & { gateway: string; epoch: string })[]> {
+  if (gateways.length === 0) return []
   const rows = await db
     .selectFrom('usage_register')
     .select(['gateway', 'epoch', 'meter', 'subject', 'gen', 'org', 'seq', (eb) => text(eb).as('end')])
     .where('org', '=', org)
+    .where('gateway', 'in', gateways)
     .orderBy('gateway')
     .orderBy('epoch')
     .orderBy('subject')
@@ -147,11 +149,15 @@ export async function* recordsOf(
   }
 }
 
-/** Sums of postings by day, gateway, subject, meter and payer; days inclusive, undated usage only without a range. */
+/**
+ * Sums of an organisation's postings by day, gateway, subject, meter and payer. Days inclusive, undated usage only
+ * without a range; only through `gateways`: nobody is billed for what a stranger's gateway says.
+ */
 export async function usageTotals(
   db: Db,
-  asked: { org: OrgId; from: string | undefined; to: string | undefined },
+  asked: { org: OrgId; gateways: readonly GatewayId[]; from: string | undefined; to: string | undefined },
 ): Promise<UsageTotal[]> {
+  if (asked.gateways.length === 0) return []
   const day = sql<string | null>`coalesce(p.day, a.day)`
   let query = db
     .selectFrom('usage_posting as p')
@@ -172,6 +178,7 @@ export async function usageTotals(
       sql<string>`cast(sum(p.quantity) as text)`.as('quantity'),
     ])
     .where('p.org', '=', asked.org)
+    .where('p.gateway', 'in', asked.gateways)
   if (asked.from !== undefined) query = query.where(day, '>=', asked.from)
   if (asked.to !== undefined) query = query.where(day, '<=', asked.to)
   const rows = await query

@@ -1,0 +1,285 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { createApp } from '../../../cloud-sync/cloud/api/index.ts'
+import { type Directory, openDirectory, parseDirectory } from '../../../cloud-sync/cloud/directory/index.ts'
+import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
+import { serveHttp } from '../../../cloud-sync/cloud/serve.ts'
+import { readFileSync } from 'node:fs'
+import { KEYS, temporaryFolder, writeDirectory } from '../../support/cloud-fixture.ts'
+import {
+  epochOf,
+  type FakeGateway,
+  fakeGateway,
+  readingChain,
+  usageBody,
+  usageChain,
+} from '../../support/fake-gateway.ts'
+import { CLOUD_ID, silent, type TestLedger, testLedger } from '../../support/test-ledger.ts'
+
+const E1 = epochOf('1')
+type Login = keyof typeof KEYS
+
+interface Served {
+  readonly ledger: TestLedger
+  readonly gateway: FakeGateway
+  readonly directory: Directory
+  /** Asks as this login; the body and the status. */
+  get(login: Login, path: string): Promise<{ status: number; body: Record<string, unknown> }>
+  send(login: Login, method: string, path: string, body?: object): Promise<number>
+  raw(path: string, headers?: Record<string, string>): Promise<Response>
+}
+
+async function served(): Promise<Served> {
+  const gateway = fakeGateway('GW-1', CLOUD_ID)
+  const stranger = fakeGateway('GW-2', CLOUD_ID)
+  const ledger = await testLedger(gateway, stranger)
+  const folder = temporaryFolder()
+  mkdirSync(join(folder, 'data'))
+  const path = writeDirectory(folder, [gateway])
+  const directory = await openDirectory({ db: ledger.db, keys: openKeys(folder), now: () => 1 }, () =>
+    parseDirectory(path, readFileSync(path, 'utf8')),
+  )
+  await directory.change('test', {
+    kind: 'gateway.registered',
+    id: stranger.id,
+    org: 'cobalt' as never,
+    publicKey: stranger.key.publicKey,
+  })
+  let ids = 0
+  const app = createApp({
+    db: ledger.db,
+    directory,
+    log: silent,
+    newId: () => `share-${(ids += 1)}`,
+    operator: { token: 'operator-token', counts: () => ({}) },
+  })
+  const http = await serveHttp(app, '127.0.0.1:0')
+  onTestFinished(() => http.stop())
+  for (const { body } of readingChain({ gateway: gateway.id, epoch: E1, count: 5 }))
+    await ledger.deliver(gateway, 'rd', body)
+  await ledger.deliver(gateway, 'usage', usageBody(usageChain({ gateway: gateway.id, epoch: E1, count: 3 })))
+  // Cobalt's gateway claims that its own readings and usage are acme's.
+  for (const { body } of readingChain({ gateway: stranger.id, epoch: E1, count: 2 }))
+    await ledger.deliver(stranger, 'rd', body)
+  await ledger.deliver(
+    stranger,
+    'usage',
+    usageBody(usageChain({ gateway: stranger.id, epoch: E1, count: 3 })),
+  )
+  const headers = (login: Login) => ({
+    Authorization: `Basic ${Buffer.from(`${login}:${KEYS[login]}`).toString('base64')}`,
+  })
+  return {
+    ledger,
+    gateway,
+    directory,
+    async get(login, where) {
+      const response = await fetch(`${http.url}${where}`, { headers: headers(login) })
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    },
+    async send(login, method, where, body) {
+      const content = body === undefined ? {} : { body: JSON.stringify(body) }
+      return (await fetch(`${http.url}${where}`, { method, headers: headers(login), ...content })).status
+    },
+    raw: (where, extra = {}) => fetch(`${http.url}${where}`, { headers: extra }),
+  }
+}
+
+const devicesIn = (body: Record<string, unknown>): string[] => {
+  const list = (body['readings'] ?? []) as { gateway: string; device: string }[]
+  return [...new Set(list.map(({ gateway, device }) => `${gateway}/${device}`))]
+}
+
+test('each organisation sees its own readings and nothing else', async () => {
+  const api = await served()
+  const seen = async (login: Login) => devicesIn((await api.get(login, '/v1/readings')).body)
+  expect(await seen('acme:ana')).toEqual(['GW-1/tilt-1'])
+  expect(await seen('acme:meter')).toEqual(['GW-1/tilt-1'])
+  expect(await seen('borealis:bea')).toEqual(['GW-1/level-1'])
+  expect(await seen('cobalt:cid')).toEqual([])
+  // A plain member sees what was shared with the member, so nothing yet.
+  expect(await seen('acme:bob')).toEqual([])
+  const forced = await api.get('borealis:bea', '/v1/readings?gateway=GW-1&device=tilt-1')
+  expect(forced).toEqual({ status: 200, body: { readings: [], next: null } })
+})
+
+test('a share shows one device until it is revoked', async () => {
+  const api = await served()
+  const seen = async (login: Login) => devicesIn((await api.get(login, '/v1/readings')).body)
+  const share = { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'borealis' } }
+  expect(await api.send('acme:ana', 'POST', '/v1/shares', share)).toBe(201)
+  expect(await seen('borealis:bea')).toEqual(['GW-1/tilt-1', 'GW-1/level-1'])
+  expect(await seen('cobalt:cid')).toEqual([])
+  expect((await api.get('borealis:bea', '/v1/devices')).body).toEqual({
+    devices: [
+      { gateway: 'GW-1', id: 'level-1', organisation: 'borealis', custodian: null, workspace: null },
+      { gateway: 'GW-1', id: 'tilt-1', organisation: 'acme' },
+    ],
+  })
+  expect(await api.send('borealis:bea', 'DELETE', '/v1/shares/share-1')).toBe(404)
+  expect(await api.send('acme:bob', 'DELETE', '/v1/shares/share-1')).toBe(403)
+  expect(await api.send('acme:ana', 'DELETE', '/v1/shares/share-1')).toBe(204)
+  expect(await seen('borealis:bea')).toEqual(['GW-1/level-1'])
+})
+
+const refusedShares: [string, Login, object, number][] = [
+  [
+    "of another organisation's device",
+    'acme:ana',
+    { gateway: 'GW-1', device: 'level-1', to: { organisation: 'cobalt' } },
+    404,
+  ],
+  [
+    'of a device that is not there',
+    'acme:ana',
+    { gateway: 'GW-1', device: 'none', to: { organisation: 'cobalt' } },
+    404,
+  ],
+  ['with nobody', 'acme:ana', { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'nobody' } }, 404],
+  ['with oneself', 'acme:ana', { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'acme' } }, 409],
+  [
+    'by a plain member',
+    'acme:bob',
+    { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'cobalt' } },
+    403,
+  ],
+  ['without a device', 'acme:ana', { gateway: 'GW-1', to: { organisation: 'cobalt' } }, 400],
+  [
+    'with a level nobody knows',
+    'acme:ana',
+    { gateway: 'GW-1', device: 'tilt-1', level: 'god', to: { organisation: 'cobalt' } },
+    400,
+  ],
+]
+test('shares that must not be made are refused', async () => {
+  const api = await served()
+  for (const [what, login, body, status] of refusedShares) {
+    expect(await api.send(login, 'POST', '/v1/shares', body), what).toBe(status)
+  }
+  expect(api.directory.state().shares.size).toBe(0)
+})
+
+test('usage is for owners and admins of the organisation itself; a stranger’s gateway bills nobody', async () => {
+  const api = await served()
+  const { body } = await api.get('acme:ana', '/v1/usage')
+  expect(body).toMatchObject({
+    days: [
+      { day: '2026-11-21', gateway: 'GW-1', subject: 'sensor:tilt-1/main', quantity: '21', billable: true },
+    ],
+    registers: [{ gateway: 'GW-1', end: '21', seq: 3 }],
+  })
+  expect((body['days'] as unknown[]).length).toBe(1)
+  expect((await api.get('acme:ana', '/v1/usage?from=2026-11-22')).body).toMatchObject({ days: [] })
+  expect((await api.get('borealis:bea', '/v1/usage')).body).toEqual({ days: [], registers: [] })
+  expect(await api.get('acme:bob', '/v1/usage')).toMatchObject({
+    status: 403,
+    body: { code: 'API_FORBIDDEN' },
+  })
+})
+
+test('gateways are shown to their own organisation only', async () => {
+  const api = await served()
+  const { body } = await api.get('acme:bob', '/v1/gateways')
+  expect(body).toMatchObject({
+    gateways: [
+      {
+        id: 'GW-1',
+        policy: { version: 1, applied: 0 },
+        streams: expect.arrayContaining([{ stream: 'usage', epoch: E1, upTo: 3, state: 'open' }]) as unknown,
+      },
+    ],
+  })
+  expect((await api.get('borealis:bea', '/v1/gateways')).body).toEqual({ gateways: [] })
+})
+
+test('pages of any size add up to everything, in order of time, each reading once', async () => {
+  const api = await served()
+  await api.send('acme:ana', 'POST', '/v1/shares', {
+    gateway: 'GW-1',
+    device: 'tilt-1',
+    to: { organisation: 'borealis' },
+  })
+  const whole = (await api.get('borealis:bea', '/v1/readings')).body['readings'] as { takenAt: number }[]
+  expect(whole).toHaveLength(20)
+  expect(whole.map(({ takenAt }) => takenAt)).toEqual(
+    whole.map(({ takenAt }) => takenAt).toSorted((a, b) => a - b),
+  )
+  for (const limit of [1, 3, 7, 20]) {
+    const pages: unknown[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const more = cursor === '' ? '' : `&cursor=${cursor}`
+      const { body } = await api.get('borealis:bea', `/v1/readings?limit=${limit}${more}`)
+      pages.push(...(body['readings'] as unknown[]))
+      cursor = body['next'] as string | null
+    }
+    expect(pages, `limit ${limit}`).toEqual(whole)
+  }
+})
+
+test('a time range is inclusive and takes milliseconds or ISO 8601', async () => {
+  const api = await served()
+  const count = async (query: string) =>
+    ((await api.get('acme:ana', `/v1/readings?${query}`)).body['readings'] as unknown[]).length
+  expect(await count('from=1700000002000&to=1700000006000')).toBe(3)
+  expect(await count('from=2023-11-14T22:13:22Z&to=2023-11-14T22:13:26%2B00:00')).toBe(3)
+  expect(await count('from=1700000002001&to=1700000003999')).toBe(0)
+  expect((await api.get('acme:ana', '/v1/readings?from=yesterday')).body).toMatchObject({
+    code: 'API_REQUEST_INVALID',
+  })
+  expect((await api.get('acme:ana', '/v1/readings?devise=x')).status).toBe(400)
+})
+
+test('SenML has names, seconds, values and the reason where there is none', async () => {
+  const api = await served()
+  const { body } = await api.get('acme:ana', '/v1/readings?format=senml&limit=6')
+  expect(body).toMatchObject([
+    { n: 'GW-1/tilt-1/main/value', u: 'mm', t: 1_700_000_000, v: 0 },
+    { t: 1_700_000_002, v: 0.02 },
+    { v: 0.04 },
+    { v: 0.06 },
+    { v: 0.08 },
+    { t: 1_700_000_010, q: 'bad:timeout' },
+  ])
+})
+
+const wrong = [
+  'acme:ana:wrong',
+  'acme:nobody:ana-key',
+  'nobody:ana:ana-key',
+  'acme:ana',
+  ':::',
+  '',
+  'acme:ana:',
+]
+test('whoever cannot be known gets one and the same answer', async () => {
+  const api = await served()
+  const answers = new Set<string>()
+  for (const credentials of wrong) {
+    const response = await api.raw('/v1/readings', {
+      Authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
+    })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    answers.add(await response.text())
+  }
+  answers.add(await (await api.raw('/v1/readings')).text())
+  expect([...answers]).toHaveLength(1)
+})
+
+test('the operator’s surface wants its token', async () => {
+  const api = await served()
+  for (const headers of [{}, { Authorization: 'Bearer wrong' }, { Authorization: 'Bearer ' }]) {
+    expect((await api.raw('/v1/operator/ledger?gateway=GW-1', headers)).status).toBe(401)
+  }
+  const operator = { Authorization: 'Bearer operator-token' }
+  const ledger = await api.raw('/v1/operator/ledger?gateway=GW-1', operator)
+  expect(await ledger.json()).toMatchObject({
+    gateway: 'GW-1',
+    readings: [{ stream: 'rd', batches: 5, readings: 20 }],
+    quarantine: [],
+  })
+  const records = await (await api.raw('/v1/operator/records?gateway=GW-1', operator)).text()
+  expect(records.trim().split('\n')).toHaveLength(3)
+  expect((await api.raw('/v1/operator/ledger?gateway=..', operator)).status).toBe(400)
+})

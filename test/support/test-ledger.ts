@@ -1,0 +1,101 @@
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { GatewayStatus, Stream } from '../../cloud-sync/contract/index.ts'
+import { type Opened, openIncoming } from '../../cloud-sync/cloud/ingest/open.ts'
+import type { Answer } from '../../cloud-sync/cloud/ingest/post.ts'
+import { createWorker, type LedgerWorker, type Outcome } from '../../cloud-sync/cloud/ingest/worker.ts'
+import { type CloudDatabase, openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
+import { shardOf } from '../../cloud-sync/codec/index.ts'
+import { upTopic } from '../../cloud-sync/contract/index.ts'
+import { temporaryFolder } from './cloud-fixture.ts'
+import type { FakeGateway } from './fake-gateway.ts'
+
+export const CLOUD_ID = '0123456789abcdef'
+export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+export interface TestLedger {
+  readonly db: CloudDatabase
+  readonly worker: LedgerWorker
+  /** Opens and offers a signed message as it came from the link; waits for the commit, returns its answers. */
+  deliver(gateway: FakeGateway, kind: Stream, body: Uint8Array): Promise<Answer | undefined>
+  announce(gateway: FakeGateway, status: GatewayStatus): Promise<Answer[]>
+  /** Everything the ledger holds, as plain rows: two ledgers with the same are the same. */
+  rows(): Promise<unknown>
+}
+
+/** The real ingest on a database file of its own. */
+export async function testLedger(...gateways: FakeGateway[]): Promise<TestLedger> {
+  const db = await openDatabase(join(temporaryFolder(), 'cloud.db'), 0)
+  onTestFinished(() => db.close())
+  let outcomes: Outcome[] = []
+  const worker = createWorker({
+    db,
+    now: () => 1,
+    log: silent,
+    committed: (done) => {
+      outcomes.push(...done)
+    },
+  })
+  const settings = {
+    cloudId: CLOUD_ID,
+    publicKeyOf: (id: string) => gateways.find((gateway) => gateway.id === id)?.key.publicKey,
+  }
+  const settled = async (opened: Opened): Promise<Answer[]> => {
+    if (!opened.ok) throw new Error(`refused: ${opened.because}`)
+    outcomes = []
+    worker.offer(opened.incoming)
+    await worker.idle()
+    return outcomes.flatMap(({ answers }) => answers)
+  }
+  return {
+    db,
+    worker,
+    async deliver(gateway, kind, body) {
+      const topic = upTopic(shardOf(gateway.id), gateway.id, kind)
+      const [answer] = await settled(openIncoming(settings, topic, gateway.sign(kind, body)))
+      return answer
+    },
+    announce(gateway, status) {
+      const topic = upTopic(shardOf(gateway.id), gateway.id, 'status')
+      return settled(openIncoming(settings, topic, Buffer.from(JSON.stringify(status))))
+    },
+    rows: () => dump(db),
+  }
+}
+
+async function dump({ read }: CloudDatabase): Promise<unknown> {
+  const records = await read
+    .selectFrom('usage_record')
+    .select(['gateway', 'epoch', 'seq', 'hash', 'bytes'])
+    .orderBy('gateway')
+    .orderBy('epoch')
+    .orderBy('seq')
+    .execute()
+  const postings = await read
+    .selectFrom('usage_posting')
+    .select(['gateway', 'epoch', 'seq', 'org', 'day', 'meter', 'subject', 'gen'])
+    .select((eb) => eb.cast<string>('quantity', 'text').as('quantity'))
+    .orderBy('gateway')
+    .orderBy('epoch')
+    .orderBy('seq')
+    .orderBy('subject')
+    .execute()
+  const batches = await read
+    .selectFrom('reading_batch')
+    .select(['gateway', 'epoch', 'stream', 'seq', 'hash', 'readings'])
+    .orderBy('gateway')
+    .orderBy('epoch')
+    .orderBy('stream')
+    .orderBy('seq')
+    .execute()
+  const chunks = await read
+    .selectFrom('reading_chunk as k')
+    .innerJoin('reading_channel as c', 'c.id', 'k.channel_id')
+    .select(['c.gateway', 'c.epoch', 'c.no', 'c.org', 'k.seq', 'k.from_ms', 'k.to_ms', 'k.count', 'k.data'])
+    .orderBy('c.gateway')
+    .orderBy('c.epoch')
+    .orderBy('k.seq')
+    .orderBy('c.no')
+    .execute()
+  return { records, postings, batches, chunks }
+}
