@@ -37,7 +37,9 @@ export interface LineStats {
   readonly timeouts: number
   readonly crcErrors: number
   readonly strayBytes: number
+  /** Answers that came after their time-out, while the line was kept quiet for them. */
   readonly lateReplies: number
+  /** Requests that were not sent because somebody on the line would not be silent. */
   readonly gapViolations: number
   readonly reopens: number
   /** Share of the last minute in which the line was busy, 0 to 1. */

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findUsbTty } from '../../../hardware/line/usb.ts'
+import { findUsbTty, shortenLatency } from '../../../hardware/line/usb.ts'
 
 let sys = ''
 beforeEach(() => {
@@ -67,4 +67,22 @@ describe('an adapter found by its USB identity', () => {
 
 test('a system without ttys has none', () => {
   expect(findUsbTty({ kind: 'usb', vendor: '0', product: '0' }, { sys: '/nonexistent' })).toBeNull()
+})
+
+test('an FTDI adapter is told not to hold bytes back, one of another kind is left alone', () => {
+  plugIn('ttyUSB0', 'pci/usb1/1-1/1-1:1.0/ttyUSB0', {
+    at: 'pci/usb1/1-1/1-1:1.0/ttyUSB0',
+    files: { latency_timer: '16' },
+  })
+  plugIn('ttyUSB1', 'pci/usb1/1-2/1-2:1.0/ttyUSB1')
+  for (const port of ['1-1/1-1:1.0/ttyUSB0', '1-2/1-2:1.0/ttyUSB1']) {
+    const folder = join(sys, 'devices/pci/usb1', port)
+    symlinkSync(folder, join(folder, 'tty', port.slice(-7), 'device'))
+    // A name that does not change with the order of plugging is a link to the device.
+    writeFileSync(join(sys, port.slice(-7)), '')
+    symlinkSync(join(sys, port.slice(-7)), join(sys, `by-id-${port.slice(-1)}`))
+    shortenLatency(join(sys, `by-id-${port.slice(-1)}`), { sys })
+  }
+  expect(readFileSync(join(sys, 'devices/pci/usb1/1-1/1-1:1.0/ttyUSB0/latency_timer'), 'utf8')).toBe('1')
+  expect(existsSync(join(sys, 'devices/pci/usb1/1-2/1-2:1.0/ttyUSB1/latency_timer'))).toBe(false)
 })
