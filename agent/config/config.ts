@@ -34,12 +34,10 @@ export interface Config {
     readonly commitWindowMs: number
     readonly maxBytes: number
     readonly keepReadingsMs: number
-    readonly keepUsageMs: number
   }
   readonly usage: { readonly intervalMs: number }
   readonly uplink: {
     readonly keepaliveMs: number
-    readonly batchReadings: number
     readonly batchAfterMs: number
     readonly liveBytesPerSecond: number
     readonly backfillBytesPerSecond: number
@@ -149,12 +147,10 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Config {
       commitWindowMs: storage.commitWindow,
       maxBytes: storage.maxBytes,
       keepReadingsMs: storage.keepReadings,
-      keepUsageMs: storage.keepUsage,
     },
     usage: { intervalMs: usage.interval },
     uplink: {
       keepaliveMs: uplink.keepalive,
-      batchReadings: uplink.batchReadings,
       batchAfterMs: uplink.batchAfter,
       liveBytesPerSecond: uplink.liveBytesPerSecond,
       backfillBytesPerSecond: uplink.backfillBytesPerSecond,

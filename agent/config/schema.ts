@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import {
-  BATCH_READINGS_MAX,
   DeviceId,
   GatewayId,
   Hash,
@@ -114,14 +113,12 @@ export const ConfigFile = z.strictObject({
       commitWindow: duration({ least: '50ms', most: '10s' }).prefault('1s'),
       maxBytes: byteSize({ least: '16MiB', most: '1000GiB' }).prefault('2GiB'),
       keepReadings: duration({ least: '1h', most: '3650d' }).prefault('365d'),
-      keepUsage: duration({ least: '90d', most: '3650d' }).prefault('90d'),
     })
     .prefault({}),
   usage: z.strictObject({ interval: duration({ least: '1s', most: '24h' }).prefault('1h') }).prefault({}),
   uplink: z
     .strictObject({
       keepalive: duration({ least: '10s', most: '1h' }).prefault('900s'),
-      batchReadings: wholeNumber(1, BATCH_READINGS_MAX).prefault('1000'),
       batchAfter: duration({ least: '100ms', most: '1h' }).prefault('10s'),
       liveBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('64kB'),
       backfillBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('32kB'),
