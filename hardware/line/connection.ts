@@ -9,6 +9,8 @@ const RETRY_MS_MIN = 50
 const RETRY_MS_MAX = 500
 /** A port that was lost sooner than this after it opened counts as one more failed try. */
 const STABLE_MS = 1_000
+/** A device server that does not answer takes seconds to fail; a stop does not wait so long. */
+const STOP_MS_MAX = 50
 /** Part of the delay left to chance, so that many lines do not try in step. */
 const RETRY_JITTER = 0.2
 
@@ -76,10 +78,11 @@ export class Connection {
     this.#retry()
   }
 
+  /** Gives the port back. One that is just being opened is waited for a moment only, and given back when it is open. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelRetry()
-    await this.#opening
+    await Promise.race([this.#opening, this.#moment(STOP_MS_MAX)])
     const transport = this.#transport
     this.#transport = null
     this.#enter('closed', null)
@@ -98,6 +101,10 @@ export class Connection {
           this.drop(cause)
         },
       })
+      if (this.#stopped) {
+        await transport.close()
+        return
+      }
       this.#transport = transport
       if (lost.cause !== undefined) {
         // Lost before it was ours: `drop` found nothing to drop then.
@@ -108,6 +115,7 @@ export class Connection {
       this.#openedAt = this.#deps.clock.now()
       this.#enter('open', null)
     } catch (error) {
+      if (this.#stopped) return
       this.#enter('backoff', error instanceof Error ? error.message : String(error))
       this.#retry()
     }
@@ -119,6 +127,12 @@ export class Connection {
     this.#attempt += 1
     this.#cancelRetry = this.#deps.clock.after(delayMs, () => {
       this.#opening = this.#open()
+    })
+  }
+
+  #moment(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#deps.clock.after(ms, resolve)
     })
   }
 

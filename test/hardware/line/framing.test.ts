@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AnswerFramer } from '../../../hardware/line/framing.ts'
 import type { Match } from '../../../hardware/protocol.ts'
@@ -91,6 +92,31 @@ describe('the echo of a two-wire adapter', () => {
     expect(new AnswerFramer(WRITE, matchWrite, echo).push(WRITE)).toEqual(WRITE)
   })
 })
+
+test('an answer is found in whatever pieces it comes, behind whatever noise', () => {
+  const noise = fc.uint8Array({ maxLength: 20 }).filter((bytes) => !hasOwnAnswer(bytes))
+  const cuts = fc.array(fc.nat(40), { maxLength: 6 })
+  fc.assert(
+    fc.property(noise, cuts, fc.boolean(), (before, places, echoes) => {
+      const all = [...(echoes ? REQUEST : []), ...before, ...ANSWER]
+      const ends = [...new Set([...places.filter((place) => place < all.length), all.length])].sort(
+        (a, b) => a - b,
+      )
+      const framer = new AnswerFramer(REQUEST, matchRead(7, 2), { echoes })
+      const found = ends.map((end, index) =>
+        framer.push(Uint8Array.from(all.slice(ends[index - 1] ?? 0, end))),
+      )
+      expect(found.at(-1)).toEqual(ANSWER)
+      expect(framer.strayBytes).toBe(before.length)
+    }),
+  )
+})
+
+/** Noise that would itself be a whole answer, or begin one together with ours, is no noise. */
+const hasOwnAnswer = (noise: Uint8Array): boolean => {
+  const match = matchRead(7, 2)(Uint8Array.from([...noise, ...ANSWER]))
+  return !('frame' in match) || match.frame[0] !== noise.length
+}
 
 test('a talker that never ends is given up from its oldest byte on', () => {
   let longest = 0
