@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { connectAsync, type MqttClient } from 'mqtt'
-import { onTestFinished } from 'vitest'
 import {
   type Ack,
   downFilter,
@@ -27,21 +26,23 @@ export interface CloudProcess {
 }
 
 /** Writes `cloud.yaml` beside the data and returns its path. */
-export function writeConfig(folder: string, directory: string): string {
+export function writeConfig(folder: string, directory: string, mqttPort = 0): string {
   const path = join(folder, 'cloud.yaml')
-  const text = `listen: {mqtt: ["tcp://127.0.0.1:0"], http: "127.0.0.1:0"}\ndataDir: data\ndirectory: ${directory}\n`
+  const text = `listen: {mqtt: ["tcp://127.0.0.1:${mqttPort}"], http: "127.0.0.1:0"}\ndataDir: data\ndirectory: ${directory}\n`
   writeFileSync(path, text)
   return path
 }
 
-/** `cloud/main.ts` as a real child process, ended with the test. */
-export async function spawnCloud(config: string, env: NodeJS.ProcessEnv = {}): Promise<CloudProcess> {
+/** Takes what must be done when the test or harness is over, also when it failed. */
+export type Defer = (cleanUp: () => Promise<void> | void) => void
+
+/** `cloud/main.ts` as a real child process. */
+export async function spawnCloud(config: string, defer: Defer): Promise<CloudProcess> {
   const child = spawn(process.execPath, [MAIN, '--config', config, '--log-level', 'error'], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
   })
   const ended = once(child, 'exit')
-  onTestFinished(async () => {
+  defer(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
     await ended
@@ -70,6 +71,8 @@ export async function spawnCloud(config: string, env: NodeJS.ProcessEnv = {}): P
 export interface LinkedGateway {
   readonly client: MqttClient
   readonly acks: { stream: Stream; ack: Ack }[]
+  /** Called for each acknowledgement, signed by the cloud. */
+  readonly onAck: (listener: (stream: Stream, ack: Ack) => void) => void
   /** Messages on `dn/pol/#`, by kind. */
   readonly policy: { kind: string; payload: Uint8Array }[]
   publish(kind: Parameters<typeof upTopic>[2], payload: Uint8Array): Promise<void>
@@ -81,9 +84,9 @@ export interface LinkedGateway {
 /** Connects a fake gateway to the cloud's broker with a real MQTT client. */
 export async function linkGateway(
   gateway: FakeGateway,
-  cloud: { mqtt: string; signer: string },
+  cloud: { mqtt: string; signer: string; defer: Defer },
 ): Promise<LinkedGateway> {
-  const { mqtt: url, signer } = cloud
+  const { mqtt: url, signer, defer } = cloud
   const shard = shardOf(gateway.id)
   const client = await connectAsync(url, {
     clientId: gateway.id,
@@ -92,12 +95,13 @@ export async function linkGateway(
     reconnectPeriod: 0,
     protocolVersion: 4,
   })
-  onTestFinished(() => {
+  defer(() => {
     client.end(true)
   })
   const acks: { stream: Stream; ack: Ack }[] = []
   const policy: { kind: string; payload: Uint8Array }[] = []
   let wake = (): void => undefined
+  let heard: (stream: Stream, ack: Ack) => void = () => undefined
   client.on('message', (topic, payload) => {
     const kind = parseLinkTopic(topic)?.kind ?? ''
     if (kind.startsWith('ack/')) {
@@ -106,6 +110,7 @@ export async function linkGateway(
       const opened = openAck({ stream, gateway: gateway.id, message: payload, publicKeyFor })
       if (!opened.ok) throw new Error(`an acknowledgement is ${opened.because}`)
       acks.push({ stream, ack: opened.ack })
+      heard(stream, opened.ack)
     } else policy.push({ kind, payload })
     wake()
   })
@@ -115,6 +120,9 @@ export async function linkGateway(
     client,
     acks,
     policy,
+    onAck(listener) {
+      heard = listener
+    },
     async publish(kind, payload) {
       await client.publishAsync(upTopic(shard, gateway.id, kind), Buffer.from(payload), { qos: 1 })
     },

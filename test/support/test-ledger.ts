@@ -7,7 +7,7 @@ import { createWorker, type LedgerWorker, type Outcome } from '../../cloud-sync/
 import { type CloudDatabase, openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
 import { shardOf } from '../../cloud-sync/codec/index.ts'
 import { upTopic } from '../../cloud-sync/contract/index.ts'
-import { temporaryFolder } from './cloud-fixture.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 import type { FakeGateway } from './fake-gateway.ts'
 
 export const CLOUD_ID = '0123456789abcdef'

@@ -6,7 +6,8 @@ import { type Directory, openDirectory, parseDirectory } from '../../../cloud-sy
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { serveHttp } from '../../../cloud-sync/cloud/serve.ts'
 import { readFileSync } from 'node:fs'
-import { KEYS, temporaryFolder, writeDirectory } from '../../support/cloud-fixture.ts'
+import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import {
   epochOf,
   type FakeGateway,

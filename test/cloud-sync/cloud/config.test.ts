@@ -5,7 +5,7 @@ import { parseCloudConfig, readCloudConfig } from '../../../cloud-sync/cloud/con
 import { parseDirectory } from '../../../cloud-sync/cloud/directory/index.ts'
 import { sha256 } from '../../../cloud-sync/codec/index.ts'
 import { SyncError } from '../../../cloud-sync/contract/index.ts'
-import { temporaryFolder } from '../../support/cloud-fixture.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const faultsOf = (parse: () => unknown): string[] => {
   try {

@@ -12,7 +12,8 @@ import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openDatabase } from '../../../cloud-sync/cloud/storage/index.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
 import type { GatewayId, PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
-import { temporaryFolder, writeDirectory } from '../../support/cloud-fixture.ts'
+import { writeDirectory } from '../../support/cloud-fixture.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { fakeGateway } from '../../support/fake-gateway.ts'
 
 const GW1 = 'GW-1' as GatewayId

@@ -6,7 +6,7 @@ import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openDatabase } from '../../../cloud-sync/cloud/storage/index.ts'
 import { openKeyset, sha256 } from '../../../cloud-sync/codec/index.ts'
 import { rmSync, writeFileSync } from 'node:fs'
-import { temporaryFolder } from '../../support/cloud-fixture.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 test('a new database is for the owner only, in WAL, and can be opened again', async () => {
   const path = join(temporaryFolder(), 'cloud.db')

@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
-import { KEYS, temporaryFolder, writeDirectory } from '../../support/cloud-fixture.ts'
+import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { linkGateway, spawnCloud, writeConfig } from '../../support/cloud-process.ts'
 import {
   epochOf,
@@ -31,9 +32,13 @@ const basic = (login: keyof typeof KEYS): Record<string, string> => ({
 
 test('usage, readings and events of a gateway end in the cloud and are acknowledged, signed', async () => {
   const { folder, keys, gateway, config } = prepared()
-  const cloud = await spawnCloud(config)
+  const cloud = await spawnCloud(config, onTestFinished)
   expect(cloud.trust).toBe(keys.rootPublicKey)
-  const link = await linkGateway(gateway, { mqtt: cloud.mqtt, signer: keys.signing.publicKey })
+  const link = await linkGateway(gateway, {
+    mqtt: cloud.mqtt,
+    signer: keys.signing.publicKey,
+    defer: onTestFinished,
+  })
 
   const status = statusOf({ usage: { epoch, parent: null } })
   await link.publish('status', Buffer.from(JSON.stringify(status)))
@@ -79,8 +84,12 @@ test('usage, readings and events of a gateway end in the cloud and are acknowled
 
 test('a gateway that asks for its policy gets a snapshot it can trust, and a new one when a share is added', async () => {
   const { keys, gateway, config } = prepared()
-  const cloud = await spawnCloud(config)
-  const link = await linkGateway(gateway, { mqtt: cloud.mqtt, signer: keys.signing.publicKey })
+  const cloud = await spawnCloud(config, onTestFinished)
+  const link = await linkGateway(gateway, {
+    mqtt: cloud.mqtt,
+    signer: keys.signing.publicKey,
+    defer: onTestFinished,
+  })
   const snapshots = () =>
     link.policy
       .filter(({ kind }) => kind === 'pol/d')
