@@ -21,7 +21,7 @@ const ECHOING_LINES = 3
 const TIMEOUT_MS = 40
 /** No device answers later than this; the master waits far longer, because this machine may be busy. */
 const LATEST_MS = 90
-const LATE_MS = 150
+const LATE_MS = 250
 const STALL_MS = 300
 const STALL_EVERY_MS = 1_000
 /** Every so often the whole process is frozen from outside, its threads too. */

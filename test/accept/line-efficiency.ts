@@ -12,7 +12,7 @@ const CASE_MS = 10_000
 const POLLS_MIN = 3
 /** Below this scale the runs are too short, and the machine too busy with other tests, for the bars of speed. */
 const SPEED_SCALE_MIN = 0.2
-const LOOSE = 0.4
+const LOOSE = 0.15
 
 /** Least share of the physical limit, by baud and by registers of one poll. */
 const BARS = [

@@ -16,6 +16,9 @@ const UNPLUGS = 200
 const BAUD = 115_200
 const SEEN_MS_MAX = 100
 const BACK_MS_MAX = 2_000
+/** At a small scale other tests run beside this one: then the bars of time are so many times as wide. */
+const WHOLE_SCALE_MIN = 0.2
+const BESIDE_OTHERS = 8
 const GONE_CPU_PERCENT_MAX = 0.5
 /** Traffic before each unplug, and absence after it: at random up to these. */
 const TRAFFIC_MS_MAX = 300
@@ -25,7 +28,7 @@ const LONG_EVERY = 20
 const LONG_MS = 5_000
 const LONG_MS_MIN = 2_000
 const SETTLE_MS = 300
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 
 interface Figures {
   readonly seenMs: number[]
@@ -144,8 +147,9 @@ export const harness: Harness = {
     if (!havePeer('socat')) return { figures: {}, failures: [], skipped: 'socat is not installed' }
     const { seenMs, backMs, goneCpuMs, goneMs, wrong } = await run(context)
     const goneCpuPercent = round((100 * goneCpuMs) / goneMs, 3)
-    const slowSeen = seenMs.filter((ms) => ms >= SEEN_MS_MAX).length
-    const slowBack = backMs.filter((ms) => ms >= BACK_MS_MAX).length
+    const width = context.scale < WHOLE_SCALE_MIN ? BESIDE_OTHERS : 1
+    const slowSeen = seenMs.filter((ms) => ms >= SEEN_MS_MAX * width).length
+    const slowBack = backMs.filter((ms) => ms >= BACK_MS_MAX * width).length
     return {
       figures: {
         unplugs: seenMs.length,
@@ -168,9 +172,11 @@ export const harness: Harness = {
   },
 }
 
-function summary(values: readonly number[]): { median: number; max: number } {
+function summary(values: readonly number[]): { median: number; p99: number; max: number } {
   const sorted = [...values].sort((a, b) => a - b)
-  return { median: round(sorted[Math.floor(sorted.length / 2)] ?? 0, 1), max: round(sorted.at(-1) ?? 0, 1) }
+  const at = (share: number): number =>
+    round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0, 1)
+  return { median: at(0.5), p99: at(0.99), max: at(1) }
 }
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
