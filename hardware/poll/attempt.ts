@@ -20,6 +20,8 @@ export interface AttemptResult {
   readonly takenAt: number | null
   /** Monotonic time of the same. */
   readonly sentMs: number
+  /** Monotonic time until which an answer to the last request may still come. */
+  readonly heldUntilMs: number
   /** Channels that must begin a block of their own, learnt now. */
   readonly splits: readonly string[]
 }
@@ -30,9 +32,9 @@ export interface AttemptPorts {
   /** A device that answered none of so many exchanges is not asked for the rest. */
   readonly silencesMax: number
   sleep(ms: number): Promise<void>
-  patience(step: ExchangeStep, attempt: 'first' | 'again'): Patience
+  patience(step: ExchangeStep, which: 'first' | 'again'): Patience
   /** Whether there is time to ask again, if that ends at `endMs` (monotonic). */
-  mayRetry(endMs: number): boolean
+  mayRetry(step: ExchangeStep, endMs: number): boolean
   observe(step: ExchangeStep, reply: Reply): void
 }
 
@@ -70,6 +72,7 @@ class Attempt {
   readonly #splits = new Set<string>()
   #sent: { at: number; ms: number } | null = null
   #answers = 0
+  #heldUntilMs = 0
   #silences = 0
   #ended: 'busy' | 'line-lost' | null = null
 
@@ -103,6 +106,7 @@ class Attempt {
       failed: this.#failed,
       takenAt: this.#sent?.at ?? null,
       sentMs: this.#sent?.ms ?? this.#ports.clock.now(),
+      heldUntilMs: this.#heldUntilMs,
       splits: [...this.#splits],
     }
   }
@@ -131,23 +135,21 @@ class Attempt {
     const first = await this.#once(step, this.#ports.patience(step, 'first'))
     if (first.ok || first.reason === 'line-lost') return first
     const again = this.#ports.patience(step, 'again')
-    const quietMs = first.reason === 'timeout' ? again.lateMs : this.#device.gapMs
-    if (!this.#ports.mayRetry(this.#ports.clock.now() + quietMs + again.timeoutMs)) return first
-    return this.#once(step, again)
+    const fromMs = Math.max(this.#ports.clock.now() + this.#device.gapMs, this.#heldUntilMs)
+    return this.#ports.mayRetry(step, fromMs + again.timeoutMs) ? this.#once(step, again) : first
   }
 
-  async #once(step: ExchangeStep, patience: Patience): Promise<Reply> {
+  async #once(step: ExchangeStep, { timeoutMs, lateMs }: Patience): Promise<Reply> {
     const { line, clock } = this.#ports
+    // A late answer names its device, but not its request: only this device must wait for it, the line need not.
+    await this.#ports.sleep(this.#heldUntilMs - clock.now())
     const begunMs = clock.now()
-    const reply = await line.exchange({
-      tx: step.tx,
-      match: step.match,
-      gapMs: this.#device.gapMs,
-      ...patience,
-    })
+    const { tx, match } = step
+    const reply = await line.exchange({ tx, match, timeoutMs, gapMs: this.#device.gapMs, lateMs: 0 })
     if (this.#answers === 0 && (reply.ok || this.#sent === null)) {
       this.#sent = { at: reply.sentAt, ms: reply.ok ? clock.now() - reply.tookMs : begunMs }
     }
+    if (!reply.ok && reply.reason !== 'line-lost') this.#heldUntilMs = clock.now() + lateMs
     this.#ports.observe(step, reply)
     return reply
   }

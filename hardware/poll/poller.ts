@@ -1,13 +1,12 @@
 import type { DeviceStats, LineReport } from '../events.ts'
 import type { Line } from '../line/line.ts'
-import type { Reason } from '../reading.ts'
 import { type LineSpeed, wireMs } from './admission.ts'
 import { type AttemptPorts, type AttemptResult, attempt } from './attempt.ts'
 import type { PolledDevice } from './device.ts'
 import { type LineHealth, type LineHealthState, type LineInput, NEW_LINE, nextLineHealth } from './health.ts'
 import type { PollerPorts } from './ports.ts'
 import { NEW_BUDGET, type Job, type ProbeBudget, choose, mayRetry, spend } from './scheduler.ts'
-import { Station } from './station.ts'
+import { Station, unreachable } from './station.ts'
 
 /** Devices that share a trigger may be due this share of their interval apart. */
 const TOGETHER_SHARE = 0.1
@@ -130,7 +129,7 @@ export class Poller {
         const triggered = member.trigger.broadcasts.length > 0
         this.#settle(member, await this.#ask(member), triggered ? beganMs : null)
       }
-    } else for (const member of members) this.#settle(member, unreachable(member, beganMs), beganMs)
+    } else for (const member of members) this.#settle(member, unreachable(member.device, beganMs), beganMs)
     if (!isProbe) return
     this.#probedMs += clock.now() - beganMs
     this.#budget = spend(this.#budget, beganMs, clock.now())
@@ -146,6 +145,7 @@ export class Poller {
       trigger.key === key &&
       other.everyMs === job.everyMs &&
       other.dueMs <= untilMs &&
+      other.heldUntilMs <= this.#ports.clock.now() &&
       (other.class === 'alarm' || other.class === 'normal')
     return [...this.#stations.values()].filter(joins).sort((a, b) => a.trigger.waitMs - b.trigger.waitMs)
   }
@@ -165,8 +165,10 @@ export class Poller {
       silencesMax: station.silencesMax,
       sleep: (ms) => this.#pause(ms),
       patience: (step, which) => station.patience(wireMs(step.rxBytes, this.#config.speed), which),
-      mayRetry: (endMs) =>
-        !this.#aborted && mayRetry(station.job, station.device.sleeps ? [] : this.#jobs(), endMs),
+      mayRetry: (step, endMs) =>
+        !this.#aborted &&
+        station.isWorthAsking(step) &&
+        mayRetry(station.job, station.device.sleeps ? [] : this.#jobs(), endMs),
       observe: (step, reply) => {
         if (reply.ok) station.answered(reply.tookMs, wireMs(step.rxBytes, this.#config.speed))
         const damaged = !reply.ok && (reply.reason === 'crc' || reply.strayBytes > 0)
@@ -234,10 +236,4 @@ export class Poller {
       await this.#sleep(leftMs)
     }
   }
-}
-
-function unreachable(station: Station, sentMs: number): AttemptResult {
-  const reason: Reason = 'line-lost'
-  const failed = new Map(station.device.channels.map((channel) => [channel, reason]))
-  return { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, splits: [] }
 }

@@ -21,6 +21,8 @@ export interface Job {
   readonly urgency: 'alarm' | 'normal'
   readonly class: PollClass
   readonly dueMs: number
+  /** Not before: an answer to the last request may still come, and would be taken for the next one's. */
+  readonly heldUntilMs: number
   /** Slots that passed without a poll. */
   readonly missed: number
   /** Probes since the device was lost. */
@@ -43,7 +45,7 @@ export function firstJob(
   device: Pick<Job, 'device' | 'everyMs' | 'offsetMs' | 'urgency'>,
   atMs: number,
 ): Job {
-  return { ...device, class: device.urgency, dueMs: atMs, missed: 0, probes: 0 }
+  return { ...device, class: device.urgency, dueMs: atMs, heldUntilMs: 0, missed: 0, probes: 0 }
 }
 
 /** When a poll of this job must have begun. */
@@ -55,7 +57,8 @@ export function choose(jobs: Iterable<Job>, budget: ProbeBudget, atMs: number): 
   let waitMs = Infinity
   const probeFromMs = budgetReadyMs(budget)
   for (const job of jobs) {
-    const readyMs = job.probes > 0 && job.class === 'probe' ? Math.max(job.dueMs, probeFromMs) : job.dueMs
+    const budgetMs = job.probes > 0 && job.class === 'probe' ? probeFromMs : 0
+    const readyMs = Math.max(job.dueMs, job.heldUntilMs, budgetMs)
     if (readyMs > atMs) waitMs = Math.min(waitMs, readyMs - atMs)
     else if (best === null || goesBefore(job, best)) best = job
   }

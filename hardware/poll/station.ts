@@ -19,6 +19,12 @@ import { type Trigger, triggerOf } from './trigger.ts'
 /** A device that stays busy through so many polls in a row gives a bad reading. */
 const BUSY_TRIES_MAX = 3
 
+/**
+ * Of a failing device every third poll waits as long as its profile allows, the others as long as it used to take:
+ * a dead device costs little then, and one that became slow is found all the same.
+ */
+const WHOLE_PATIENCE_EVERY = 3
+
 export interface StationConfig {
   readonly lineId: string
   readonly ports: PollerPorts
@@ -37,6 +43,8 @@ export class Station {
   #busyTries = 0
   #lineAwayTold = false
   #asked = false
+  /** Channels that gave no answer last time, while others did. */
+  #mute: ReadonlySet<string> = new Set()
   #polls = 0
   #failures = 0
   #lastAnswerAt: number | null = null
@@ -66,7 +74,8 @@ export class Station {
   beginAnew(atMs: number): void {
     this.#lineAwayTold = false
     this.#busyTries = 0
-    this.job = { ...firstJob(this.job, atMs), missed: this.job.missed }
+    const { missed, heldUntilMs } = this.job
+    this.job = { ...firstJob(this.job, atMs), missed, heldUntilMs }
   }
 
   /** An operator wants a poll that begins from now on. */
@@ -80,12 +89,16 @@ export class Station {
     this.#asked = false
   }
 
-  /** What to send now. A device that fails is asked for another block first each time, in case one alone is mute. */
+  /**
+   * What to send now. A device that fails is asked for another block first each time, in case one alone is mute; of a
+   * device that is well, blocks without an answer come last, so that nothing waits behind them.
+   */
   steps(): readonly Step[] {
     const { rest } = this.#trigger
+    if (rest.some((step) => step.kind !== 'exchange' || step.channels.length === 0)) return rest
     const turn = this.#health.failures % Math.max(1, rest.length)
-    if (turn === 0 || rest.some((step) => step.kind !== 'exchange' || step.channels.length === 0)) return rest
-    return [...rest.slice(turn), ...rest.slice(0, turn)]
+    const turned = [...rest.slice(turn), ...rest.slice(0, turn)]
+    return turned.toSorted((a, b) => Number(this.#isMute(a)) - Number(this.#isMute(b)))
   }
 
   /** Exchanges without an answer that end a poll: a well device may have one mute block, a failing one costs little. */
@@ -95,9 +108,15 @@ export class Station {
 
   /** How long to wait for an answer of `rxMs` on the wire. */
   patience(rxMs: number, which: 'first' | 'again'): Patience {
-    const trusted = which === 'first' && this.#health.failures === 0
     const { timeoutMs: ceilingMs, lateMs } = this.device
-    return patience(this.#times, { ceilingMs, lateMs, rxMs, trusted })
+    const { failures } = this.#health
+    const whole = which === 'again' || (failures > 0 && failures % WHOLE_PATIENCE_EVERY === 0)
+    return patience(this.#times, { ceilingMs, lateMs, rxMs, kind: whole ? 'whole' : 'short' })
+  }
+
+  /** Whether a second try of this step is worth it at all. */
+  isWorthAsking(step: Step): boolean {
+    return !this.#isMute(step)
   }
 
   answered(tookMs: number, rxMs: number): void {
@@ -107,6 +126,8 @@ export class Station {
   /** Takes in what a poll brought: readings out, health, the next turn. `begunMs` is monotonic. */
   settle(result: AttemptResult, begunMs: number): void {
     this.#polls += 1
+    this.job = { ...this.job, heldUntilMs: result.heldUntilMs }
+    this.#mute = muteIn(result)
     if (result.splits.length > 0) this.#learn(result.splits)
     const { busyRetryMs } = this.device
     if (result.verdict === 'busy' && busyRetryMs > 0 && this.#busyTries < BUSY_TRIES_MAX) {
@@ -125,10 +146,7 @@ export class Station {
   lineAway(): void {
     this.job = { ...this.job, class: this.job.urgency, dueMs: Infinity }
     if (this.#lineAwayTold) return
-    const reason: Reason = 'line-lost'
-    const failed = new Map(this.device.channels.map((channel) => [channel, reason]))
-    const sentMs = this.#nowMs()
-    const result: AttemptResult = { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, splits: [] }
+    const result = unreachable(this.device, this.#nowMs())
     this.#judge(result)
     this.#give(result)
   }
@@ -143,6 +161,10 @@ export class Station {
       missedSlots: this.job.missed,
       lastAnswerAt: this.#lastAnswerAt,
     }
+  }
+
+  #isMute(step: Step): boolean {
+    return step.kind === 'exchange' && step.channels.some((channel) => this.#mute.has(channel))
   }
 
   #plan(): Trigger {
@@ -190,6 +212,18 @@ export class Station {
   #nowMs(): number {
     return this.#config.ports.clock.now()
   }
+}
+
+/** What a poll brings that could not reach the line. `sentMs` is when it was to begin, monotonic. */
+export function unreachable(device: PolledDevice, sentMs: number): AttemptResult {
+  const reason: Reason = 'line-lost'
+  const failed = new Map(device.channels.map((channel) => [channel, reason]))
+  return { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, heldUntilMs: 0, splits: [] }
+}
+
+function muteIn({ verdict, failed }: AttemptResult): ReadonlySet<string> {
+  if (verdict !== 'partly') return new Set()
+  return new Set([...failed].flatMap(([channel, reason]) => (reason === 'timeout' ? [channel] : [])))
 }
 
 function healthInput(result: AttemptResult, atMs: number): DeviceInput {

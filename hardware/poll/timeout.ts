@@ -1,7 +1,7 @@
 /** Think times remembered for one device. */
 const SAMPLES_MAX = 64
-/** Fewer say nothing about the slow ones. */
-const SAMPLES_MIN = 16
+/** Fewer say too little. A mistake costs one second try, which waits as long as the profile allows. */
+const SAMPLES_MIN = 4
 const PERCENTILE = 0.99
 const SAFETY = 2
 /** Below this, a USB adapter's latency timer and a busy gateway would look like silence. */
@@ -22,20 +22,19 @@ export function withAnswer(times: ThinkTimes, tookMs: number, rxMs: number): Thi
 export interface Patience {
   /** From the request's last byte to the answer's last byte, ms. */
   readonly timeoutMs: number
-  /** Quiet after a time-out, ms. */
+  /** How long after a time-out the answer may still come, ms: this device must not be asked again before. */
   readonly lateMs: number
 }
 
 /**
- * How long to wait for an answer: twice the slow ones so far, never more than the profile says.
- * What the profile allows beyond it, and `lateMs` more, is quiet after a time-out, because the answer may still come.
- * `trusted`: false while the device is not answering; then only the profile's own time-out tells a dead one from a slow one.
+ * How long to wait for an answer. `short`: twice the slow ones so far, as far as any are known. `whole`: what the
+ * profile allows; only that tells a dead device from one that became slow.
  */
 export function patience(
   times: ThinkTimes,
-  limits: { ceilingMs: number; lateMs: number; rxMs: number; trusted: boolean },
+  limits: { ceilingMs: number; lateMs: number; rxMs: number; kind: 'short' | 'whole' },
 ): Patience {
-  const thinkMs = limits.trusted ? expectedMs(times, limits.ceilingMs) : limits.ceilingMs
+  const thinkMs = limits.kind === 'short' ? expectedMs(times, limits.ceilingMs) : limits.ceilingMs
   return { timeoutMs: thinkMs + limits.rxMs, lateMs: limits.ceilingMs - thinkMs + limits.lateMs }
 }
 

@@ -40,6 +40,8 @@ export interface SupervisorConfig {
    */
   onReadings(readings: readonly Reading[]): Promise<void>
   onEvent(event: HardwareEvent): void
+  /** A folder of ours alone, in which Node may keep compiled code: a start takes a third of the time. */
+  readonly cacheFolder?: string
   readonly clock?: Clock
 }
 
@@ -145,6 +147,7 @@ class Supervisor implements Hardware {
     const child = fork(entry, {
       serialization: 'advanced',
       execArgv: NODE_FLAGS,
+      env: this.#environment(),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#child = child
@@ -161,6 +164,11 @@ class Supervisor implements Hardware {
       this.#gone(child, signal ?? `exit code ${String(code)}`)
     })
     this.#send({ kind: 'configure', config: this.#config.config, splits: this.#splits })
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { cacheFolder } = this.#config
+    return cacheFolder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: cacheFolder }
   }
 
   #receive(child: ChildProcess, message: FromHardware): void {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../hardware/clock.ts'
@@ -96,11 +97,11 @@ export function spawnHost(config: HardwareConfig, env: NodeJS.ProcessEnv = {}) {
   return { child, lines, until, kill, gone }
 }
 
-/** True while a process of this id runs. */
+/** True while a process of this id runs; one that ended and was not yet collected does not. */
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !stat.slice(stat.lastIndexOf(')')).startsWith(') Z')
   } catch {
     return false
   }

@@ -159,6 +159,46 @@ describe('a poll that fails', () => {
   })
 })
 
+describe('an answer that comes late', () => {
+  const twoBlocks: VirtualDevice = { id: 'd', address: 1, channels: ['a', 'b'], blockMax: 1, everyMs: 2000 }
+
+  test('can never meet the next request to the same device, while the others are asked meanwhile', async () => {
+    const played = await play([twoBlocks, { id: 'e', address: 2, everyMs: 200 }], async ({ line, clock }) => {
+      await clock.pass(20_000)
+      line.behaviours.set(1, mute)
+      await clock.pass(60_000)
+    })
+    const failing = played.times(1).filter((atMs) => atMs > 21_000)
+    expect(failing.length).toBeGreaterThan(5)
+    // 500 ms of the profile and 300 ms more in which the device may still answer.
+    expect(Math.min(...intervals(failing))).toBeGreaterThan(800)
+    expect(played.times(2).length).toBeGreaterThan((80_000 / 200) * 0.95)
+  })
+
+  test('from a device that became slow is waited for, and the device not lost', async () => {
+    const played = await play([{ id: 'd', address: 1 }, ...ten.slice(1)], async ({ line, clock }) => {
+      await clock.pass(60_000)
+      line.behaviours.set(1, answering(400))
+      await clock.pass(60_000)
+    })
+    expect(played.poller.deviceReports()[0]?.[1]).toMatchObject({ state: 'ok' })
+    expect(played.times(1).length).toBeGreaterThan(110)
+  })
+
+  test('by one block alone does not keep the others waiting', async () => {
+    const played = await play([twoBlocks, { id: 'e', address: 2, everyMs: 200 }], async ({ line, clock }) => {
+      line.behaviours.set(1, ({ block }) =>
+        block.includes('a') ? null : { afterMs: 5, answer: Uint8Array.of(0) },
+      )
+      await clock.pass(60_000)
+    })
+    const values = played.readings.filter(({ device: of, channel }) => of === 'd' && channel === 'b')
+    expect(values.length).toBeGreaterThan(28)
+    expect(values.every(({ quality }) => quality === 'good')).toBe(true)
+    expect(played.times(2).length).toBeGreaterThan((60_000 / 200) * 0.7)
+  })
+})
+
 describe('a device that refuses', () => {
   const wide: VirtualDevice = { id: 'd', address: 1, channels: ['a', 'b', 'c', 'd'] }
   const refusesC: (on: Stage) => void = ({ line }) => {

@@ -27,6 +27,7 @@ const anyJob = fc.record({
   urgency: fc.constantFrom('normal' as const, 'alarm' as const),
   class: fc.constantFrom(...POLL_CLASSES),
   dueMs: fc.integer({ min: 0, max: 10_000 }),
+  heldUntilMs: fc.constant(0),
   missed: fc.constant(0),
   probes: fc.constant(0),
 })
