@@ -41,3 +41,17 @@ export interface MembershipSink {
   /** The bytes as they came from any carrier. */
   apply(message: Uint8Array): Promise<PolicyOutcome>
 }
+
+/** Time as the uplink sees it; the wall clock plays no part. */
+export interface UplinkClock {
+  /** Monotonic, milliseconds. */
+  now(): number
+  /** Runs once after a delay in milliseconds; the returned way cancels it. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+/** The part of a logger that the uplink uses; pino fits. */
+export interface UplinkLog {
+  info(detail: object, message: string): void
+  warn(detail: object, message: string): void
+}
