@@ -25,6 +25,7 @@ export {
   type ForkedSimulator,
   forkSimulator,
   loadScenario,
+  profileScenario,
   type Scenario,
   type Simulator,
   startSimulator,

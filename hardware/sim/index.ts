@@ -1,5 +1,5 @@
 export { type AnswerFault, type LineFault } from './fault.ts'
-export { loadScenario, type Scenario } from './scenario.ts'
+export { loadScenario, profileScenario, type Scenario } from './scenario.ts'
 export {
   type Simulator,
   type SimulatorFault,

@@ -6,8 +6,8 @@ import { AnswerFault, LineFault } from './fault.ts'
 
 const DEVICES_MAX = 247
 const FAULTS_MAX = 1000
-const UNIT_MS = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 } as const
-const TIME = /^(\d+(?:\.\d+)?)(ms|s|min|h)$/
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 } as const
+const TIME = /^(\d+(?:\.\d+)?)(ms|min|m|s|h)$/
 
 /** A time as "500ms", "10s", "5min"; milliseconds. */
 const Time = z
@@ -117,6 +117,14 @@ export function loadScenario(text: string, profileText: (name: string) => string
     })),
   }
 }
+
+/** A line with one device of this profile at its own speed, without faults: what `headgate profile sim` runs. */
+export const profileScenario = (profile: Profile, address = 1): Scenario => ({
+  line: profile.line,
+  seed: 1,
+  devices: [{ id: 'device', profile, address, thinkMs: 5, holes: 'zero', values: {} }],
+  faults: [],
+})
 
 const invalid = (lines: readonly string[]): HardwareError =>
   new HardwareError(

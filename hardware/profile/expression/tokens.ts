@@ -13,11 +13,11 @@ const SIGNS = ['+', '-', '*', '/', '^', '(', ')', ','] as const
 export type Sign = (typeof SIGNS)[number]
 
 const NUMBER = /(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?/y
-const DURATION_UNIT = /ms|s|min|h/y
+const DURATION_UNIT = /ms|min|m|s|h/y
 const NAME = /[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)?/y
 const TEXT = /"([^"]*)"/y
 const BLANK = /\s+/y
-const MS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 }
+const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 }
 
 /** What is wrong with an expression, and at which character. */
 export class ExpressionFault extends Error {
