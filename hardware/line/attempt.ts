@@ -1,4 +1,4 @@
-import { type Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { AnswerFramer, type EchoMemory } from './framing.ts'
 import type { Exchange, Reply } from './line.ts'
 import type { Transport } from './transport.ts'

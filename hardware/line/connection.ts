@@ -33,6 +33,7 @@ export class Connection {
   readonly #config: LineConfig
   readonly #deps: ConnectionDeps
   #state: LineState = 'closed'
+  #cause: string | null = null
   #transport: Transport | null = null
   #attempt = 0
   #openedAt = Number.NEGATIVE_INFINITY
@@ -137,8 +138,9 @@ export class Connection {
   }
 
   #enter(state: LineState, cause: string | null): void {
-    if (state === this.#state) return
+    if (state === this.#state && cause === this.#cause) return
     this.#state = state
+    this.#cause = cause
     this.#deps.onState(state, cause)
   }
 }

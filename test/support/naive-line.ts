@@ -1,6 +1,6 @@
 import type { LineConfig } from '../../hardware/config.ts'
 import type { Exchange, Line, Reply } from '../../hardware/line/line.ts'
-import { type LineDeps } from '../../hardware/line/open-line.ts'
+import type { LineDeps } from '../../hardware/line/open-line.ts'
 import { openTransport } from '../../hardware/line/open-transport.ts'
 import { TurnQueue } from '../../hardware/line/queue.ts'
 import type { Transport } from '../../hardware/line/transport.ts'

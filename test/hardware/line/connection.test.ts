@@ -16,6 +16,8 @@ describe('a port that is lost', () => {
     expect(line.state).toBe('lost')
     await clock.advance(10_000)
     expect(line.state).toBe('backoff')
+    port.refusal = 'EACCES'
+    await clock.advance(10_000)
     port.refusal = null
     await clock.advance(600)
     expect(line.state).toBe('open')
@@ -26,6 +28,7 @@ describe('a port that is lost', () => {
       ['open', null],
       ['lost', 'EIO'],
       ['backoff', 'ENOENT'],
+      ['backoff', 'EACCES'],
       ['open', null],
     ])
     expect(line.stats().reopens).toBe(1)
