@@ -1,6 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +21,7 @@ import {
   usageBody,
   usageChain,
 } from '../support/fake-gateway.ts'
+import { freePort } from '../support/free-port.ts'
 import { type Harness, type HarnessContext, type Outcome, scaled } from '../support/harness.ts'
 
 const KILLS = 100
@@ -70,6 +69,7 @@ async function killed(
   const kills = scaled(KILLS, context.scale, 2)
   const keys = openKeys(join(folder, 'data'))
   const gateways = Array.from({ length: GATEWAYS }, (_, n) => fakeGateway(`GW-${n}`, keys.cloudId))
+  // The same address in every life, as a gateway expects it.
   const config = writeConfig(folder, writeDirectory(folder, gateways), await freePort())
   const lanes = gateways.flatMap((gateway) => lanesOf(gateway, kills * BATCHES_A_LIFE))
   const random = seeded(20_261_121)
@@ -177,16 +177,6 @@ async function reckon(
   }
   const batches = sum(lanes.map((lane) => lane.messages.length))
   return { figures: { kills, gateways: GATEWAYS, batches, readings }, failures }
-}
-
-/** The same address in every life, as a gateway expects it. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 /** Mulberry32: the same kills every time. */

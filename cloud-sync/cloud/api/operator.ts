@@ -9,6 +9,7 @@ import {
   chunksOf,
   type CloudDatabase,
   findChannels,
+  postedTotals,
   quarantined,
   readingCounts,
   recordsOf,
@@ -41,9 +42,11 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
     const gateway = gatewayOf(c.req.query())
     const streams = await streamsOf(db.read, gateway)
     const readings = await readingCounts(db.read, gateway)
+    const posted = await postedTotals(db.read, gateway)
     return c.json({
       gateway,
       streams: await Promise.all(streams.map((position) => streamShown(db, position))),
+      posted: posted.map((total) => ({ ...total, quantity: total.quantity.toString() })),
       readings,
       quarantine: await quarantined(db.read, gateway),
     })

@@ -191,6 +191,23 @@ export async function usageTotals(
   return rows.map((row) => ({ ...row, billable: row.billable === 1, quantity: BigInt(row.quantity) }))
 }
 
+/** What was posted for a gateway in all, by organisation, meter and subject. */
+export async function postedTotals(
+  db: Db,
+  gateway: GatewayId,
+): Promise<{ org: string; meter: string; subject: string; quantity: bigint }[]> {
+  const rows = await db
+    .selectFrom('usage_posting')
+    .select(['org', 'meter', 'subject', sql<string>`cast(sum(quantity) as text)`.as('quantity')])
+    .where('gateway', '=', gateway)
+    .groupBy(['org', 'meter', 'subject'])
+    .orderBy('org')
+    .orderBy('subject')
+    .orderBy('meter')
+    .execute()
+  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }))
+}
+
 function* chunks<T>(rows: readonly T[]): Generator<T[]> {
   for (let at = 0; at < rows.length; at += INSERT_ROWS_MAX) yield rows.slice(at, at + INSERT_ROWS_MAX)
 }

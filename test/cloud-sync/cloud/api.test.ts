@@ -277,6 +277,7 @@ test('the operator’s surface wants its token', async () => {
   const ledger = await api.raw('/v1/operator/ledger?gateway=GW-1', operator)
   expect(await ledger.json()).toMatchObject({
     gateway: 'GW-1',
+    posted: [{ org: 'acme', meter: 'sensor.readings', subject: 'sensor:tilt-1/main', quantity: '21' }],
     readings: [{ stream: 'rd', batches: 5, readings: 20 }],
     quarantine: [],
   })

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { shardOf } from '../../../cloud-sync/codec/index.ts'
@@ -21,7 +22,7 @@ test('a cloud killed after the commit and before the acknowledgement has it, onc
   const message = gateway.sign('usage', usageBody(records))
   const file = join(folder, 'message.bin')
   writeFileSync(file, message)
-  const script = join(import.meta.dirname, '../../support/dies-after-commit.ts')
+  const script = fileURLToPath(import.meta.resolve('../../support/dies-after-commit.ts'))
   const topic = upTopic(shardOf(gateway.id), gateway.id, 'usage')
   const args = [script, data, topic, file, keys.cloudId, gateway.key.publicKey]
   expect(spawnSync(process.execPath, args, { stdio: 'inherit' }).signal).toBe('SIGKILL')
