@@ -5,7 +5,7 @@ import type { OrgId } from '../../cloud-sync/contract/index.ts'
 import { BALLAST_BYTES, Ballast } from './ballast.ts'
 import { recordEvent } from './events.ts'
 import { readMeta, writeMeta } from './meta.ts'
-import { type Dropped, dropExpired, dropNext, type ShedRules } from './shed.ts'
+import { type Dropped, dropExpired, dropNext, hasExpired, type ShedRules } from './shed.ts'
 import { sizeOf } from './size.ts'
 
 const DAY_MS = 86_400_000
@@ -152,11 +152,7 @@ export class Retention {
 
   #hasExpired(): boolean {
     const beforeMs = this.#expiryMs()
-    if (beforeMs === null) return false
-    const found = this.#database
-      .prepare('SELECT 1 FROM pack_run WHERE to_ms < ? AND (batched OR ?) LIMIT 1')
-      .get(beforeMs, this.#options.cloudConfigured ? 0 : 1)
-    return found !== undefined
+    return beforeMs !== null && hasExpired(this.#database, { ...this.#options, beforeMs })
   }
 
   #forgetOldUsage(database: Database): void {

@@ -5,6 +5,9 @@ import { liveNext } from './lanes.ts'
 import { decodePacks } from './packing.ts'
 import { decodeWindow, type WindowRow } from './windows.ts'
 
+/** Readings stamped before 2020 come from a clock that was not set yet: their age says nothing, only bytes end them. */
+const PLAUSIBLE_MS = Date.UTC(2020, 0, 1)
+
 /** What was dropped, and of whom. */
 export interface Dropped {
   /** Readings that the cloud has, or that were only ever kept here. */
@@ -40,16 +43,26 @@ export function dropExpired(
   rules: ShedRules & { beforeMs: number },
   dropped: Dropped,
 ): boolean {
-  const id = database
-    .prepare('SELECT first FROM pack_run WHERE to_ms < ? AND (batched OR ?) ORDER BY first LIMIT 1')
-    .pluck()
-    .get(rules.beforeMs, rules.cloudConfigured ? 0 : 1) as number | undefined
+  const id = expiredRun(database, rules)
   if (id === undefined) return false
   const candidate = { id, sent: true, what: 'run' } as const
   count(database, candidate, { rules, dropped })
   forget(database, candidate)
   return true
 }
+
+/** True where `dropExpired` would find something. */
+export function hasExpired(database: Database, rules: ShedRules & { beforeMs: number }): boolean {
+  return expiredRun(database, rules) !== undefined
+}
+
+const expiredRun = (database: Database, rules: ShedRules & { beforeMs: number }): number | undefined =>
+  database
+    .prepare(
+      'SELECT first FROM pack_run WHERE to_ms > ? AND to_ms < ? AND (batched OR ?) ORDER BY first LIMIT 1',
+    )
+    .pluck()
+    .get(PLAUSIBLE_MS, rules.beforeMs, rules.cloudConfigured ? 0 : 1) as number | undefined
 
 function nextCandidate(database: Database): Candidate | undefined {
   const first = (sql: string): number | undefined => database.prepare(sql).pluck().get() as number | undefined
