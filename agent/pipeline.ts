@@ -98,7 +98,7 @@ export class Pipeline {
     const { org, ownerEpoch } = owner
     const channel = reading.channel as ChannelName
     const def = this.#store.define({ device, sensor, channel, unit, resolution, derived, org, ownerEpoch })
-    const stored = storedReading(reading, def)
+    const stored = storedReading(reading, def, this.#store.now().wallMs)
     const { payloadBytes } = reading
     const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes }
     return { reading: stored, def, subject: sensorSubject(device, sensor), owner, countable }
@@ -121,9 +121,11 @@ export class Pipeline {
   }
 }
 
-function storedReading(reading: Reading, def: ChannelDef): StoredReading {
+/** What no codec could carry must not come as far as a commit: it would fail again and again. */
+function storedReading(reading: Reading, def: ChannelDef, nowMs: number): StoredReading {
   const { quality, reason } = reading
-  const takenAt = Math.round(reading.takenAt)
+  const whole = Math.round(reading.takenAt)
+  const takenAt = Number.isSafeInteger(whole) ? whole : nowMs
   const value = quantise(bounded(reading.value), def.resolution)
   // A number that is none cannot be stored, and is no measurement.
   if (typeof value === 'number' && !Number.isFinite(value)) {

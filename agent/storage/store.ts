@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.ts'
+import type { Moment } from '../metering/index.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
 import { isDamage, markSuspect } from './database.ts'
 import { recordEvent } from './events.ts'
@@ -89,6 +90,11 @@ export class Store {
     }
     if (urgent) writer.hurry()
     await committed
+  }
+
+  /** One look at the clocks the store goes by. */
+  now(): Moment {
+    return this.parts.clock.now()
   }
 
   /** Called after each commit that stored readings, before their `take` resolves. */

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import type { ChannelName, DeviceId, GatewayId, OrgId, SensorName } from '../../cloud-sync/contract/index.ts'
 import { sensorSubject } from '../../cloud-sync/contract/index.ts'
 import type { Moment, Owner } from '../../agent/metering/index.ts'
-import { openStore, type OwnedReading, type Store, type StoreOptions } from '../../agent/storage/index.ts'
+import {
+  openStore,
+  type OwnedReading,
+  type Store,
+  type StoreClock,
+  type StoreOptions,
+} from '../../agent/storage/index.ts'
 
 export const GATEWAY = 'GW-000123' as GatewayId
 export const ACME = 'acme' as OrgId
@@ -99,4 +105,28 @@ export function ownedReading(store: Store, of: ReadingOf = {}): OwnedReading {
   const reading = { channel: def.no, takenAt, value, quality, reason } as const
   const countable = { value, quality, derived: false, payloadBytes } as const
   return { reading, def, subject: sensorSubject(device, sensor), owner, countable }
+}
+
+/** Real monotonic time with a wall clock that runs 3,600 times as fast: hours pass, and are packed, in seconds. */
+export function hastyClock(highWaterMs: number | null): StoreClock {
+  const start = Number(process.hrtime.bigint() / 1_000_000n)
+  const base = highWaterMs ?? Date.UTC(2026, 10, 21)
+  const look = (): { monoMs: number; wallMs: number } => {
+    const monoMs = Number(process.hrtime.bigint() / 1_000_000n)
+    return { monoMs, wallMs: base + (monoMs - start) * 3600 }
+  }
+  return {
+    bootId: `boot-${String(process.pid)}`,
+    now: () => {
+      const { monoMs, wallMs } = look()
+      return {
+        monoMs,
+        wallMs,
+        clock: 'synced',
+        maxErrMs: 0,
+        day: new Date(wallMs).toISOString().slice(0, 10),
+      }
+    },
+    highWaterMs: () => look().wallMs,
+  }
 }
