@@ -5,10 +5,12 @@ import {
   type Resolution,
   type SensorName,
   type StoredReading,
+  type Subject,
   sensorSubject,
   type Value,
 } from '../cloud-sync/contract/index.ts'
 import type { Reading } from '../hardware/index.ts'
+import type { Owner } from './metering/index.ts'
 import { type OwnerRules, Owners } from './owners.ts'
 import { quantise } from './quantise.ts'
 import type { CommittedWindow, OwnedReading, Store } from './storage/index.ts'
@@ -34,6 +36,12 @@ export interface PipelineOptions extends OwnerRules {
   onPublishFailed(error: unknown): void
 }
 
+interface Place {
+  readonly def: ChannelDef
+  readonly subject: Subject
+  readonly owner: Owner
+}
+
 /**
  * The story of the gateway:
  *
@@ -46,6 +54,8 @@ export class Pipeline {
   readonly #options: PipelineOptions
   readonly #store: Store
   readonly #owners: Owners
+  /** By device, sensor and channel; as many as the configuration has channels. */
+  readonly #places = new Map<string, Place>()
   #published: Promise<void> = Promise.resolve()
   #stops: (() => void)[] = []
 
@@ -60,6 +70,7 @@ export class Pipeline {
     this.#stops = [
       this.#store.policy.onApplied((snapshot) => {
         this.#owners.replace(snapshot)
+        this.#places.clear()
       }),
       this.#store.onCommitted((window) => {
         this.#publishSoon(window)
@@ -89,19 +100,32 @@ export class Pipeline {
   }
 
   #own(reading: Reading): OwnedReading {
-    const device = reading.device as DeviceId
-    const sensor = reading.sensor as SensorName
-    const { derived } = reading
-    const unit = reading.unit.slice(0, UNIT_MAX)
-    const owner = this.#owners.of(device)
-    const resolution = this.#options.resolutionOf(device, reading.channel)
-    const { org, ownerEpoch } = owner
-    const channel = reading.channel as ChannelName
-    const def = this.#store.define({ device, sensor, channel, unit, resolution, derived, org, ownerEpoch })
-    const stored = storedReading(reading, def, this.#store.now().wallMs)
-    const { payloadBytes } = reading
+    const { def, subject, owner } = this.#place(reading)
+    const stored = storedReading(reading, def, this.#store)
+    const { derived, payloadBytes } = reading
     const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes }
-    return { reading: stored, def, subject: sensorSubject(device, sensor), owner, countable }
+    return { reading: stored, def, subject, owner, countable }
+  }
+
+  /** Everything about a reading that is the same for the next one of its channel. */
+  #place(reading: Reading): Place {
+    const { device, sensor, channel, derived } = reading
+    const key = `${device} ${sensor} ${channel}`
+    const known = this.#places.get(key)
+    const unit = reading.unit.slice(0, UNIT_MAX)
+    if (known?.def.unit === unit && known.def.derived === derived) return known
+    const resolution = this.#options.resolutionOf(device, channel)
+    const owner = this.#owners.of(device as DeviceId)
+    const { org, ownerEpoch } = owner
+    const named = {
+      device: device as DeviceId,
+      sensor: sensor as SensorName,
+      channel: channel as ChannelName,
+    }
+    const def = this.#store.define({ ...named, unit, resolution, derived, org, ownerEpoch })
+    const place = { def, owner, subject: sensorSubject(named.device, named.sensor) }
+    this.#places.set(key, place)
+    return place
   }
 
   #publishSoon({ last, readings }: CommittedWindow): void {
@@ -122,10 +146,10 @@ export class Pipeline {
 }
 
 /** What no codec could carry must not come as far as a commit: it would fail again and again. */
-function storedReading(reading: Reading, def: ChannelDef, nowMs: number): StoredReading {
+function storedReading(reading: Reading, def: ChannelDef, store: Store): StoredReading {
   const { quality, reason } = reading
   const whole = Math.round(reading.takenAt)
-  const takenAt = Number.isSafeInteger(whole) ? whole : nowMs
+  const takenAt = Number.isSafeInteger(whole) ? whole : store.now().wallMs
   const value = quantise(bounded(reading.value), def.resolution)
   // A number that is none cannot be stored, and is no measurement.
   if (typeof value === 'number' && !Number.isFinite(value)) {
