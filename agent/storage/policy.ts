@@ -68,16 +68,20 @@ export class PolicyStore implements MembershipSink {
   async apply(message: Uint8Array): Promise<PolicyOutcome> {
     const opened = this.#open(message, this.#keyset?.version ?? 0)
     if (!opened.ok) return { applied: false, because: opened.because }
+    const { snapshot } = opened
     const received = { ...opened, bytes: message }
     const refused = this.#refusal(received)
     if (refused !== null) return { applied: false, because: refused }
     const outcome = await this.#writer.submit((database): PolicyOutcome => {
-      // Asked again: another carrier may have brought a newer one since.
-      const late = this.#refusal(received)
-      if (late !== null) return { applied: false, because: late }
+      // Asked again, of the database: another carrier may have brought a newer one, even in this same transaction.
+      const stored = database.prepare('SELECT version FROM policy').pluck().get() as number | undefined
+      if (snapshot.version < (stored ?? 0)) return { applied: false, because: 'older' }
+      if (snapshot.version === stored && !this.#isNewKeyset(received))
+        return { applied: false, because: 'same' }
       return this.#store(database, received)
     })
-    if (outcome.applied || this.#isNewKeyset(received)) this.#putInForce(received)
+    const isNewer = snapshot.version > this.version()
+    if ((outcome.applied && isNewer) || this.#isNewKeyset(received)) this.#putInForce(received)
     return outcome
   }
 

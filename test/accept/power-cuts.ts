@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Harness, type HarnessContext, scaled } from '../support/harness.ts'
 import { havePeer } from '../support/peers.ts'
 import { CuttableDisk } from '../support/power.ts'
-import { judge, startStore, StoreTruth } from '../support/store-truth.ts'
+import { committedSome, judge, startStore, StoreTruth } from '../support/store-truth.ts'
 
 const DISK_MEGABYTES = 64
 /** Cuts of the negative control at full scale. */
@@ -52,7 +52,8 @@ async function cuts(count: number, args: readonly string[], context: HarnessCont
     let truth = new StoreTruth()
     for (; sum.cuts < count; sum.cuts += 1) {
       const child = await startStore(folder, truth, args)
-      await new Promise((resolve) => setTimeout(resolve, 200 + ((sum.cuts * 37) % 151)))
+      await committedSome(truth, 5)
+      await new Promise((resolve) => setTimeout(resolve, 100 + ((sum.cuts * 37) % 151)))
       // Stopped first: an fsync that straddles the cut could return 0, which is a fault of the recipe (reliability.md 5).
       child.process.kill('SIGSTOP')
       disk.cut()

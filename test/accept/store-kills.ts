@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Harness, scaled } from '../support/harness.ts'
-import { judge, startStore, StoreTruth, type Verdict } from '../support/store-truth.ts'
+import { committedSome, judge, startStore, StoreTruth, type Verdict } from '../support/store-truth.ts'
 
 /** Kills between two looks at the whole store: a fault is then found near its cause. */
 const KILLS_A_FOLDER = 50
@@ -40,8 +40,10 @@ async function round(kills: number, seed: number): Promise<{ truth: StoreTruth; 
   try {
     for (let kill = 1; kill <= kills; kill += 1) {
       const child = await startStore(folder, truth)
-      // Over the first 150 ms in steps that share no factor with any timer inside.
-      await new Promise((resolve) => setTimeout(resolve, 10 + (((seed + kill) * 37) % 151)))
+      // Every fourth at once, in what the start itself does; the others over 150 ms, in steps that share no factor with
+      // any timer inside, once something was committed.
+      if (kill % 4 !== 0) await committedSome(truth, 3)
+      await new Promise((resolve) => setTimeout(resolve, ((seed + kill) * 37) % 151))
       child.process.kill('SIGKILL')
       await child.ended
     }

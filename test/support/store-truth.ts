@@ -7,6 +7,7 @@ import { type Hash, type SealedRecord, type Value, ZERO_HASH } from '../../cloud
 import { type DropCounters, openStore, type Store } from '../../agent/storage/index.ts'
 import { ACME, GATEWAY, hastyClock } from './store.ts'
 
+const COMMITS_WITHIN_MS = 30_000
 const CHILD = join(import.meta.dirname, 'store-child.ts')
 
 /** What the killed processes said, outside of what is tested. */
@@ -30,6 +31,16 @@ export class StoreTruth {
     else if (what === 'A') this.confirmed.set(rest.slice(0, 2).join(' '), Number(rest[2]))
     else if (what === 'refused') this.refusals += 1
     else if (what === 'damage') throw new Error(line)
+  }
+}
+
+/** Waits until so many more batches of readings were committed: a loaded machine takes its time. */
+export async function committedSome(truth: StoreTruth, more: number): Promise<void> {
+  const wanted = truth.committed.length + more
+  const deadline = performance.now() + COMMITS_WITHIN_MS
+  while (truth.committed.length < wanted) {
+    if (performance.now() > deadline) throw new Error('the storing process commits nothing')
+    await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
 
