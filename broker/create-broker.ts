@@ -107,6 +107,9 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     this.#aedes.on('connectionError', (_client, err) => {
       log.info({ err }, 'connection closed before its login')
     })
+    this.#aedes.on('connackSent', (_packet, client) => {
+      this.#gate.restored(client)
+    })
     this.#aedes.on('unsubscribe', (filters, client) => {
       this.#gate.unsubscribed(client, filters)
     })

@@ -22,6 +22,8 @@ interface Connection<P> {
   readonly client: Client
   readonly principal: P
   readonly filters: Set<string>
+  /** Until its CONNACK, aedes subscribes to what the stored session holds. */
+  restoring: boolean
 }
 
 /** A packet as aedes gives it to `authorizePublish`: what is changed here is what it goes on with. */
@@ -112,7 +114,9 @@ export class Gate<P extends Principal> {
     const fits =
       connection !== undefined &&
       (connection.filters.has(filter) || connection.filters.size < SUBSCRIPTIONS_MAX)
-    if (fits && this.#maySubscribe(connection.principal, filter)) {
+    // What is stored was granted once. It is not judged again here but at each delivery: a right that comes back
+    // makes the subscription speak again, without the client having to know.
+    if (fits && (connection.restoring || this.#maySubscribe(connection.principal, filter))) {
       connection.filters.add(filter)
       done(null, subscription)
       return
@@ -137,6 +141,12 @@ export class Gate<P extends Principal> {
     }
     this.#counts.delivered += 1
     return packet
+  }
+
+  /** Notes that a client has its CONNACK: whatever it subscribes to from now on is its own wish. */
+  restored(client: Client): void {
+    const connection = this.#connections.get(client)
+    if (connection !== undefined) connection.restoring = false
   }
 
   /** Notes filters that a client has given up. */
@@ -188,7 +198,7 @@ export class Gate<P extends Principal> {
     if (!answer.allowed) return RETURN_CODES[answer.because]
     if (client.conn.destroyed) return RETURN_CODES.unavailable
     if (!this.#sessions.claim(client.id, answer.principal, client.clean)) return IDENTIFIER_REJECTED
-    const connection = { client, principal: answer.principal, filters: new Set<string>() }
+    const connection = { client, principal: answer.principal, filters: new Set<string>(), restoring: true }
     this.#connections.set(client, connection)
     this.#open.add(connection)
     client.conn.once('close', () => {
