@@ -14,6 +14,8 @@ export function joinDevice(wire: Wire, thinkMs: number): void {
     const [unit = 0, , high = 0, low = 0, , count = 0] = heard
     if (heard.length !== 8 || !isWhole(Uint8Array.from(heard))) return
     heard = []
+    // Unit 0 speaks to all, and nobody answers.
+    if (unit === 0) return
     const values = Array.from({ length: count }, (_, index) => heldValue(unit, high * 256 + low + index))
     port.send(readAnswer(unit, values), at + wire.timing.t35Ms + thinkMs)
   })

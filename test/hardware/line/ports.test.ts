@@ -81,6 +81,20 @@ describe('a serial device server', () => {
   })
 })
 
+test('requests and broadcasts, asked for at once, keep their silence on the wire', async () => {
+  const wire = wireWithDevice()
+  const end = await exposeTcp(wire)
+  undo.push(() => end.close())
+  const line = await lineAt(end.port)
+  const asked = Array.from({ length: 30 }, async (_, index) => {
+    if (index % 3 !== 0) return read(line, index)
+    const { ok } = await line.send(readRequest(0, index, 1), 0)
+    return ok ? heldValue(7, index) : 'not sent'
+  })
+  expect(await Promise.all(asked)).toEqual(Array.from({ length: 30 }, (_, index) => heldValue(7, index)))
+  expect(wire.stats()).toMatchObject({ masterFrames: 30, shortGaps: 0, collisions: 0 })
+})
+
 describe('a serial port', () => {
   const exposed = async (name: string): Promise<MasterEnd> => {
     const end = await exposePty(wireWithDevice(), join(folder, name))
