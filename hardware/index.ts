@@ -12,12 +12,10 @@ export {
   type SupervisorStats,
 } from './process/supervisor.ts'
 export {
-  type Alarm,
   type Calibration,
   type Channel,
   loadProfile,
   type Profile,
-  type Resolution,
   senmlUnit,
 } from './profile/index.ts'
 export type * from './reading.ts'
@@ -25,9 +23,6 @@ export {
   type ForkedSimulator,
   forkSimulator,
   loadScenario,
-  profileScenario,
-  type Scenario,
-  type Simulator,
   startSimulator,
 } from './sim/index.ts'
 export type { DissectedFrame } from './tools/dissect.ts'

@@ -118,14 +118,6 @@ export function loadScenario(text: string, profileText: (name: string) => string
   }
 }
 
-/** A line with one device of this profile at its own speed, without faults: what `headgate profile sim` runs. */
-export const profileScenario = (profile: Profile, address = 1): Scenario => ({
-  line: profile.line,
-  seed: 1,
-  devices: [{ id: 'device', profile, address, thinkMs: 5, holes: 'zero', values: {} }],
-  faults: [],
-})
-
 const invalid = (lines: readonly string[]): HardwareError =>
   new HardwareError(
     'SCENARIO_INVALID',
