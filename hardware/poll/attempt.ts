@@ -142,7 +142,8 @@ class Attempt {
   async #once(step: ExchangeStep, { timeoutMs, lateMs }: Patience): Promise<Reply> {
     const { line, clock } = this.#ports
     // A late answer names its device, but not its request: only this device must wait for it, the line need not.
-    await this.#ports.sleep(this.#heldUntilMs - clock.now())
+    const heldMs = this.#heldUntilMs - clock.now()
+    if (heldMs > 0) await this.#ports.sleep(heldMs)
     const begunMs = clock.now()
     const { tx, match } = step
     const reply = await line.exchange({ tx, match, timeoutMs, gapMs: this.#device.gapMs, lateMs: 0 })

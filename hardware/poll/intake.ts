@@ -43,21 +43,19 @@ export function takeIn(config: HardwareConfig, neighbours: Neighbours): Intake {
       refusals.push({ subject: 'line', id: line.id, error: new HardwareError('LINE_REFUSED', sentence) })
     return sentence === null
   })
-  const devices = new Map<string, PolledDevice>()
+  const devices: { line: string; device: PolledDevice }[] = []
   for (const [index, device] of config.devices.entries()) {
     try {
       checkDevice(device, { lines, before: config.devices.slice(0, index) })
-      devices.set(
-        device.id,
-        polledDevice({ config: device, profile: profiles.load(device.profile), neighbours }),
-      )
+      const polled = polledDevice({ config: device, profile: profiles.load(device.profile), neighbours })
+      devices.push({ line: device.line, device: polled })
     } catch (error) {
       if (!(error instanceof HardwareError)) throw error
       refusals.push({ subject: 'device', id: device.id, error })
     }
   }
   const taken = lines.map((line): PolledLine => {
-    const own = config.devices.flatMap(({ id, line: of }) => (of === line.id ? (devices.get(id) ?? []) : []))
+    const own = devices.flatMap(({ line: of, device }) => (of === line.id ? [device] : []))
     const { admitted, refused, load } = admit(line.id, demandsOf(own, line))
     for (const { demand, error } of refused) refusals.push({ subject: 'device', id: demand.device, error })
     const ids = new Set(admitted.map(({ device }) => device))

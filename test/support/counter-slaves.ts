@@ -2,6 +2,9 @@ import { crc16 } from '../../hardware/modbus/checksum.ts'
 
 const REQUEST_BYTES = 8
 const READ_HOLDING = 3
+const EXCEPTION_BIT = 0x80
+const ILLEGAL_ADDRESS = 2
+const REGISTERS = 2
 
 /** One read that a device answered. */
 export interface Answered {
@@ -23,6 +26,8 @@ export interface SlavePort {
  */
 export class CounterSlaves {
   readonly log: Answered[] = []
+  /** Reads of more registers than there are, answered by an exception. */
+  refused = 0
   /** Addresses that are silent. */
   readonly dead = new Set<number>()
   /** Answers this much after the request, ms. */
@@ -52,17 +57,23 @@ export class CounterSlaves {
     const [address = 0, fn] = request
     if (!this.#addresses.has(address) || this.dead.has(address) || fn !== READ_HOLDING) return null
     const count = request.readUInt16BE(4)
+    if (count > REGISTERS) {
+      this.refused += 1
+      return withCrc(Buffer.of(address, READ_HOLDING | EXCEPTION_BIT, ILLEGAL_ADDRESS))
+    }
     // A look at one register, as of a scan, is no reading.
-    const value = (this.#counters.get(address) ?? 0) + (count === 2 ? 1 : 0)
+    const value = (this.#counters.get(address) ?? 0) + (count === REGISTERS ? 1 : 0)
     this.#counters.set(address, value)
-    if (count === 2) this.log.push({ address, value, atMs: performance.now() })
-    const data = Buffer.alloc(Math.max(4, count * 2))
+    if (count === REGISTERS) this.log.push({ address, value, atMs: performance.now() })
+    const data = Buffer.alloc(REGISTERS * 2)
     data.writeUInt32BE(value)
-    const answer = Buffer.alloc(5 + count * 2)
-    answer.set([address, READ_HOLDING, count * 2, ...data.subarray(0, count * 2)])
-    answer.writeUInt16LE(crc16(answer, 0, answer.length - 2), answer.length - 2)
-    return answer
+    return withCrc(Buffer.of(address, READ_HOLDING, count * 2, ...data.subarray(0, count * 2)))
   }
+}
+
+function withCrc(content: Buffer): Buffer {
+  const crc = crc16(content)
+  return Buffer.of(...content, crc & 0xff, crc >> 8)
 }
 
 /** The profile of such a device. */
@@ -75,4 +86,17 @@ channels:
   - { id: count, read: { holding: 0 }, type: uint32, order: ABCD, unit: "1" }
 examples:
   - { request: "01 03 0000 0002 crc", reply: "01 03 04 0000 002A crc", values: { count: 42 } }
+`
+
+/** The same device, but its two values seem to be near enough for one read, which it refuses. */
+export const SPLIT_PROFILE = `
+profile: split/1
+protocol: modbus-rtu
+line: { baud: 9600, format: 8E1 }
+limits: { timeoutMs: 500, thinkMs: 5 }
+channels:
+  - { id: count, read: { holding: 0 }, type: uint32, order: ABCD, unit: "1" }
+  - { id: other, read: { holding: 4 }, type: uint32, order: ABCD, unit: "1" }
+examples:
+  - { request: "01 03 0000 0006 crc", reply: "01 03 0C 0000 002A 0000 0000 0000 0001 crc", values: { count: 42 } }
 `

@@ -1,57 +1,14 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import {
-  type Hardware,
-  type HardwareConfig,
-  type HardwareEvent,
-  type Reading,
-  superviseHardware,
-} from '../../../hardware/index.ts'
-import { COUNTER_PROFILE } from '../../support/counter-slaves.ts'
-import { isAlive, openSite, spawnHost } from '../../support/hardware-site.ts'
+import { COUNTER_PROFILE, SPLIT_PROFILE } from '../../support/counter-slaves.ts'
+import { Cleanups, good, siteFor, supervise, until } from '../../support/supervised.ts'
 
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-async function site(devices: number, everyMs: number) {
-  const opened = await openSite({ devices, everyMs })
-  cleanups.push(opened.close)
-  return opened
-}
-
-/** A supervised hardware process with everything that it gave. */
-async function supervise(config: HardwareConfig, commit: () => Promise<void> = async () => undefined) {
-  const readings: Reading[] = []
-  const events: HardwareEvent[] = []
-  const hardware: Hardware = superviseHardware({
-    config,
-    log: { info: () => undefined, warn: () => undefined },
-    onReadings: async (batch) => {
-      await commit()
-      readings.push(...batch)
-    },
-    onEvent: (event) => void events.push(event),
-  })
-  cleanups.push(() => hardware.stop())
-  await hardware.start(new AbortController().signal)
-  return { hardware, readings, events }
-}
-
-async function until(fits: () => boolean, withinMs = 15_000): Promise<void> {
-  const endMs = performance.now() + withinMs
-  while (!fits()) {
-    if (performance.now() > endMs) throw new Error('it did not come to that')
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-const good = (readings: readonly Reading[]): Reading[] => readings.filter(({ quality }) => quality === 'good')
+const cleanups = new Cleanups()
+afterEach(() => cleanups.run())
 
 describe('the hardware process', () => {
   test('gives every value that a device answered, once, in order, and all of them when it is stopped', async () => {
-    const { config, slaves } = await site(3, 100)
-    const { hardware, readings } = await supervise(config)
+    const { config, slaves } = await siteFor(cleanups, 3, 100)
+    const { hardware, readings } = await supervise(cleanups, config)
     await until(() => good(readings).length >= 30)
     await hardware.stop()
     expect(hardware.stats()).toMatchObject({ state: 'stopped', pid: null })
@@ -65,9 +22,9 @@ describe('the hardware process', () => {
   })
 
   test('hands over again what could not be committed', async () => {
-    const { config, slaves } = await site(1, 100)
+    const { config, slaves } = await siteFor(cleanups, 1, 100)
     let refusals = 2
-    const { readings } = await supervise(config, async () => {
+    const { readings } = await supervise(cleanups, config, async () => {
       if (refusals-- > 0) throw new Error('the disk is full')
     })
     await until(() => good(readings).some(({ value }) => value === 1))
@@ -75,10 +32,10 @@ describe('the hardware process', () => {
   })
 
   test('goes on with the rest where a profile, a device and a line are refused, and says which and why', async () => {
-    const { config } = await site(4, 200)
+    const { config } = await siteFor(cleanups, 4, 200)
     const [one, two, three, four] = config.devices
     if (!one || !two || !three || !four) throw new Error('four devices')
-    const { events, readings } = await supervise({
+    const { events, readings } = await supervise(cleanups, {
       lines: [...config.lines, ...config.lines.map((line) => ({ ...line, id: 'again' }))],
       devices: [
         one,
@@ -103,8 +60,8 @@ describe('the hardware process', () => {
   })
 
   test('is started again when it is killed, which is told', async () => {
-    const { config } = await site(1, 100)
-    const { hardware, events, readings } = await supervise(config)
+    const { config } = await siteFor(cleanups, 1, 100)
+    const { hardware, events, readings } = await supervise(cleanups, config)
     await until(() => good(readings).length > 2)
     const first = hardware.stats().pid
     if (first === null) throw new Error('it runs')
@@ -120,39 +77,29 @@ describe('the hardware process', () => {
     ])
   })
 
-  test('is killed and started again when it hangs', async () => {
-    const { config } = await site(1, 200)
-    const { hardware, events, readings } = await supervise(config)
-    await until(() => good(readings).length > 0)
-    const first = hardware.stats().pid
-    if (first === null) throw new Error('it runs')
-    process.kill(first, 'SIGSTOP')
-    await until(() => events.some((event) => event.kind === 'process' && event.state === 'hung'))
-    await until(() => hardware.stats().state === 'running' && hardware.stats().pid !== first)
-    expect(isAlive(first)).toBe(false)
+  test('does not forget which blocks a device refuses when it is started again', async () => {
+    const { config, slaves } = await siteFor(cleanups, 1, 100)
+    const devices = config.devices.map((device) => ({ ...device, profile: SPLIT_PROFILE }))
+    const { hardware, events, readings } = await supervise(cleanups, { ...config, devices })
+    await until(() => good(readings).some(({ channel }) => channel === 'other'))
+    expect(events.find(({ kind }) => kind === 'splits')).toMatchObject({
+      device: 'counter-1',
+      channels: ['other'],
+    })
+    const { pid } = hardware.stats()
+    if (pid === null) throw new Error('it runs')
+    process.kill(pid, 'SIGKILL')
+    await until(() => hardware.stats().restarts === 1)
+    const before = good(readings).length
+    await until(() => good(readings).length > before + 4)
+    expect(slaves.refused).toBe(1)
   })
 
   test('polls a device at once when asked to', async () => {
-    const { config, slaves } = await site(1, 60_000)
-    const { hardware } = await supervise(config)
+    const { config, slaves } = await siteFor(cleanups, 1, 60_000)
+    const { hardware } = await supervise(cleanups, config)
     await until(() => slaves.log.length === 1)
     hardware.pollNow('counter-1')
     await until(() => slaves.log.length === 2)
   })
-})
-
-test('ends by itself when its parent is killed, and frees the port for the next one', async () => {
-  const { config, slaves } = await site(1, 100)
-  const host = spawnHost(config)
-  cleanups.push(async () => host.kill('SIGKILL'))
-  const { pid } = await host.until((line) => line.pid !== undefined)
-  if (pid === undefined) throw new Error('it runs')
-  await host.until((line) => line.readings !== undefined)
-  host.kill('SIGKILL')
-  await host.gone
-  await until(() => !isAlive(pid), 2_000)
-  const before = slaves.log.length
-  const { readings } = await supervise(config)
-  await until(() => good(readings).length > 0)
-  expect(slaves.log.length).toBeGreaterThan(before)
 })
