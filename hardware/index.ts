@@ -16,6 +16,7 @@ export {
   type Channel,
   loadProfile,
   type Profile,
+  type Resolution,
   senmlUnit,
 } from './profile/index.ts'
 export type * from './reading.ts'

@@ -1,5 +1,6 @@
 export type { Calibration } from './calibration.ts'
 export type { NeighbourRef } from './expression/parse.ts'
+export type { Resolution } from './decimal.ts'
 export { loadProfile } from './load.ts'
 export type { Channel, Profile } from './profile.ts'
 export { protocolOf } from './protocol-of.ts'
