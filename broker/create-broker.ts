@@ -101,11 +101,14 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     faults.on('error', (err: unknown) => {
       log.error({ err }, 'broker fault')
     })
-    this.#aedes.on('clientError', (client, err) => {
-      log.info({ clientId: client.id, err }, 'connection closed')
+    // What a stranger's bytes do is told by a reason, not by a stack: it is no fault of ours.
+    this.#aedes.on('clientError', (client, error) => {
+      // A refused CONNECT has an errorCode; the gate has told it.
+      if (!('errorCode' in error))
+        log.info({ clientId: client.id, reason: error.message }, 'connection closed')
     })
-    this.#aedes.on('connectionError', (_client, err) => {
-      log.info({ err }, 'connection closed before its login')
+    this.#aedes.on('connectionError', (_client, error) => {
+      log.info({ reason: error.message }, 'connection closed before its login')
     })
     this.#aedes.on('connackSent', (_packet, client) => {
       this.#gate.restored(client)

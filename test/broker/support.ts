@@ -81,6 +81,8 @@ export interface RawClient {
   send(packet: Packet): void
   /** The next packet of this kind. */
   next(cmd: Packet['cmd']): Promise<Packet>
+  /** What comes is thrown away unread. */
+  ignoreAnswers(): void
 }
 
 export async function rawClient(url: string): Promise<RawClient> {
@@ -97,6 +99,9 @@ export async function rawClient(url: string): Promise<RawClient> {
   socket.on('data', (chunk: Buffer) => parser.parse(chunk))
   return {
     socket,
+    ignoreAnswers: () => {
+      socket.removeAllListeners('data').resume()
+    },
     send: (packet) => socket.write(packets.generate(packet)),
     next: async (cmd) => {
       for (;;) {
