@@ -29,6 +29,10 @@ export function moveToBackfill(database: Database, last: number): void {
 export const firstBackfill = (database: Database): Range | undefined =>
   database.prepare('SELECT first, last FROM backfill ORDER BY first LIMIT 1').get() as Range | undefined
 
+/** The newest window the back-fill lane has to send; 0 where there is none. */
+export const lastBackfill = (database: Database): number =>
+  database.prepare('SELECT coalesce(max(last), 0) FROM backfill').pluck().get() as number
+
 /** Everything of the range up to `done` is batched. */
 export function shrinkBackfill(database: Database, range: Range, done: number): void {
   database.prepare('DELETE FROM backfill WHERE first = ?').run(range.first)

@@ -1,9 +1,16 @@
 import type { Database } from 'better-sqlite3'
-import { type Ack, type Epoch, STREAMS, type Stream } from '../../cloud-sync/contract/index.ts'
+import type { Ack, Epoch, Stream } from '../../cloud-sync/contract/index.ts'
 import type { Outbox, StoredBatch } from '../../cloud-sync/gateway/index.ts'
 import { acknowledge } from './acknowledge.ts'
 import { type BatchContext, type Item, makeEventBatch, makeReadingBatch, makeUsageBatch } from './batches.ts'
-import { firstBackfill, liveNext, moveToBackfill, setLiveNext, shrinkBackfill } from './lanes.ts'
+import {
+  firstBackfill,
+  lastBackfill,
+  liveNext,
+  moveToBackfill,
+  setLiveNext,
+  shrinkBackfill,
+} from './lanes.ts'
 import { LiveAge } from './live-age.ts'
 import { batchAfter, madeOf } from './outbox-rows.ts'
 import { itemsInRange, liveItems, markBatched } from './reading-items.ts'
@@ -40,14 +47,14 @@ export class SqliteOutbox implements Outbox {
   readonly #age = new LiveAge()
   readonly #listeners = new Set<(stream: Stream) => void>()
   #due: NodeJS.Timeout | undefined
-  #seen: Record<'usage' | 'evt', number>
+  #seen: Record<'usage' | 'evt' | 'rd/h', number>
 
   constructor(database: Database, writer: Writer, options: OutboxOptions) {
     this.#database = database
     this.#writer = writer
     this.#options = options
     this.#liveDelayMs = options.liveDelayMs ?? LIVE_DELAY_MS
-    this.#seen = { usage: this.#next('usage'), evt: this.#next('evt') }
+    this.#seen = { usage: this.#next('usage'), evt: this.#next('evt'), 'rd/h': lastBackfill(database) }
     writer.join({ name: 'outbox', write: () => this.#afterCommit })
   }
 
@@ -84,6 +91,12 @@ export class SqliteOutbox implements Outbox {
   committed(last: number, readings: number): void {
     this.#age.add(last, this.#options.monoMs(), readings)
     this.#checkLive()
+  }
+
+  /** Hands what grew too old for the live lane to the back-fill lane, within the caller's transaction. */
+  leaveOld(database: Database): void {
+    const tooOld = this.#age.lastBefore(this.#options.monoMs() - LIVE_AGE_MS)
+    if (tooOld !== undefined) moveToBackfill(database, tooOld)
   }
 
   stop(): void {
@@ -136,8 +149,7 @@ export class SqliteOutbox implements Outbox {
   }
 
   #makeLive(database: Database): void {
-    const tooOld = this.#age.lastBefore(this.#options.monoMs() - LIVE_AGE_MS)
-    if (tooOld !== undefined) moveToBackfill(database, tooOld)
+    this.leaveOld(database)
     const items = liveItems(database, liveNext(database), LIVE_READINGS)
     if (items.length === 0) return
     const { context } = this.#options
@@ -189,6 +201,10 @@ export class SqliteOutbox implements Outbox {
       this.#seen = { ...this.#seen, [stream]: next }
       this.#tell(stream)
     }
+    const backfill = lastBackfill(this.#database)
+    const more = backfill > this.#seen['rd/h']
+    this.#seen = { ...this.#seen, 'rd/h': backfill }
+    if (more) this.#tell('rd/h')
   }
 
   #next(stream: Stream): number {
@@ -197,10 +213,5 @@ export class SqliteOutbox implements Outbox {
 
   #tell(stream: Stream): void {
     for (const listener of this.#listeners) listener(stream)
-  }
-
-  /** Something may wait in any stream, e.g. after the start. */
-  tellAll(): void {
-    for (const stream of STREAMS) this.#tell(stream)
   }
 }

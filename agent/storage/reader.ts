@@ -4,7 +4,7 @@ import { STREAMS } from '../../cloud-sync/contract/index.ts'
 import type { Register } from '../metering/index.ts'
 import type { ChannelBook } from './channels.ts'
 import { latestEvents } from './events.ts'
-import { decodePack } from './packing.ts'
+import { decodePack, decodePacks } from './packing.ts'
 import type { DropCounters, Retention } from './retention.ts'
 import { sizeOf, type StoreSize } from './size.ts'
 import { streamState } from './streams.ts'
@@ -50,15 +50,23 @@ export interface StoreReader {
   dropped(): DropCounters
 }
 
+/** Runs looked through for channels without a reading in any window; older ones have no latest reading after a start. */
+const LATEST_RUNS = 50
+
 /** Newest reading of each channel: filled at the start from the store, then by each commit. */
 export class LatestReadings {
   readonly #latest = new Map<number, StoredReading>()
 
   constructor(database: Database, channels: ChannelBook) {
-    const newestRun = database.prepare('SELECT max(run) FROM pack WHERE channel = ?').pluck()
-    for (const { no } of channels.all()) {
-      const run = newestRun.get(no) as number | null
-      if (run !== null) this.add(decodePack(database, run, no))
+    let missing = channels.all().length
+    const runs = database.prepare('SELECT first FROM pack_run ORDER BY first DESC LIMIT ?').pluck()
+    for (const run of runs.all(LATEST_RUNS) as number[]) {
+      if (missing === 0) break
+      for (const [channel, reading] of lastOfRun(database, run)) {
+        if (this.#latest.has(channel)) continue
+        this.#latest.set(channel, reading)
+        missing -= 1
+      }
     }
     for (const row of database.prepare('SELECT body FROM window ORDER BY id').iterate()) {
       this.add(decodeWindow(row as WindowRow))
@@ -73,6 +81,9 @@ export class LatestReadings {
     return this.#latest
   }
 }
+
+const lastOfRun = (database: Database, run: number): Map<number, StoredReading> =>
+  new Map(decodePacks(database, run).map((reading) => [reading.channel, reading]))
 
 export interface ReaderParts {
   readonly folder: string

@@ -88,7 +88,6 @@ export class Retention {
     ) {
       drops += 1
     }
-    this.#forgetOldUsage(database)
     this.#report(database, dropped)
     return drops === DROPS_MAX
   }
@@ -112,6 +111,13 @@ export class Retention {
       .immediate()
     // RESTART keeps the WAL's room for the commits to come, where TRUNCATE would give it to others.
     this.#database.pragma('wal_checkpoint(RESTART)')
+  }
+
+  /** Forgets usage that the ledger confirmed long ago, within the caller's transaction. */
+  forgetOldUsage(database: Database): void {
+    const trustedMs = this.#options.trustedMs()
+    if (trustedMs === null) return
+    database.prepare('DELETE FROM usage_record WHERE acked_at < ?').run(trustedMs - USAGE_DAYS * DAY_MS)
   }
 
   counters(): DropCounters {
@@ -153,12 +159,6 @@ export class Retention {
   #hasExpired(): boolean {
     const beforeMs = this.#expiryMs()
     return beforeMs !== null && hasExpired(this.#database, { ...this.#options, beforeMs })
-  }
-
-  #forgetOldUsage(database: Database): void {
-    const trustedMs = this.#options.trustedMs()
-    if (trustedMs === null) return
-    database.prepare('DELETE FROM usage_record WHERE acked_at < ?').run(trustedMs - USAGE_DAYS * DAY_MS)
   }
 
   #report(database: Database, dropped: Dropped): void {

@@ -178,6 +178,8 @@ export class Store {
     const pressed = retention.look()
     this.writer
       .submit((database) => {
+        this.outbox.leaveOld(database)
+        retention.forgetOldUsage(database)
         // What is not published yet is still needed as it is.
         const packed = packOldest(database, clock.now().wallMs, {
           resolutionOf: channels.resolutionOf,
