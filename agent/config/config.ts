@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument, visit } from 'yaml'
@@ -18,9 +19,12 @@ import { type ProfileReader, profileReader } from './profile-file.ts'
 import { ConfigFile } from './schema.ts'
 
 const CONFIG_BYTES_MAX = 1024 * 1024
+const FINGERPRINT_DIGITS = 16
 
 /** Everything a gateway is told, checked, complete, frozen. Paths are absolute, durations milliseconds. */
 export interface Config {
+  /** First digits of the text's SHA-256: names this configuration in every usage record. */
+  readonly fingerprint: string
   readonly gateway: { readonly id: GatewayId; readonly dataDir: string }
   readonly lines: readonly LineConfig[]
   readonly devices: readonly ConfiguredDevice[]
@@ -99,7 +103,8 @@ export function parseConfig(text: string, { dir, name = 'configuration' }: Confi
   const profiles = profileReader(dir)
   crossCheck(file, { dir, profiles, report: (path, message) => faults.push(locate.fault(path, message)) })
   if (!parsed.success || faults.length > 0) throw refusal(name, faults)
-  return frozen(complete(parsed.data, { dir, profiles }))
+  const fingerprint = createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_DIGITS)
+  return frozen({ ...complete(parsed.data, { dir, profiles }), fingerprint })
 }
 
 /** @throws ConfigError with every fault of the YAML itself */
@@ -132,7 +137,7 @@ interface Surroundings {
   readonly profiles: ProfileReader
 }
 
-function complete(file: ConfigFile, { dir, profiles }: Surroundings): Config {
+function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Config, 'fingerprint'> {
   const { gateway, broker, storage, usage, uplink, log } = file
   const local = file.organisation === undefined ? null : localOf(file.organisation, file.users)
   return {

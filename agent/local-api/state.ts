@@ -70,6 +70,8 @@ export interface ReadingFacts {
   readonly value: number | string | null
   readonly quality: string
   readonly reason: string | null
+  readonly derived: boolean
+  readonly organisation: string
 }
 
 /** What the local socket needs from the gateway. */

@@ -1,24 +1,49 @@
 import { type Keyset, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import type { Config } from '../config/config.ts'
 import { sealKeyset, sealSnapshot, type SigningKey } from '../../cloud-sync/codec/index.ts'
 
 /** What a configuration without a cloud says about people and devices. */
-export type LocalPolicy = Omit<PolicySnapshot, 'v' | 'version' | 'issuedAt' | 'critical'>
+export type LocalRules = Omit<PolicySnapshot, 'v' | 'version' | 'issuedAt' | 'critical'>
+
+/** The rules that a configuration without a cloud states: its users with their keys, its devices with their owners. */
+export function localRules(config: Config): LocalRules | undefined {
+  const { local, gateway } = config
+  if (local === null) return undefined
+  const home = local.organisation
+  const guests = new Set(config.devices.map(({ organisation }) => organisation ?? home.id))
+  guests.delete(home.id)
+  return {
+    gateway: gateway.id,
+    gatewayOrg: home.id,
+    organisations: [home, ...[...guests].map((id) => ({ id, name: id }))],
+    members: local.users.map(({ name, role }) => ({ org: home.id, name, role, incarnation: 1 })),
+    keys: local.users.map(({ name, keyHash }) => ({ org: home.id, name, member: name, hash: keyHash })),
+    devices: config.devices.map(({ id, organisation, custodian, workspace }) => ({
+      id,
+      org: organisation ?? home.id,
+      ownerEpoch: 1,
+      custodian,
+      workspace,
+    })),
+    shares: [],
+  }
+}
 
 /**
  * The snapshot of a gateway without a cloud, signed by its local root: the same bytes, checks and decisions as with one.
  * Undefined where `current` already says the same, so that a restart makes no new version.
  */
 export function localSnapshot(given: {
-  readonly policy: LocalPolicy
+  readonly rules: LocalRules
   readonly current: PolicySnapshot | undefined
   readonly rootKey: SigningKey
   /** Epoch ms. */
   readonly now: number
 }): Uint8Array | undefined {
-  const { policy, current, rootKey } = given
+  const { rules, current, rootKey } = given
   const version = (current?.version ?? 0) + 1
   const snapshot = PolicySnapshot.parse({
-    ...policy,
+    ...rules,
     v: 1,
     version,
     issuedAt: Math.max(0, given.now),
@@ -30,6 +55,6 @@ export function localSnapshot(given: {
 }
 
 function sameRules(one: PolicySnapshot, other: PolicySnapshot): boolean {
-  const rules = (snapshot: PolicySnapshot): string => JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
-  return rules(one) === rules(other)
+  const text = (snapshot: PolicySnapshot): string => JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
+  return text(one) === text(other)
 }

@@ -17,6 +17,12 @@ interface SenmlRecord {
   readonly why?: string
 }
 
+/** What a record is made of: a reading of the hardware, or a stored one with its channel's definition. */
+export type PackedReading = Pick<
+  Reading,
+  'device' | 'sensor' | 'channel' | 'unit' | 'takenAt' | 'value' | 'quality'
+> & { readonly reason: string | null }
+
 /**
  * Makes the local messages of readings: one retained SenML pack for each sensor. Because only the last message is
  * retained, a channel that is not among the new readings comes along with its last value and that value's own time.
@@ -30,7 +36,7 @@ export class SensorPacks {
   }
 
   /** One message for each sensor that has a reading here, records in the order of their time. */
-  messages(readings: readonly Reading[]): LocalMessage[] {
+  messages(readings: readonly PackedReading[]): LocalMessage[] {
     const packs = new Map<string, SenmlRecord[]>()
     for (const reading of readings) {
       const topic = this.#topicOf(reading)
@@ -41,7 +47,7 @@ export class SensorPacks {
     return [...packs].map(([topic, pack]) => this.#message(topic, pack))
   }
 
-  #topicOf({ device, sensor }: Reading): string {
+  #topicOf({ device, sensor }: PackedReading): string {
     return localTopic({
       what: 'readings',
       gateway: this.#gateway,
@@ -73,7 +79,7 @@ function retained(topic: string, content: object): LocalMessage {
   return { topic, payload: Buffer.from(JSON.stringify(content)), qos: 1, retain: true }
 }
 
-function recordOf({ channel, value, unit, takenAt, quality, reason }: Reading): SenmlRecord {
+function recordOf({ channel, value, unit, takenAt, quality, reason }: PackedReading): SenmlRecord {
   return {
     n: channel,
     ...(typeof value === 'number' || typeof value === 'bigint' ? { u: senmlUnit(unit) } : {}),

@@ -10,7 +10,7 @@ import { readMetaNumber } from './meta.ts'
 import type { StoreOptions } from './options.ts'
 import { SqliteOutbox } from './outbox.ts'
 import { PolicyStore } from './policy.ts'
-import { LatestReadings, storeReader } from './reader.ts'
+import { Dumps, LatestReadings, storeReader } from './reader.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import { Store } from './store.ts'
 import { beginStreams } from './streams.ts'
@@ -88,7 +88,8 @@ function compose(
   // The latest trusted time is never too late, so nothing expires early by it.
   const trustedMs = (): number | null => clock.highWaterMs()
   const retention = new Retention(database, { folder, limits, channels, cloudConfigured, wallMs, trustedMs })
-  const reader = storeReader(database, { folder, channels, ledger, latest, retention })
+  const dumps = new Dumps()
+  const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
   const parts = {
     database,
     lock,
@@ -101,6 +102,7 @@ function compose(
     intake,
     outbox,
     latest,
+    dumps,
     retention,
   }
   const store = new Store({ ...parts, reader })

@@ -39,6 +39,11 @@ export interface StoreReader {
   channels(): readonly ChannelDef[]
   /** By time of taking; at most `limit` (default and most 100,000). */
   readings(query: ReadingQuery): StoredReading[]
+  /**
+   * Every reading that fits, in the order of storing, a page at a time: the writer works on between two. Packing waits until
+   * the generator has ended or was returned.
+   */
+  each(query: Omit<ReadingQuery, 'limit'>): Generator<StoredReading>
   /** The newest reading of each channel number. */
   latest(): ReadonlyMap<number, StoredReading>
   /** Every register with its owner and where it stands. */
@@ -91,12 +96,19 @@ export interface ReaderParts {
   readonly ledger: UsageLedger
   readonly latest: LatestReadings
   readonly retention: Retention
+  readonly dumps: Dumps
+}
+
+/** Packing moves readings from windows to packs: not while somebody reads the store from end to end. */
+export class Dumps {
+  running = 0
 }
 
 export function storeReader(database: Database, parts: ReaderParts): StoreReader {
   return {
     channels: () => parts.channels.all(),
     readings: (query) => readingsOf(database, query),
+    each: (query) => eachReading(database, query, parts.dumps),
     latest: () => parts.latest.all(),
     usage: () => parts.ledger.registers(),
     events: (limit) => latestEvents(database, limit),
@@ -127,6 +139,33 @@ function readingsOf(database: Database, query: ReadingQuery): StoredReading[] {
     found.push(...decodeWindow(row as WindowRow).filter(within))
   }
   return found.toSorted((a, b) => a.takenAt - b.takenAt).slice(0, limit)
+}
+
+function* eachReading(
+  database: Database,
+  { channels, from, to }: Omit<ReadingQuery, 'limit'>,
+  dumps: Dumps,
+): Generator<StoredReading> {
+  const wanted = new Set(channels)
+  const within = (reading: StoredReading): boolean =>
+    wanted.has(reading.channel) && reading.takenAt >= from && reading.takenAt <= to
+  const spanning = 'WHERE to_ms >= ? AND from_ms <= ? ORDER BY'
+  dumps.running += 1
+  try {
+    const runs = database
+      .prepare(`SELECT first FROM pack_run ${spanning} first`)
+      .pluck()
+      .all(from, to) as number[]
+    for (const run of runs) yield* decodePacks(database, run).filter(within)
+    const ids = database.prepare(`SELECT id FROM window ${spanning} id`).pluck().all(from, to) as number[]
+    const body = database.prepare('SELECT body FROM window WHERE id = ?')
+    for (const id of ids) {
+      const row = body.get(id) as WindowRow | undefined
+      if (row !== undefined) yield* decodeWindow(row).filter(within)
+    }
+  } finally {
+    dumps.running -= 1
+  }
 }
 
 function countsOf(database: Database): StoreCounts {

@@ -10,7 +10,7 @@ import type { StoreOptions } from './options.ts'
 import type { SqliteOutbox } from './outbox.ts'
 import { packOldest } from './packing.ts'
 import type { PolicyStore } from './policy.ts'
-import type { LatestReadings, StoreReader } from './reader.ts'
+import type { Dumps, LatestReadings, StoreReader } from './reader.ts'
 import type { Retention } from './retention.ts'
 import type { StoreClock, UsageLedger } from './usage.ts'
 import { decodeWindow, windowsAfter } from './windows.ts'
@@ -35,6 +35,7 @@ export interface StoreParts {
   readonly intake: Intake
   readonly outbox: SqliteOutbox
   readonly latest: LatestReadings
+  readonly dumps: Dumps
   readonly retention: Retention
   readonly reader: StoreReader
 }
@@ -173,7 +174,7 @@ export class Store {
 
   /** One look at what has to be packed and dropped; the timer's work, also for tests. */
   upkeep(): void {
-    if (!this.#open || this.writer.refused) return
+    if (!this.#open || this.writer.refused || this.parts.dumps.running > 0) return
     const { retention, channels, intake, clock } = this.parts
     const pressed = retention.look()
     this.writer

@@ -2,7 +2,7 @@
 export interface Harness {
   /** One sentence: what it shows. */
   readonly what: string
-  run(context: HarnessContext): Promise<Outcome>
+  readonly run: (context: HarnessContext) => Promise<Outcome>
 }
 
 export interface HarnessContext {
@@ -24,7 +24,7 @@ export interface Outcome {
 /** A speed or size comparison: both sides in one run, ratios out. */
 export interface Bench {
   readonly what: string
-  run(progress: (text: string) => void): Promise<Readonly<Record<string, unknown>>>
+  readonly run: (progress: (text: string) => void) => Promise<Readonly<Record<string, unknown>>>
 }
 
 /** A count at this scale, at least `least`. */

@@ -5,6 +5,8 @@ export interface Answered {
   readonly counter: number
   /** Wall clock, epoch ms. */
   readonly at: number
+  /** False where the answer was damaged or cut off on the wire: it may be missing. */
+  readonly clean?: boolean
 }
 
 /** A counter value found somewhere downstream. */
@@ -58,8 +60,8 @@ export function reckon(facts: {
 }): Reckoning {
   const stored = countOf(facts.stored)
   const cloud = countOf(facts.cloud)
-  const excused = ({ at }: Answered): boolean =>
-    facts.outages.some((o) => at >= o.from - WINDOW_MS && at <= o.to)
+  const excused = ({ at, clean }: Answered): boolean =>
+    clean === false || facts.outages.some((o) => at >= o.from - WINDOW_MS && at <= o.to)
   const examples: string[] = []
   const tally = { inWindow: 0, lost: 0, doubled: 0, invented: 0 }
   const count = (what: keyof typeof tally, example: string): void => {

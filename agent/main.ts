@@ -1,0 +1,229 @@
+import { type Broker, createBroker } from '../broker/index.ts'
+import { OrgId } from '../cloud-sync/contract/index.ts'
+import { type Hardware, superviseHardware } from '../hardware/index.ts'
+import { GatewayClock, systemSources } from './clock/index.ts'
+import type { Config } from './config/config.ts'
+import { FieldState } from './field-state.ts'
+import { localRootKey } from './identity.ts'
+import { LearntSplits } from './learnt-splits.ts'
+import { Facts } from './local-api/facts.ts'
+import { createLocalApi } from './local-api/server.ts'
+import type { Log } from './log.ts'
+import { Pipeline } from './pipeline.ts'
+import { localRules, localSnapshot } from './policy/local-authority.ts'
+import { LocalPolicy, type LocalPrincipal } from './policy/local-policy.ts'
+import { Publishing } from './publishing.ts'
+import { Resolutions } from './resolutions.ts'
+import { runServices, type Service } from './services.ts'
+import { openStore, type Store } from './storage/index.ts'
+import { createLink } from './uplink.ts'
+import { VERSION } from './version.ts'
+
+export interface GatewayDeps {
+  readonly log: Log
+  /** Aborted = stop in reverse order. */
+  readonly signal: AbortSignal
+  /** All is up. */
+  onReady(facts: { readonly gateway: string; readonly broker: readonly string[] }): void
+}
+
+/** Whose the gateway's own events are while nobody has said so. */
+const UNCLAIMED = OrgId.parse('unclaimed')
+
+/** Composes the gateway, runs it until the signal, stops it in reverse. Only wiring: the story is pipeline.ts. */
+export async function startGateway(config: Config, deps: GatewayDeps): Promise<void> {
+  const { log } = deps
+  const damage = new AbortController()
+  const { store, clock } = openStoreAndClock(config, {
+    log,
+    onDamage: () => {
+      damage.abort()
+    },
+  })
+  try {
+    const { broker } = brokerOf(config, { store, log })
+    const field = new FieldState(config)
+    const publishing = new Publishing({ gateway: config.gateway.id, broker, field })
+    const pipeline = pipelineOf(config, { store, publishing, log })
+    const hardware = hardwareOf(config, { store, pipeline, field, publishing, log })
+    const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log })
+    const facts = new Facts({ config, store, clock, broker, hardware, field, link })
+    const services: Service[] = [
+      named('store', store),
+      named('clock', clock),
+      localAuthority(config, { store, clock }),
+      named('broker', broker),
+      named('pipeline', pipeline),
+      named('hardware', hardware),
+      ...(link === null ? [] : [named('link', link)]),
+      statusOf(publishing),
+      named('local api', createLocalApi(config.gateway.dataDir, facts)),
+    ]
+    await runServices(services, AbortSignal.any([deps.signal, damage.signal]), {
+      onUp: () => {
+        deps.onReady({ gateway: config.gateway.id, broker: broker.addresses() })
+      },
+      onStopFault: (service, error) => {
+        log.error({ err: error, service }, 'a service did not stop')
+      },
+    })
+  } finally {
+    await store.stop()
+  }
+}
+
+const named = (
+  name: string,
+  part: { start(signal: AbortSignal): Promise<void>; stop(): Promise<void> },
+): Service => ({ name, start: (signal) => part.start(signal), stop: () => part.stop() })
+
+/** The organisation of whatever nobody has assigned yet. */
+const homeOf = ({ local, devices }: Config): OrgId =>
+  local?.organisation.id ??
+  devices.find(({ organisation }) => organisation !== null)?.organisation ??
+  UNCLAIMED
+
+function openStoreAndClock(
+  config: Config,
+  { log, onDamage }: { log: Log; onDamage: () => void },
+): { store: Store; clock: GatewayClock } {
+  const { id, dataDir } = config.gateway
+  const cloudConfigured = config.cloud !== null
+  const sources = systemSources()
+  let clock: GatewayClock | undefined
+  const store = openStore({
+    folder: dataDir,
+    gateway: id,
+    clockFrom: (highWaterMs) => (clock = new GatewayClock({ sources, highWaterMs, cloudConfigured })),
+    trust: config.cloud?.trust ?? localRootKey(dataDir).publicKey,
+    cloudConfigured,
+    organisation: homeOf(config),
+    sw: VERSION,
+    cfg: config.fingerprint,
+    windowMs: config.storage.commitWindowMs,
+    intervalMs: config.usage.intervalMs,
+    liveDelayMs: config.uplink.batchAfterMs,
+    limits: { bytes: config.storage.maxBytes, days: config.storage.keepReadingsMs / 86_400_000 },
+    onDamage: (error) => {
+      log.error({ err: error }, 'the store cannot be used any more; the next start checks it')
+      onDamage()
+    },
+    onRefused: (error) => {
+      log.warn({ err: error }, 'the disk takes nothing; readings wait in memory')
+    },
+  })
+  clock ??= new GatewayClock({ sources, highWaterMs: null, cloudConfigured })
+  clock.onStep((step) => {
+    log.warn({ step }, 'the wall clock stepped')
+    store.noteClockStep(step).catch((error: unknown) => {
+      log.warn({ err: error }, 'the step was not recorded')
+    })
+  })
+  return { store, clock }
+}
+
+function brokerOf(
+  config: Config,
+  { store, log }: { store: Store; log: Log },
+): { broker: Broker<LocalPrincipal>; policy: LocalPolicy } {
+  const policy = new LocalPolicy({ gateway: config.gateway.id, anonymous: config.broker.anonymous })
+  const broker = createBroker<LocalPrincipal>({ listen: config.broker.listen, policy, log })
+  policy.apply(store.policy.current() ?? undefined)
+  store.policy.onApplied((snapshot) => {
+    policy.apply(snapshot)
+    log.info({ version: snapshot.version }, 'policy in force')
+    broker.closeSessions(policy.isGone).catch((error: unknown) => {
+      log.error({ err: error }, 'sessions were not closed; deliveries are refused all the same')
+    })
+  })
+  return { broker, policy }
+}
+
+function pipelineOf(
+  config: Config,
+  { store, publishing, log }: { store: Store; publishing: Publishing; log: Log },
+): Pipeline {
+  const resolutions = new Resolutions(config.devices)
+  const home = homeOf(config)
+  return new Pipeline({
+    store,
+    organisation: home,
+    proposed: new Map(
+      config.devices.map(({ id, organisation, custodian }) => [id, { org: organisation ?? home, custodian }]),
+    ),
+    resolutionOf: (device, channel) => resolutions.of(device, channel),
+    publish: (readings) => publishing.readings(readings),
+    onPublishFailed: (error) => {
+      log.warn({ err: error }, 'readings are stored but were not published')
+    },
+  })
+}
+
+interface HardwareParts {
+  readonly store: Store
+  readonly pipeline: Pipeline
+  readonly field: FieldState
+  readonly publishing: Publishing
+  readonly log: Log
+}
+
+function hardwareOf(config: Config, { store, pipeline, field, publishing, log }: HardwareParts): Hardware {
+  const splits = new LearntSplits(config.gateway.dataDir)
+  const lost = (what: string) => (error: unknown) => {
+    log.warn({ err: error }, what)
+  }
+  return superviseHardware({
+    config: { lines: config.lines, devices: config.devices },
+    splits: splits.all(),
+    log,
+    onReadings: (readings) => pipeline.take(readings),
+    onEvent: (event) => {
+      log.info({ event }, 'hardware')
+      if (event.kind === 'splits') splits.keep(event.device, event.channels)
+      const device = field.note(event)
+      if (device !== undefined) publishing.device(device).catch(lost('a device status was not published'))
+      if (event.kind === 'dropped') {
+        store
+          .recordEvent('readings_dropped', { where: 'hardware', readings: event.readings })
+          .catch(lost('a drop was not recorded'))
+      }
+    },
+  })
+}
+
+/** Without a cloud, the configuration's rules are signed by the gateway's own root and go the way of any snapshot. */
+function localAuthority(config: Config, { store, clock }: { store: Store; clock: GatewayClock }): Service {
+  return {
+    name: 'local authority',
+    async start() {
+      const rules = localRules(config)
+      if (config.cloud !== null || rules === undefined) return
+      const current = store.policy.current() ?? undefined
+      const rootKey = localRootKey(config.gateway.dataDir)
+      const message = localSnapshot({ rules, current, rootKey, now: clock.now().wallMs })
+      if (message !== undefined) await store.policy.apply(message)
+    },
+    stop: () => Promise.resolve(),
+  }
+}
+
+const STATUS_EVERY_MS = 10_000
+
+/** The gateway's own status, at the start, every ten seconds and at the end. */
+function statusOf(publishing: Publishing): Service {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    name: 'status',
+    async start() {
+      await publishing.gateway(true)
+      timer = setInterval(() => {
+        // The next one comes in ten seconds.
+        publishing.gateway(true).catch(() => undefined)
+      }, STATUS_EVERY_MS)
+    },
+    async stop() {
+      clearInterval(timer)
+      await publishing.gateway(false)
+    },
+  }
+}

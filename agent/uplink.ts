@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { createUplink, DEFAULT_BUDGETS } from '../cloud-sync/gateway/index.ts'
+import type { GatewayClock } from './clock/index.ts'
+import type { CloudConfig, Config } from './config/config.ts'
+import { gatewayKey } from './identity.ts'
+import type { Log } from './log.ts'
+import { systemTicker } from './schedule/ticker.ts'
+import type { Store } from './storage/index.ts'
+import { VERSION } from './version.ts'
+
+/** The gateway's link to its cloud, as the rest of the agent sees it. */
+export interface Link {
+  start(signal: AbortSignal): Promise<void>
+  stop(): Promise<void>
+  facts(): Readonly<Record<string, number | string | boolean | null>>
+}
+
+interface LinkParts {
+  readonly config: Config
+  readonly store: Store
+  readonly clock: GatewayClock
+  readonly log: Log
+}
+
+/** Joins the store's outbox, the gateway's key and the configured cloud. Throws where a named PEM file cannot be read. */
+export function createLink(cloud: CloudConfig, { config, store, clock, log }: LinkParts): Link {
+  const { keepaliveMs, liveBytesPerSecond, backfillBytesPerSecond } = config.uplink
+  const uplink = createUplink({
+    url: cloud.url,
+    tls: pemTexts(cloud),
+    gatewayId: config.gateway.id,
+    key: gatewayKey(config.gateway.dataDir),
+    trust: cloud.trust,
+    outbox: store.outbox,
+    membership: store.policy,
+    clock: systemTicker,
+    random: Math.random,
+    log,
+    bootId: clock.bootId,
+    sw: VERSION,
+    keepaliveS: Math.round(keepaliveMs / 1000),
+    budgets: {
+      ...DEFAULT_BUDGETS,
+      live: { ...DEFAULT_BUDGETS.live, bytesPerSecond: liveBytesPerSecond },
+      backfill: { ...DEFAULT_BUDGETS.backfill, bytesPerSecond: backfillBytesPerSecond },
+    },
+    onTrustedTime: (serverTime) => {
+      clock.learn(serverTime)
+    },
+  })
+  return {
+    start: (signal) => uplink.start(signal),
+    stop: () => uplink.stop(),
+    facts() {
+      const { state, failures, connects, bytesOut, bytesIn, refused, streams } = uplink.status()
+      const resent = Object.values(streams).reduce((sum, stream) => sum + stream.resent, 0)
+      return { state, failures, connects, bytesOut, bytesIn, refused, resent }
+    },
+  }
+}
+
+function pemTexts({ ca, cert, key }: CloudConfig): { ca?: string; cert?: string; key?: string } {
+  const text = (path: string): string => readFileSync(path, 'utf8')
+  return {
+    ...(ca === null ? {} : { ca: text(ca) }),
+    ...(cert === null || key === null ? {} : { cert: text(cert), key: text(key) }),
+  }
+}
