@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { decodeColumns, encodeColumns } from '../../cloud-sync/codec/index.ts'
 import type { StoredReading } from '../../cloud-sync/contract/index.ts'
-import { stretchOf } from './lanes.ts'
+import { liveNext, moveToBackfill, stretchOf } from './lanes.ts'
 import { decodeWindow, type ResolutionOf, spanOf, type WindowRow } from './windows.ts'
 
 /** Readings in one run: a run always fits one batch of back-fill. */
@@ -40,7 +40,10 @@ export function packOldest(database: Database, nowMs: number, rules: PackRules):
     const packs = packChannels(readings, resolutionOf)
     const bytes = packs.reduce((sum, pack) => sum + pack.body.length, 0)
     if (bytes > RUN_BYTES_MAX && taken > 1) continue
-    storeRun(database, { first: first.id, last: part.at(-1)?.id ?? first.id, batched, readings, packs })
+    const last = part.at(-1)?.id ?? first.id
+    // The live lane takes windows only: what it has not sent by now goes by the back-fill lane.
+    if (last >= liveNext(database)) moveToBackfill(database, last)
+    storeRun(database, { first: first.id, last, batched, readings, packs })
     return readings.length
   }
 }

@@ -110,6 +110,22 @@ test('each reading is in exactly one batch: live, left by an earlier run, and pa
   expect(store.reader.counts()).toMatchObject({ unbatched: 0, readings: 6 })
 })
 
+test('what is packed before the live lane took it goes by the back-fill lane, and the lane is told', async () => {
+  const told: Stream[] = []
+  store.outbox.onWaiting((stream) => told.push(stream))
+  await take([1, 2])
+  // The wall clock jumps: the hour is past at once, for the monotonic clock nothing is old.
+  clock.wallMs += 3_600_000
+  store.published(99)
+  store.upkeep()
+  await store.writer.commitSoon()
+  expect(told).toContain('rd/h')
+  clock.monoMs += 10_000
+  const sent = [...valuesOf(await drain('rd')), ...valuesOf(await drain('rd/h'))]
+  expect(sent).toEqual([1, 2])
+  expect(store.reader.counts().unbatched).toBe(0)
+})
+
 test('after two minutes without a link older readings leave the live lane', async () => {
   await take([1])
   clock.pass(200_000)
