@@ -9,6 +9,10 @@ export const AGENT_ERRORS = {
   STORE_FAILED:
     'The disk or the file system failed; the file is checked at the next start. See the log for the cause.',
   STORE_LOCKED: 'Another headgate gateway runs on this data folder.',
+  PROFILE_NOT_FOUND: 'Give a .yaml file, or the name of a shipped profile such as example-tilt/1.',
+  PORT_TAKEN: 'Choose another port, or end the program that holds it.',
+  CLOUD_UNREACHABLE: 'Check --url, the network, and that the cloud runs.',
+  CLOUD_ANSWER_UNKNOWN: 'Check that --url names a headgate cloud and not a proxy or another service.',
   USAGE: 'See `headgate --help`.',
   GATEWAY_NOT_RUNNING: 'Start it with `headgate gateway --config FILE`.',
   INTERNAL: 'This is a fault of headgate; please report it with the log.',

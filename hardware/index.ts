@@ -2,7 +2,9 @@ export * from './config.ts'
 export * from './errors.ts'
 export type { DeviceStats, HardwareEvent, HardwareReport, LineReport } from './events.ts'
 export type { DeviceState, LineHealthState } from './poll/health.ts'
-export { checkHardware, type Refusal } from './poll/intake.ts'
+export { findUsbTty } from './line/usb.ts'
+export { LINE_LOAD_MAX } from './poll/admission.ts'
+export { checkHardware } from './poll/intake.ts'
 export type { Splits } from './process/messages.ts'
 export {
   type Hardware,

@@ -3,6 +3,7 @@ import { gatewayKey } from '../identity.ts'
 import { createLog } from '../log.ts'
 import { startGateway } from '../main.ts'
 import { toJson } from '../json.ts'
+import { interrupted } from './interrupt.ts'
 import type { Answer } from './output.ts'
 
 interface GatewayOptions {
@@ -20,16 +21,11 @@ export async function runGateway(options: GatewayOptions): Promise<Answer> {
     const { publicKey, keyId } = gatewayKey(config.gateway.dataDir)
     return { json: { gateway: config.gateway.id, publicKey, keyId }, text: publicKey }
   }
-  const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      stop.abort()
-    })
-  }
+  const signal = interrupted()
   const log = createLog({ level: config.log.level })
   await startGateway(config, {
     log,
-    signal: stop.signal,
+    signal,
     onReady: (facts) => void process.stdout.write(`${toJson({ ready: true, ...facts })}\n`),
   })
   return { json: { stopped: true }, text: 'stopped' }

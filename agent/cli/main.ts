@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
+import { AgentError } from '../errors.ts'
+import { VERSION } from '../version.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
-
-const VERSION = '0.1.0'
 
 interface Options {
   readonly json?: boolean
@@ -26,13 +26,28 @@ function does(
   })
 }
 
+const examples = (...lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  $ headgate ${line}`).join('\n')}\n`
+
 const program = new Command('headgate')
   .description(
     'Stands between sensors and the cloud: reads them, enforces who owns what, meters every byte, offline too.',
   )
   .version(VERSION)
   .exitOverride()
-  .showHelpAfterError('(headgate --help shows all commands)')
+  // Wrong calls are told like all other errors, at the end of this file.
+  .configureOutput({ outputError: () => undefined })
+  .addHelpText(
+    'after',
+    examples(
+      'demo --seconds 30                           see all of it work, with faults',
+      'line scan /dev/ttyUSB0 --all-speeds         find out what is on a line',
+      'init --dir site && headgate gateway --config site/gateway.yaml',
+      'doctor --config site/gateway.yaml           what is missing on this machine',
+    ).concat(
+      '\nExit codes: 0 done, 1 did not work, 2 called wrongly. docs/cli-json.md tells what --json prints.',
+    ),
+  )
 
 does(
   program
@@ -56,31 +71,42 @@ does(
 const cloud = does(
   program
     .command('cloud')
-    .description('run the cloud')
+    .description('run the cloud, or ask one')
     .option('--config <file>', 'cloud.yaml')
     .option('--print-trust', 'print the root public key for `cloud.trust` of gateways, and end'),
   async () => (await import('./cloud.ts')).runCloud,
 )
-for (const [name, what] of [
-  ['readings', 'readings kept in the cloud'],
-  ['usage', 'posted usage by sensor and day'],
-] as const) {
-  does(
-    cloud
-      .command(name)
-      .description(what)
-      .requiredOption('--url <url>', 'address of the cloud, e.g. http://127.0.0.1:8090')
-      .requiredOption('--login <org:name>', 'name of an API key')
-      .option('--key-file <file>', 'file with the key; default: environment HEADGATE_KEY')
-      .option('--device <id>', 'only this device')
-      .option('--sensor <name>', 'only this sensor')
-      .option('--channel <name>', 'only this channel')
-      .option('--from <time>', 'ISO 8601 time or epoch milliseconds')
-      .option('--to <time>', 'ISO 8601 time or epoch milliseconds')
-      .option('--limit <n>', 'at most so many', '100'),
-    async () => (await import('./cloud.ts'))[name === 'readings' ? 'cloudReadings' : 'cloudUsage'],
-  )
-}
+const asksCloud = (name: string, what: string): Command =>
+  cloud
+    .command(name)
+    .description(what)
+    .requiredOption('--url <url>', 'address of the cloud, e.g. http://127.0.0.1:8090')
+    .requiredOption('--login <org:name>', 'name of an API key')
+    .option('--key-file <file>', 'file with the key; default: environment HEADGATE_KEY')
+    .option('--device <id>', 'only this device')
+    .option('--sensor <name>', 'only this sensor')
+does(
+  asksCloud('readings', 'readings kept in the cloud, oldest first')
+    .option('--gateway <id>', 'only this gateway')
+    .option('--channel <name>', 'only this channel')
+    .option('--from <time>', 'ISO 8601 time or epoch milliseconds')
+    .option('--to <time>', 'ISO 8601 time or epoch milliseconds')
+    .option('--limit <n>', 'at most so many', '100')
+    .option('--cursor <cursor>', 'go on where an earlier call ended')
+    .addHelpText(
+      'after',
+      examples(
+        'cloud readings --url https://cloud.example --login acme:ana --key-file ana.key --device tilt-1',
+      ),
+    ),
+  async () => (await import('./cloud.ts')).cloudReadings,
+)
+does(
+  asksCloud('usage', 'posted usage by sensor and day; for owners and admins')
+    .option('--from <day>', 'first day, as 2026-01-31')
+    .option('--to <day>', 'last day'),
+  async () => (await import('./cloud.ts')).cloudUsage,
+)
 
 does(
   program
@@ -114,56 +140,88 @@ for (const [name, what] of [
 }
 
 const line = program.command('line').description('look at a serial line (the gateway must not be using it)')
-const onLine = (command: Command): Command =>
-  command
-    .argument('<port>', 'device path, or tcp:HOST:PORT')
+const onLine = (name: string, what: string): Command =>
+  line.command(name).description(what).argument('<port>', 'device path, or tcp:HOST:PORT')
+does(
+  onLine('scan', 'find Modbus devices')
     .option('--baud <n>', 'bits a second', '9600')
     .option('--format <8N1>', 'data bits, parity, stop bits', '8N1')
-does(
-  onLine(line.command('scan').description('find Modbus devices'))
     .option('--all-speeds', 'try the usual speeds and formats too')
     .option('--first <n>', 'first address', '1')
-    .option('--last <n>', 'last address', '32'),
+    .option('--last <n>', 'last address', '32')
+    .option('--profile <file>', 'a profile of your own to know devices by, besides the shipped ones')
+    .option('--ascii', 'ask in Modbus ASCII')
+    .addHelpText('after', examples('line scan /dev/ttyUSB0 --last 247', 'line scan tcp:192.0.2.10:4001')),
   async () => (await import('./line.ts')).scan,
 )
 does(
-  onLine(line.command('sniff').description('show what others say')).option('--seconds <n>', 'how long', '10'),
+  onLine('sniff', 'show what others say, without sending')
+    .option('--baud <n>', 'bits a second', '9600')
+    .option('--format <8N1>', 'data bits, parity, stop bits', '8N1')
+    .option('--seconds <n>', 'how long', '10'),
   async () => (await import('./line.ts')).sniff,
 )
 does(
-  onLine(line.command('try').description('poll one device once and show the bytes'))
+  onLine('try', 'poll one device once and show the bytes')
     .requiredOption('--profile <file>', 'a profile file or the name of a shipped one')
-    .option('--address <n>', 'address on the bus', '1'),
+    .option('--baud <n>', "bits a second; default: the profile's")
+    .option('--format <8N1>', "data bits, parity, stop bits; default: the profile's")
+    .option('--address <n>', 'address on the bus', '1')
+    .addHelpText('after', examples('line try /dev/ttyUSB0 --profile geokon-3810a/1 --address 5')),
   async () => (await import('./line.ts')).tryOnce,
 )
 
 const profile = program.command('profile').description('work on a sensor profile')
+const PROFILE = ['<profile>', 'a .yaml file, or the name of a shipped one such as example-tilt/1'] as const
 does(
-  profile.command('check').description('check a profile and run its examples').argument('<file>'),
+  profile
+    .command('check')
+    .description('check a profile and run its examples')
+    .argument(...PROFILE),
   async () => (await import('./profile.ts')).check,
 )
 does(
   profile
     .command('sim')
     .description('simulate a device from its profile')
-    .argument('<file>')
+    .argument(...PROFILE)
     .option('--pty <path>', 'appear as this serial device (needs socat)')
-    .option('--tcp <port>', 'listen on this loopback port instead', '0')
-    .option('--address <n>', 'address on the bus', '1'),
+    .option('--tcp <port>', 'listen on this loopback port instead; 0 = a free one', '0')
+    .option('--address <n>', 'address on the bus', '1')
+    .addHelpText(
+      'after',
+      examples(
+        'profile sim example-tilt/1 --pty /tmp/tilt &',
+        'line scan /tmp/tilt --baud 19200 --format 8E1',
+      ),
+    ),
   async () => (await import('./profile.ts')).simulate,
 )
 
 does(
   program
     .command('doctor')
-    .description('check what a gateway needs here')
+    .description('check what a gateway needs here, and say what to do')
     .option('--config <file>', 'gateway.yaml, checked too'),
   async () => (await import('./doctor.ts')).doctor,
 )
+
+// Nobody reads on (`headgate usage | head`): what is said is lost, what is done goes on.
+process.stdout.on('error', () => undefined)
 
 try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
-  process.exitCode = error.exitCode === 0 ? 0 : 2
+  process.exitCode = error.exitCode === 0 ? 0 : await misused(error)
+}
+
+/** A group without a command has shown its help on standard error already. */
+function misused(error: CommanderError): Promise<0 | 1 | 2> {
+  const json = process.argv.includes('--json')
+  if (error.code === 'commander.help' && !json) return Promise.resolve(2)
+  const sentence = error.code === 'commander.help' ? 'a command is missing' : error.message
+  return runAnswer(processTerminal, json, () =>
+    Promise.reject(new AgentError('USAGE', sentence.replace(/^error: /, ''))),
+  )
 }

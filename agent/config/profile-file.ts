@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 /** Largest profile file, bytes. */
@@ -23,6 +23,13 @@ export function profileReader(dir: string): ProfileReader {
     return file
   }
 }
+
+/** Texts of all profiles that come with headgate. */
+export const shippedProfiles = (): string[] =>
+  readdirSync(SHIPPED)
+    .filter((name) => name.endsWith('.yaml'))
+    .sort()
+    .map((name) => readFileSync(resolve(SHIPPED, name), 'utf8'))
 
 function readProfile(profile: string, dir: string): ProfileFile {
   const [name = '', version] = profile.split('/')

@@ -64,9 +64,19 @@ export function takeIn(config: HardwareConfig, neighbours: Neighbours): Intake {
   return { lines: taken, refusals }
 }
 
-/** What the hardware process would refuse of this configuration, for a check before it is put to use. */
-export function checkHardware(config: HardwareConfig): readonly Refusal[] {
-  return takeIn(config, new Neighbours(systemClock)).refusals
+export interface HardwareCheck {
+  readonly refusals: readonly Refusal[]
+  /** What each usable line would carry; `load` is the share of its time, 0 to 1. */
+  readonly lines: readonly { readonly id: string; readonly devices: number; readonly load: number }[]
+}
+
+/** What the hardware process would make of this configuration, for a check before it is put to use. */
+export function checkHardware(config: HardwareConfig): HardwareCheck {
+  const { refusals, lines } = takeIn(config, new Neighbours(systemClock))
+  return {
+    refusals,
+    lines: lines.map(({ config: { id }, devices, load }) => ({ id, devices: devices.length, load })),
+  }
 }
 
 /** Profiles by their text: a site of a hundred equal devices compiles one. */

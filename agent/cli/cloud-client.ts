@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { AgentError } from '../errors.ts'
+
+const ANSWER_MS_MAX = 30_000
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/** Who asks which cloud. */
+export interface CloudLogin {
+  readonly url: string
+  /** `organisation:name` of an API key. */
+  readonly login: string
+  /** File with the key; without it the environment's HEADGATE_KEY. */
+  readonly keyFile?: string
+}
+
+/** What the cloud refused, with its own code and hint. */
+class CloudRefusal extends Error {
+  readonly code: string
+  readonly hint: string
+  constructor({ code, title, hint }: z.infer<typeof Problem>) {
+    super(title)
+    this.name = 'CloudRefusal'
+    this.code = code
+    this.hint = hint
+  }
+}
+
+const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string() })
+
+export interface CloudClient {
+  /** GET as JSON. @throws AgentError CLOUD_UNREACHABLE, CLOUD_ANSWER_UNKNOWN, or what the cloud refused it with. */
+  get<T>(path: string, query: Readonly<Record<string, string | undefined>>, shape: z.ZodType<T>): Promise<T>
+}
+
+/** @throws AgentError USAGE where the address or the login is none, CONFIG_UNREADABLE for the key file */
+export async function cloudClient(given: CloudLogin, warn: (text: string) => void): Promise<CloudClient> {
+  const base = addressOf(given.url)
+  if (!/^[^:\s]+:[^:\s]+$/.test(given.login)) {
+    throw new AgentError('USAGE', `--login ${given.login}: organisation and name of the key, as acme:ana`)
+  }
+  const key = await keyOf(given.keyFile)
+  if (base.protocol === 'http:' && !LOOPBACK.has(base.hostname)) {
+    warn(`the key goes unprotected over the network to ${base.host}; use https where you can`)
+  }
+  const authorization = `Basic ${Buffer.from(`${given.login}:${key}`).toString('base64')}`
+  return {
+    async get(path, query, shape) {
+      const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
+      for (const [name, value] of Object.entries(query)) {
+        if (value !== undefined) url.searchParams.set(name, value)
+      }
+      const { ok, body } = await answerTo(url, authorization)
+      if (!ok) throw refusalIn(body, base)
+      const parsed = shape.safeParse(body)
+      if (!parsed.success) throw strange(base, { cause: parsed.error })
+      return parsed.data
+    },
+  }
+}
+
+function addressOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new AgentError('USAGE', `--url ${text}: an address such as http://127.0.0.1:8090 is wanted`)
+  }
+  return url
+}
+
+async function keyOf(file: string | undefined): Promise<string> {
+  if (file === undefined) {
+    const key = process.env['HEADGATE_KEY']
+    if (key === undefined || key === '')
+      throw new AgentError('USAGE', 'no key: name its file by --key-file, or set HEADGATE_KEY')
+    return key
+  }
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    throw new AgentError('CONFIG_UNREADABLE', `Cannot read the key file ${file}`, { cause })
+  }
+}
+
+/** Redirects are not followed: the key is for this address alone. */
+async function answerTo(url: URL, authorization: string): Promise<{ ok: boolean; body: unknown }> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(url, {
+      headers: { authorization },
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    })
+    text = await response.text()
+  } catch (cause) {
+    throw new AgentError('CLOUD_UNREACHABLE', `${url.origin} does not answer: ${reasonIn(cause)}`, { cause })
+  }
+  try {
+    return { ok: response.ok, body: JSON.parse(text) as unknown }
+  } catch (cause) {
+    throw strange(url, { cause })
+  }
+}
+
+/** fetch says only that it failed; why is in its cause. */
+function reasonIn(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  if (!(inner instanceof Error)) return String(inner)
+  const { code } = inner as NodeJS.ErrnoException
+  const known: Readonly<Record<string, string>> = {
+    ECONNREFUSED: 'connection refused',
+    ENOTFOUND: 'there is no such host',
+    EAI_AGAIN: 'the name cannot be resolved now',
+  }
+  return known[code ?? ''] ?? (inner.name === 'TimeoutError' ? 'no answer in time' : inner.message)
+}
+
+function refusalIn(body: unknown, base: URL): Error {
+  const problem = Problem.safeParse(body)
+  return problem.success ? new CloudRefusal(problem.data) : strange(base)
+}
+
+const strange = ({ origin }: URL, options?: ErrorOptions): AgentError =>
+  new AgentError('CLOUD_ANSWER_UNKNOWN', `${origin} does not answer as a headgate cloud does`, options)
