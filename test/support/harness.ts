@@ -9,7 +9,7 @@ export interface HarnessContext {
   /** 1 = full scale; a harness multiplies its counts by it and rounds up. */
   readonly scale: number
   /** Long work says how far it is. */
-  progress(text: string): void
+  readonly progress: (text: string) => void
 }
 
 export interface Outcome {
