@@ -28,6 +28,7 @@ def registers(values):
         builder.add_64bit_int(int(values["int64"]))
         builder.add_32bit_float(values["float32"])
         builder.add_64bit_float(values["float64"])
+        builder.add_string(values["string"])
         laid += (builder.to_registers() + [0] * 100)[:100]
     return laid
 

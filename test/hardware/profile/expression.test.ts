@@ -101,6 +101,7 @@ describe('an expression', () => {
     expect(() => parseExpression('-'.repeat(40) + '1')).toThrow(/at most 32 levels/)
     expect(() => parseExpression(`${'2^'.repeat(40)}1`)).toThrow(/at most 32 levels/)
     expect(of(`1${'+1'.repeat(499)}`)).toBe(500)
+    expect(of(`0${'+(1)'.repeat(100)}`)).toBe(100)
   })
 
   test('either parses or says where it does not, whatever it is', () => {
