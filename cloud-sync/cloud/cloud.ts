@@ -120,13 +120,21 @@ async function startLink(
 
 function externalBroker({ url, username, password, ca, cert, key }: NonNullable<CloudConfig['broker']>) {
   const files = Object.entries({ ca, cert, key }).flatMap(([name, path]) =>
-    path === undefined ? [] : [[name, readFileSync(path)] as const],
+    path === undefined ? [] : [[name, certificateFile(path)] as const],
   )
   return {
     url,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...Object.fromEntries(files),
+  }
+}
+
+function certificateFile(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new SyncError('CLOUD_CONFIG_INVALID', `${path} cannot be read`, { cause })
   }
 }
 

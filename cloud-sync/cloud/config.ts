@@ -55,14 +55,31 @@ export type CloudConfig = Readonly<z.infer<typeof CloudConfigFile>>
 export function parseCloudConfig(name: string, text: string, folder: string): CloudConfig {
   const config = parseYaml({ name, text, schema: CloudConfigFile, code: 'CLOUD_CONFIG_INVALID' })
   const from = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path))
+  const { broker, directory } = config
   return Object.freeze({
     ...config,
     dataDir: from(config.dataDir),
-    ...(config.directory === undefined ? {} : { directory: from(config.directory) }),
+    ...(directory === undefined ? {} : { directory: from(directory) }),
+    ...(broker === undefined ? {} : { broker: { ...broker, ...located(broker, from) } }),
   })
 }
 
 /** Reads and parses a configuration file; throws CLOUD_CONFIG_INVALID. */
 export function readCloudConfig(path: string): CloudConfig {
   return parseCloudConfig(path, readYamlFile(path, 'CLOUD_CONFIG_INVALID'), dirname(resolve(path)))
+}
+
+/** Certificate files of the external broker. */
+const FILES = ['ca', 'cert', 'key'] as const
+
+function located(
+  broker: NonNullable<CloudConfig['broker']>,
+  from: (path: string) => string,
+): Partial<Record<(typeof FILES)[number], string>> {
+  return Object.fromEntries(
+    FILES.flatMap((name) => {
+      const path = broker[name]
+      return path === undefined ? [] : [[name, from(path)]]
+    }),
+  )
 }

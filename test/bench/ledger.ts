@@ -61,7 +61,13 @@ async function posted(
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const db = await openDatabase(join(folder, 'cloud.db'), 0)
   try {
-    const worker = createWorker({ db, now: Date.now, log, committed: () => undefined })
+    const worker = createWorker({
+      db,
+      now: Date.now,
+      monoMs: () => performance.now(),
+      log,
+      committed: () => undefined,
+    })
     const keys = new Map(gateways.map((gateway) => [gateway.id, gateway.key.publicKey]))
     const started = process.hrtime.bigint()
     for (const { topic, payload } of messages) {

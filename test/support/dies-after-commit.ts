@@ -13,6 +13,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 const worker = createWorker({
   db: await openDatabase(join(folder, 'cloud.db'), Date.now()),
   now: Date.now,
+  monoMs: () => performance.now(),
   log: silent,
   committed: () => {
     process.kill(process.pid, 'SIGKILL')

@@ -31,6 +31,7 @@ export async function testLedger(...gateways: FakeGateway[]): Promise<TestLedger
   const worker = createWorker({
     db,
     now: () => 1,
+    monoMs: () => performance.now(),
     log: silent,
     committed: (done) => {
       outcomes.push(...done)

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import { type GatewayId, type OrgId, Share } from '../../contract/index.ts'
 import { deviceIn, type Directory, type Refusal, type ShareOfGateway } from '../directory/index.ts'
@@ -33,6 +34,12 @@ const NewShare = z.strictObject({
   level: Share.shape.level.default('viewer'),
 })
 
+/** Largest request body, bytes: a share is some 200. */
+const BODY_BYTES_MAX = 16 * 1024
+const tooLarge = (): never => {
+  throw new ApiError('API_REQUEST_INVALID', `a body has at most ${BODY_BYTES_MAX} bytes`)
+}
+
 const SENML = 'application/senml+json'
 
 /** The HTTP API: every answer is what `decide` allows the caller, refusals are problem+json. */
@@ -40,6 +47,7 @@ export function createApp(settings: ApiSettings): Hono {
   const { db, directory, log } = settings
   const app = new Hono()
   app.onError(problemFor(log))
+  app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
   app.notFound(() => {
     throw new ApiError('API_NOT_FOUND', 'no such address')
   })

@@ -60,7 +60,8 @@ export function createLink(settings: LinkSettings): Link {
   }
   const sender = createSender({ directory, key: keys.signing, now, log, send })
   const committed = sender.afterCommit
-  const worker = createWorker({ db: settings.db, now, log, committed })
+  const monoMs = (): number => performance.now()
+  const worker = createWorker({ db: settings.db, now, monoMs, log, committed })
   const open = {
     cloudId: keys.cloudId,
     publicKeyOf: (id: GatewayId) => directory.gateway(id)?.publicKey,

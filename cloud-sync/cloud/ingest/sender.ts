@@ -1,4 +1,4 @@
-import { downTopic, type GatewayId, PolicyHead } from '../../contract/index.ts'
+import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
 import { sealAck, type SigningKey, shardOf } from '../../codec/index.ts'
 import type { Directory, SealedPolicy } from '../directory/index.ts'
 import type { Log } from '../log.ts'
@@ -33,6 +33,9 @@ export function createSender({ directory, key, now, log, send }: SenderSettings)
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/head'), payload, retain: true })
   }
   const sendPolicy = (gateway: GatewayId, { message }: SealedPolicy): void => {
+    if (message.length > LINK_PAYLOAD_BYTES_MAX) {
+      log.warn({ gateway, bytes: message.length }, 'a policy longer than some brokers carry')
+    }
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/d'), payload: message, retain: false })
   }
   const offerPolicy = async ({ gateway, have, online }: Outcome): Promise<void> => {

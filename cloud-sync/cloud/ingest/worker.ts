@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { GatewayId } from '../../contract/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
@@ -5,9 +6,10 @@ import type { Incoming } from './open.ts'
 import { type Answer, post } from './post.ts'
 import { noteStatus } from './status.ts'
 
-/** Messages posted in one transaction, and their bytes together: one fsync for many gateways. */
+/** Messages posted in one transaction: one fsync for many gateways. */
 const TOGETHER_MAX = 256
-const TOGETHER_BYTES_MAX = 4 * 1024 * 1024
+/** A transaction takes no further message after this long, ms: SQLite keeps the whole process busy meanwhile. */
+const TOGETHER_MS_MAX = 50
 /** What may wait; beyond it messages are dropped unanswered, and their gateways send them again. */
 const WAITING_MAX = 8_192
 const WAITING_BYTES_MAX = 64 * 1024 * 1024
@@ -46,6 +48,8 @@ export interface WorkerSettings {
   readonly db: CloudDatabase
   /** Wall clock, epoch ms. */
   readonly now: () => number
+  /** Monotonic, ms. */
+  readonly monoMs: () => number
   readonly log: Log
   /** Called after the commit, in the order of the messages. */
   readonly committed: (outcomes: readonly Outcome[]) => void
@@ -56,29 +60,24 @@ export interface WorkerSettings {
  * is tried again message by message, so that one bad message never holds up another gateway's.
  */
 export function createWorker(settings: WorkerSettings): LedgerWorker {
-  const { log } = settings
+  const { db, log } = settings
   const waiting: Incoming[] = []
   let waitingBytes = 0
   let running: Promise<void> | undefined
   const counts: WorkerCounts = { posted: 0, commits: 0, dropped: 0, failed: 0, conflicts: 0, unannounced: 0 }
 
-  const commit = async (together: readonly Incoming[]): Promise<void> => {
-    const outcomes = await settings.db.write.transaction().execute(async (trx) => {
-      const made: Outcome[] = []
-      for (const incoming of together) made.push(await settle(trx, incoming, settings.now()))
-      return made
-    })
+  /** Commits the first of these messages, as many as there is time for, and returns how many. */
+  const commit = async (together: readonly Incoming[]): Promise<number> => {
+    const outcomes = await db.write.transaction().execute((trx) => settleInTime(trx, together, settings))
     counts.commits += 1
+    counts.posted += outcomes.length
     counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
-    counts.posted += together.length
-    const refused = outcomes.flatMap(({ gateway, answers }) =>
-      answers
-        .filter(({ status }) => status === 'conflict' || status === 'fork')
-        .map((alarm) => ({ gateway, ...alarm })),
-    )
-    counts.conflicts += refused.length
-    for (const alarm of refused) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
+    for (const alarm of alarmsIn(outcomes)) {
+      counts.conflicts += 1
+      log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
+    }
     settings.committed(outcomes)
+    return outcomes.length
   }
 
   const commitEach = async (together: readonly Incoming[], cause: unknown): Promise<void> => {
@@ -96,15 +95,22 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
     }
   }
 
+  const next = async (): Promise<number> => {
+    const together = waiting.slice(0, TOGETHER_MAX)
+    try {
+      return await commit(together)
+    } catch (error) {
+      await commitEach(together, error)
+      return together.length
+    }
+  }
+
   const run = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const together = take(waiting)
-      waitingBytes -= together.reduce((sum, incoming) => sum + bytesOf(incoming), 0)
-      try {
-        await commit(together)
-      } catch (error) {
-        await commitEach(together, error)
-      }
+      // Later, in another turn of the loop: what a read of the socket brought goes together, and the sockets are read.
+      await setImmediate()
+      const done = waiting.splice(0, await next())
+      waitingBytes -= done.reduce((sum, incoming) => sum + bytesOf(incoming), 0)
     }
     running = undefined
   }
@@ -118,14 +124,38 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
       }
       waiting.push(incoming)
       waitingBytes += bytesOf(incoming)
-      // Later in this turn of the loop: what one read of the socket brought goes into one commit.
-      running ??= new Promise((resolve) => setImmediate(resolve)).then(run)
+      running ??= run()
       return true
     },
     idle: async () => {
       while (running !== undefined) await running
     },
   }
+}
+
+async function settleInTime(
+  db: Db,
+  together: readonly Incoming[],
+  { now, monoMs }: WorkerSettings,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  const started = monoMs()
+  for (const incoming of together) {
+    outcomes.push(await settle(db, incoming, now()))
+    if (monoMs() - started >= TOGETHER_MS_MAX) break
+  }
+  for (const gateway of new Set(outcomes.map((outcome) => outcome.gateway))) {
+    await saveReport(db, { gateway, lastSeenAt: now() })
+  }
+  return outcomes
+}
+
+function alarmsIn(outcomes: readonly Outcome[]): (Answer & { gateway: GatewayId })[] {
+  return outcomes.flatMap(({ gateway, answers }) =>
+    answers
+      .filter(({ status }) => status !== 'ok' && status !== 'gap')
+      .map((answer) => ({ gateway, ...answer })),
+  )
 }
 
 async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome> {
@@ -148,16 +178,5 @@ async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome>
 
 const posted = (gateway: GatewayId, answer: Answer | undefined): Outcome =>
   answer === undefined ? { gateway, answers: [], unannounced: true } : { gateway, answers: [answer] }
-
-function take(waiting: Incoming[]): Incoming[] {
-  let bytes = 0
-  let count = 0
-  for (const incoming of waiting) {
-    bytes += bytesOf(incoming)
-    if (count > 0 && (bytes > TOGETHER_BYTES_MAX || count >= TOGETHER_MAX)) break
-    count += 1
-  }
-  return waiting.splice(0, count)
-}
 
 const bytesOf = (incoming: Incoming): number => ('body' in incoming ? incoming.body.length : 256)

@@ -153,6 +153,11 @@ const refusedShares: [string, Login, object, number][] = [
     400,
   ],
 ]
+test('a body beyond all measure is not read', async () => {
+  const api = await served()
+  expect(await api.send('acme:ana', 'POST', '/v1/shares', { device: 'x'.repeat(100_000) })).toBe(400)
+})
+
 test('shares that must not be made are refused', async () => {
   const api = await served()
   for (const [what, login, body, status] of refusedShares) {
