@@ -81,6 +81,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     newId: randomUUID,
     operator: {
       token: operatorToken(config.dataDir),
+      now,
       counts: () => ({ ingest: link.counts(), broker: broker?.stats() ?? null }),
     },
   })

@@ -1,10 +1,11 @@
 import { type HttpBindings } from '@hono/node-server'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { stream } from 'hono/streaming'
-import { BATCH_READINGS_MAX, GatewayId, type Value } from '../../contract/index.ts'
+import { z } from 'zod'
+import { BATCH_READINGS_MAX, Epoch, GatewayId, STREAMS, type Value } from '../../contract/index.ts'
 import { decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
 import { DirectoryChange, type Directory } from '../directory/index.ts'
-import { verifyGateway } from '../ledger/index.ts'
+import { adoptEpoch, verifyGateway } from '../ledger/index.ts'
 import {
   chunksOf,
   type CloudDatabase,
@@ -25,7 +26,11 @@ export interface OperatorSettings {
   readonly token: string
   /** Figures of the running parts. */
   readonly counts: () => object
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
 }
+
+const Adopted = z.strictObject({ gateway: GatewayId, stream: z.enum(STREAMS), epoch: Epoch })
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
 
@@ -84,6 +89,13 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
   })
 
   app.get('/verify', async (c) => c.json(await verifyGateway(db.read, gatewayOf(c.req.query()))))
+
+  app.post('/adopt', async (c) => {
+    const key = checked(Adopted, await c.req.json().catch(() => undefined))
+    const adoption = await db.write.transaction().execute((trx) => adoptEpoch(trx, key, settings.now()))
+    if (adoption !== 'adopted') throw new ApiError('API_CONFLICT', `not adopted: ${adoption}`)
+    return c.json({ adopted: key })
+  })
 
   app.post('/directory', async (c) => {
     const change = checked(DirectoryChange, await c.req.json().catch(() => undefined))

@@ -7,6 +7,7 @@ import {
   STREAMS,
   ZERO_HASH,
 } from '../../contract/index.ts'
+import { newestOf } from '../ledger/index.ts'
 import { type Db, openStream, saveReport, type StreamPosition, streamsOf } from '../storage/index.ts'
 import { type Answer, answer } from './post.ts'
 
@@ -38,7 +39,7 @@ export async function noteStatus(
     if (announced !== undefined) {
       answers.push(await answerAnnounced(db, { gateway, stream, announced, positions, now }))
     }
-    const newest = positions.at(-1)
+    const newest = newestOf(positions)
     if (newest !== undefined && newest.epoch !== announced?.epoch) {
       answers.push(answer(newest, statusOf(newest, positions)))
     }

@@ -1,2 +1,3 @@
+export * from './epochs.ts'
 export * from './post-usage.ts'
 export { verifyGateway } from './verify.ts'

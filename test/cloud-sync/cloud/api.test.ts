@@ -13,6 +13,7 @@ import {
   type FakeGateway,
   fakeGateway,
   readingChain,
+  statusOf,
   usageBody,
   usageChain,
 } from '../../support/fake-gateway.ts'
@@ -28,6 +29,7 @@ interface Served {
   /** Asks as this login; the body and the status. */
   get(login: Login, path: string): Promise<{ status: number; body: Record<string, unknown> }>
   send(login: Login, method: string, path: string, body?: object): Promise<number>
+  url(path: string): string
   raw(path: string, headers?: Record<string, string>): Promise<Response>
 }
 
@@ -53,7 +55,7 @@ async function served(): Promise<Served> {
     directory,
     log: silent,
     newId: () => `share-${(ids += 1)}`,
-    operator: { token: 'operator-token', counts: () => ({}) },
+    operator: { token: 'operator-token', now: () => 1, counts: () => ({}) },
   })
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())
@@ -83,6 +85,7 @@ async function served(): Promise<Served> {
       const content = body === undefined ? {} : { body: JSON.stringify(body) }
       return (await fetch(`${http.url}${where}`, { method, headers: headers(login), ...content })).status
     },
+    url: (where) => `${http.url}${where}`,
     raw: (where, extra = {}) => fetch(`${http.url}${where}`, { headers: extra }),
   }
 }
@@ -289,4 +292,22 @@ test('the operator’s surface wants its token', async () => {
   const records = await (await api.raw('/v1/operator/records?gateway=GW-1', operator)).text()
   expect(records.trim().split('\n')).toHaveLength(3)
   expect((await api.raw('/v1/operator/ledger?gateway=..', operator)).status).toBe(400)
+})
+
+test('the operator adopts an epoch that nobody else can judge', async () => {
+  const api = await served()
+  const E9 = epochOf('9')
+  const announced = () =>
+    api.ledger.announce(api.gateway, statusOf({ usage: { epoch: E9, parent: epochOf('8') } }))
+  expect(await announced()).toMatchObject([{ epoch: E9, status: 'hold' }, { epoch: E1 }, { stream: 'rd' }])
+  const adopt = (token: string) =>
+    fetch(api.url('/v1/operator/adopt'), {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}` },
+      body: JSON.stringify({ gateway: 'GW-1', stream: 'usage', epoch: E9 }),
+    })
+  expect((await adopt('wrong')).status).toBe(401)
+  expect((await adopt('operator-token')).status).toBe(200)
+  expect((await adopt('operator-token')).status).toBe(409)
+  expect(await announced()).toMatchObject([{ epoch: E9, status: 'ok', upTo: 0 }, { stream: 'rd' }])
 })
