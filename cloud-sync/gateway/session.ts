@@ -120,11 +120,12 @@ export class Session {
   }
 
   async #announce(): Promise<void> {
-    const { membership, gatewayId } = this.#options
+    const { outbox, membership, gatewayId } = this.#options
     await this.#connection.subscribe(downFilter(this.#shard, gatewayId))
+    const standing = outbox.streams()
     for (const stream of STREAMS) {
       const window = this.#lasting.windows[stream]
-      window.restart(window.acknowledged)
+      window.restart((standing[stream]?.oldest ?? 1) - 1)
       window.pause()
     }
     this.#lasting.keyring.learn(membership.keyset())
@@ -286,16 +287,14 @@ export class Session {
     const before = outbox.streams()[stream]?.epoch
     await outbox.acknowledge(stream, ack)
     const epoch = outbox.streams()[stream]?.epoch
-    const window = this.#lasting.windows[stream]
     if (epoch !== before) {
-      window.restart(0)
       log.warn({ stream, status: ack.status, epoch }, 'the stream goes on under a new epoch')
       // A new connection announces it, and its back-off keeps a cloud that refuses every epoch from a storm.
       throw new SyncError('SYNC_LINK_DOWN', 'The link starts over to announce a new epoch.')
     }
     // News of an epoch that is not in use is for the outbox only.
     if (ack.epoch !== epoch || this.#over()) return
-    const moved = window.hear(ack, clock.now())
+    const moved = this.#lasting.windows[stream].hear(ack, clock.now())
     if (moved === 'refused')
       log.warn({ stream, status: ack.status, upTo: ack.upTo }, 'the ledger takes no more')
     this.pump()

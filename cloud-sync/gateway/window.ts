@@ -50,7 +50,7 @@ export class Window {
     return !this.#paused && !this.#empty && this.#onItsWay.length < this.#most
   }
 
-  /** A new connection; or a new epoch, with 0. */
+  /** A new connection: what the outbox knows to be acknowledged. */
   restart(acknowledged: number): void {
     this.acknowledged = acknowledged
     this.#rewind(acknowledged)

@@ -1,20 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { type Stream, STREAMS } from '../../../cloud-sync/contract/index.ts'
+import { freePort } from '../../support/free-port.ts'
 import { testWith } from '../../support/peers.ts'
 import { makeBench } from './link-bench.ts'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const isListening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -32,8 +25,9 @@ async function startMosquitto(folder: string): Promise<{ port: number; child: Ch
   const port = await freePort()
   const config = join(folder, 'mosquitto.conf')
   writeFileSync(config, `listener ${String(port)} 127.0.0.1\nallow_anonymous true\npersistence false\n`)
-  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
-  const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore', env })
+  // Debian puts it where an ordinary user's PATH does not look.
+  const program = existsSync('/usr/sbin/mosquitto') ? '/usr/sbin/mosquitto' : 'mosquitto'
+  const child = spawn(program, ['-c', config], { stdio: 'ignore' })
   await expect.poll(() => isListening(port), { timeout: 10_000 }).toBe(true)
   return { port, child }
 }
