@@ -83,6 +83,15 @@ export class GuardedSocket extends Duplex {
     this.#socket.write(chunk, done)
   }
 
+  /** A packet is written in several pieces; together they cost one system call. */
+  override _writev(pieces: readonly { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#socket.cork()
+    for (const [at, { chunk }] of pieces.entries()) {
+      this.#socket.write(chunk, at === pieces.length - 1 ? done : undefined)
+    }
+    this.#socket.uncork()
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#socket.end(() => {
       done()
