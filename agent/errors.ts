@@ -5,7 +5,6 @@ export const AGENT_ERRORS = {
   STORE_NEWER: 'Install the version that wrote this database, or a newer one.',
   STORE_UNSAFE: 'The database is not in synchronous=FULL; this is a fault of the build, please report it.',
   STORE_FULL: 'Free space on the disk, or lower retention; usage is kept in any case.',
-  STORE_DAMAGED: 'The file was renamed and kept; see docs/errors.md for how to recover its readings.',
   STORE_FAILED:
     'The disk or the file system failed; the file is checked at the next start. See the log for the cause.',
   STORE_LOCKED: 'Another headgate gateway runs on this data folder.',

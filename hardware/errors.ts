@@ -2,14 +2,12 @@
 export const HARDWARE_ERRORS = {
   PROFILE_INVALID: 'Correct the lines named above; `headgate profile check FILE` shows the same.',
   PROFILE_EXAMPLE_FAILED: 'Either the example or the channel is wrong: compare both with the device manual.',
-  EXPRESSION_INVALID: 'See docs/profiles.md for what an expression may contain.',
   LINE_OVERLOADED:
     'Poll less often, read fewer registers, raise the baud rate, or move devices to another line.',
   LINE_UNAVAILABLE: 'Check that the adapter is plugged in and that no other program holds it.',
   SERIAL_NO_ANSWER: 'Check power, the A/B wiring, the address and the baud rate.',
   LINE_REFUSED: 'Correct the line entry; the others go on without it.',
   DEVICE_REFUSED: 'Correct the device entry; the others go on without it.',
-  HARDWARE_PROCESS_LOST: 'It is restarted by itself; if this repeats, see the log line before it.',
   SCENARIO_INVALID: 'Correct the entries named above.',
 } as const
 export type HardwareErrorCode = keyof typeof HARDWARE_ERRORS

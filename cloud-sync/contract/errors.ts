@@ -1,10 +1,8 @@
 /** Every error code of the link and the cloud with its hint; docs/errors.md explains each, a test compares. */
 export const SYNC_ERRORS = {
-  SYNC_SIGNATURE_INVALID: 'The message was changed on its way or signed by an unknown key.',
   SYNC_MESSAGE_MALFORMED: 'The sender speaks another version or sent damaged bytes.',
   SYNC_PAYLOAD_TOO_LARGE: 'Send smaller batches.',
   SYNC_LINK_DOWN: 'Check the network and cloud.url; nothing is lost, the gateway keeps it and tries again.',
-  POLICY_REFUSED: 'The snapshot is older, for another gateway, or not signed by cloud.trust.',
   CLOUD_CONFIG_INVALID: 'Correct the lines named above.',
   CLOUD_DATABASE_NEWER: 'Install the version that wrote this database, or a newer one.',
   CLOUD_DATABASE_UNSAFE: 'Put dataDir on a local disk; this file system cannot promise that a commit lasts.',
