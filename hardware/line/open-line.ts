@@ -15,8 +15,8 @@ import type { TransportOpener } from './transport.ts'
 const TALKER_MS_MAX = 250
 /** What comes right after opening may answer what an earlier process asked. */
 const OPEN_QUIET_MS = 100
-/** The end of what we send is computed, not seen: a USB adapter may begin that much later. */
-const SEND_UNCERTAINTY_MS = 2
+/** The end of what we send is computed, not seen: an adapter or a device server may begin that much later. */
+const SEND_UNCERTAINTY_MS = 10
 
 export interface LineDeps {
   readonly clock: Clock

@@ -88,7 +88,7 @@ test('requests and broadcasts, asked for at once, keep their silence on the wire
   const line = await lineAt(end.port)
   const asked = Array.from({ length: 30 }, async (_, index) => {
     if (index % 3 !== 0) return read(line, index)
-    const { ok } = await line.send(readRequest(0, index, 1), 0)
+    const { ok } = await line.send(readRequest(0, index, 1), 25)
     return ok ? heldValue(7, index) : 'not sent'
   })
   expect(await Promise.all(asked)).toEqual(Array.from({ length: 30 }, (_, index) => heldValue(7, index)))
