@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { Aedes } from 'aedes'
 import {
   cloudIdOf,
@@ -81,8 +82,11 @@ export class MemoryMembership implements MembershipSink {
   }
 }
 
-/** An aedes on loopback that checks the gateway's signed login. */
-export async function startAedes(): Promise<{ port: number; stop: () => Promise<void> }> {
+/** An aedes on loopback that checks the gateway's signed login; over TLS where a certificate is given. */
+export async function startAedes(tls?: {
+  cert: string
+  key: string
+}): Promise<{ port: number; stop: () => Promise<void> }> {
   const broker = await Aedes.createBroker({
     authenticate: (client, _username, password, done) => {
       if (client.id !== gatewayId) {
@@ -98,7 +102,7 @@ export async function startAedes(): Promise<{ port: number; stop: () => Promise<
       done(null, opened.ok && Buffer.from(opened.body).toString() === gatewayId)
     },
   })
-  const server = createServer(broker.handle)
+  const server = tls === undefined ? createServer(broker.handle) : createTlsServer(tls, broker.handle)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -60,8 +60,9 @@ export class RecordingCloud {
     this.key = options.key
   }
 
-  async start(url: string): Promise<void> {
-    this.#client = await connectAsync(url, { clientId: 'recording-cloud', protocolVersion: 4 })
+  async start(url: string, ca?: string): Promise<void> {
+    const tls = ca === undefined ? {} : { ca }
+    this.#client = await connectAsync(url, { ...tls, clientId: 'recording-cloud', protocolVersion: 4 })
     this.#client.on('message', (topic, payload) => {
       this.#take(topic, payload)
     })
