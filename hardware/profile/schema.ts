@@ -78,6 +78,12 @@ const ReadPart = {
   length: z.int().min(1).max(246).optional(),
 }
 
+/** The plain number is a unit too, and in YAML it looks like one. */
+const Unit = z.preprocess(
+  (unit) => (unit === 1 ? '1' : unit),
+  z.string().regex(/^[!-~]{1,32}$/, 'a UCUM code such as Cel, V, mm, kW.h, or 1'),
+)
+
 const ChannelEntry = z.strictObject({
   id: Name,
   sensor: Plain.default('main'),
@@ -93,7 +99,7 @@ const ChannelEntry = z.strictObject({
     .max(16)
     .optional(),
   from: z.string().min(1).optional(),
-  unit: z.string().regex(/^[!-~]{1,32}$/, 'a UCUM code such as Cel, V, mm, kW.h, or 1'),
+  unit: Unit,
   resolution: z.number().positive().optional(),
   range: z
     .tuple([z.number(), z.number()])

@@ -23,6 +23,10 @@ function refusal(source: string): { code: string; lines: string[] } {
   return { code: 'loaded', lines: [] }
 }
 
+test('a plain number may be its own unit', () => {
+  expect(loadProfile(LINES.replace('unit: Cel', 'unit: 1')).channels[0]?.unit).toBe('1')
+})
+
 test('the profile that the cases below spoil is a good one', () => {
   expect(refusal(LINES)).toEqual({ code: 'loaded', lines: [] })
 })

@@ -153,6 +153,26 @@ describe('a simulated line in a process of its own', () => {
     await settle()
   })
 
+  test('an answer that the unplugging cut off is logged as in doubt', async () => {
+    const before = truths().length
+    await simulator.inject({ fault: 'slow', ms: 150, probability: 1 })
+    const step = protocolOf(tilt)
+      .plan(1, ['answers'], new Set())
+      .find((one) => one.kind === 'exchange')
+    if (step?.kind !== 'exchange') throw new Error('a read')
+    socket.on('error', () => socket.destroy())
+    socket.write(step.tx)
+    await new Promise((done) => setTimeout(done, 60))
+    await simulator.unplug()
+    await new Promise((done) => setTimeout(done, 250))
+    expect(truths().slice(before)).toMatchObject([{ device: 'tilt-1', clean: false }])
+    await simulator.heal()
+    socket = await dial()
+    expect(await poll(tilt, 1)).toMatchObject({ supply: expect.any(Number) as number })
+    await settle()
+    expect(truths().at(-1)).toMatchObject({ clean: true })
+  })
+
   test('an unplugged adapter hangs up, and takes a master again when it is plugged in', async () => {
     const hungUp = new Promise((done) => {
       socket.once('close', done)
