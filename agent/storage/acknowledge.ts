@@ -7,6 +7,7 @@ import { recordEvent, trimEvents } from './events.ts'
 import { batchHash, trimBatches } from './outbox-rows.ts'
 import { setAcked, type StreamState, streamState } from './streams.ts'
 import type { UsageLedger } from './usage.ts'
+import { prepared } from './prepared.ts'
 
 export interface Acknowledging {
   readonly stream: Stream
@@ -51,8 +52,7 @@ function quarrel(database: Database, state: StreamState, ack: Ack): string | nul
 function hashAt(database: Database, state: StreamState, upTo: number): Hash | undefined {
   if (upTo === 0) return ZERO_HASH
   if (state.name !== 'usage') return batchHash(database, state.name, upTo)
-  return database
-    .prepare('SELECT hash FROM usage_record WHERE epoch = ? AND seq = ?')
+  return prepared(database, 'SELECT hash FROM usage_record WHERE epoch = ? AND seq = ?')
     .pluck()
     .get(state.epoch, upTo) as Hash | undefined
 }
@@ -63,17 +63,19 @@ function confirm(database: Database, state: StreamState, upTo: number, wallMs: n
   if (state.name === 'usage') confirmRecords(database, state, upTo, wallMs)
   else if (state.name === 'evt') trimEvents(database)
   else {
-    const known = database.prepare('INSERT OR IGNORE INTO known_def (stream, no) VALUES (?, ?)')
+    const known = prepared(database, 'INSERT OR IGNORE INTO known_def (stream, no) VALUES (?, ?)')
     for (const no of trimmed.flatMap((row) => row.defs)) known.run(state.name, no)
   }
 }
 
 /** Notes where the registers stood, so that a later epoch can tell what is still owed. */
 function confirmRecords(database: Database, state: StreamState, upTo: number, wallMs: number): void {
-  const rows = database
-    .prepare('SELECT seq, bytes FROM usage_record WHERE epoch = ? AND seq > ? AND seq <= ? ORDER BY seq')
-    .all(state.epoch, state.acked, upTo) as { seq: number; bytes: Uint8Array }[]
-  const confirmed = database.prepare(
+  const rows = prepared(
+    database,
+    'SELECT seq, bytes FROM usage_record WHERE epoch = ? AND seq > ? AND seq <= ? ORDER BY seq',
+  ).all(state.epoch, state.acked, upTo) as { seq: number; bytes: Uint8Array }[]
+  const confirmed = prepared(
+    database,
     `INSERT INTO register_confirmed (id, end)
      SELECT id, ? FROM register WHERE meter = ? AND subject = ? AND gen = ?
      ON CONFLICT (id) DO UPDATE SET end = excluded.end`,
@@ -83,11 +85,10 @@ function confirmRecords(database: Database, state: StreamState, upTo: number, wa
       confirmed.run(end, meter, subject, gen)
     }
   }
-  database
-    .prepare(
-      'UPDATE usage_record SET acked_at = ? WHERE epoch = ? AND seq > ? AND seq <= ? AND acked_at IS NULL',
-    )
-    .run(wallMs, state.epoch, state.acked, upTo)
+  prepared(
+    database,
+    'UPDATE usage_record SET acked_at = ? WHERE epoch = ? AND seq > ? AND seq <= ? AND acked_at IS NULL',
+  ).run(wallMs, state.epoch, state.acked, upTo)
 }
 
 /**
@@ -108,7 +109,7 @@ function oldest(database: Database, state: StreamState): number {
     state.name === 'usage'
       ? 'SELECT min(seq) FROM usage_record WHERE epoch = ?'
       : 'SELECT min(seq) FROM event WHERE ? != 0'
-  return (database.prepare(sql).pluck().get(state.epoch) as number | null) ?? state.next
+  return (prepared(database, sql).pluck().get(state.epoch) as number | null) ?? state.next
 }
 
 function leaveEpoch(

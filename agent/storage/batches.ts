@@ -16,6 +16,7 @@ import type { ChannelBook } from './channels.ts'
 import { eventsFrom } from './events.ts'
 import { insertBatch } from './outbox-rows.ts'
 import { advance, type StreamState, streamState } from './streams.ts'
+import { prepared } from './prepared.ts'
 
 /** Version, key id and signature around the body of a signed message, with room to spare. */
 const SIGNED_HEAD_BYTES = 128
@@ -69,7 +70,7 @@ export function encodeBatch(
 ): { state: StreamState; defs: number[]; body: Uint8Array } {
   const state = streamState(database, stream)
   const known = new Set(
-    database.prepare('SELECT no FROM known_def WHERE stream = ?').pluck().all(stream) as number[],
+    prepared(database, 'SELECT no FROM known_def WHERE stream = ?').pluck().all(stream) as number[],
   )
   const used = new Set(readings.map((reading) => reading.channel))
   const defs = [...used].filter((no) => !known.has(no)).sort((a, b) => a - b)
@@ -103,11 +104,10 @@ export function makeUsageBatch(
   { first, end }: { first: number; end: number },
 ): boolean {
   const { epoch } = streamState(database, 'usage')
-  const rows = database
-    .prepare(
-      'SELECT hash, bytes FROM usage_record WHERE epoch = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
-    )
-    .all(epoch, first, end, BATCH_RECORDS_MAX) as { hash: string; bytes: Uint8Array }[]
+  const rows = prepared(
+    database,
+    'SELECT hash, bytes FROM usage_record WHERE epoch = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
+  ).all(epoch, first, end, BATCH_RECORDS_MAX) as { hash: string; bytes: Uint8Array }[]
   const records = fitting(rows, (row) => row.bytes.length).map((row) => row.bytes)
   if (records.length === 0) return false
   const body = encodeUsageBatch({ gw: context.gateway, epoch, first, records })

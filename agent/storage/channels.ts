@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { ChannelDef } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
+import { prepared } from './prepared.ts'
 
 /** Definitions a gateway may collect over its life; each owner, unit or resolution change of a channel is one more. */
 const CHANNELS_MAX = 100_000
@@ -17,7 +18,7 @@ export class ChannelBook {
 
   /** Loads what is stored. */
   constructor(database: Database) {
-    const rows = database.prepare('SELECT def FROM channel ORDER BY no').all() as { def: string }[]
+    const rows = prepared(database, 'SELECT def FROM channel ORDER BY no').all() as { def: string }[]
     for (const { def } of rows) this.#keep(ChannelDef.parse(JSON.parse(def)))
   }
 
@@ -54,7 +55,7 @@ export class ChannelBook {
   /** Stores the new ones; the answer is called once that is committed. */
   write(database: Database): () => void {
     const saved = this.#unsaved
-    const insert = database.prepare('INSERT INTO channel (no, def) VALUES (?, ?)')
+    const insert = prepared(database, 'INSERT INTO channel (no, def) VALUES (?, ?)')
     for (const def of saved) insert.run(def.no, JSON.stringify(def))
     return () => void (this.#unsaved = this.#unsaved.slice(saved.length))
   }

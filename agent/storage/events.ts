@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import { advance, streamState } from './streams.ts'
+import { prepared } from './prepared.ts'
 
 /** Acknowledged events kept for the people on site. */
 const KEPT_EVENTS = 2000
@@ -9,9 +10,12 @@ const KEPT_EVENTS = 2000
 export function recordEvent(database: Database, event: GatewayEvent): void {
   const { next, head } = streamState(database, 'evt')
   const { at, kind, detail } = event
-  database
-    .prepare('INSERT INTO event (seq, at, kind, detail) VALUES (?, ?, ?, ?)')
-    .run(next, at, kind, JSON.stringify(detail))
+  prepared(database, 'INSERT INTO event (seq, at, kind, detail) VALUES (?, ?, ?, ?)').run(
+    next,
+    at,
+    kind,
+    JSON.stringify(detail),
+  )
   advance(database, 'evt', { next: next + 1, head })
 }
 
@@ -26,32 +30,33 @@ const parse = ({ at, kind, detail }: Row): GatewayEvent =>
 
 /** Events from a number on, oldest first. */
 export function eventsFrom(database: Database, first: number, limit: number): GatewayEvent[] {
-  const rows = database
-    .prepare('SELECT at, kind, detail FROM event WHERE seq >= ? ORDER BY seq LIMIT ?')
-    .all(first, limit) as Row[]
+  const rows = prepared(
+    database,
+    'SELECT at, kind, detail FROM event WHERE seq >= ? ORDER BY seq LIMIT ?',
+  ).all(first, limit) as Row[]
   return rows.map(parse)
 }
 
 /** The newest ones, newest first. */
 export function latestEvents(database: Database, limit: number): GatewayEvent[] {
-  const rows = database
-    .prepare('SELECT at, kind, detail FROM event ORDER BY seq DESC LIMIT ?')
-    .all(limit) as Row[]
+  const rows = prepared(database, 'SELECT at, kind, detail FROM event ORDER BY seq DESC LIMIT ?').all(
+    limit,
+  ) as Row[]
   return rows.map(parse)
 }
 
 /** Forgets all but the newest acknowledged ones. */
 export function trimEvents(database: Database): void {
   const { acked } = streamState(database, 'evt')
-  database.prepare('DELETE FROM event WHERE seq <= ?').run(acked - KEPT_EVENTS)
+  prepared(database, 'DELETE FROM event WHERE seq <= ?').run(acked - KEPT_EVENTS)
 }
 
 /** For a new epoch: what is not acknowledged begins at 1 again, the rest is forgotten. */
 export function renumberEvents(database: Database, acked: number): number {
-  database.prepare('DELETE FROM event WHERE seq <= ?').run(acked)
+  prepared(database, 'DELETE FROM event WHERE seq <= ?').run(acked)
   // In order, so that no number is taken twice on the way down.
-  const seqs = database.prepare('SELECT seq FROM event ORDER BY seq').pluck().all() as number[]
-  const update = database.prepare('UPDATE event SET seq = ? WHERE seq = ?')
+  const seqs = prepared(database, 'SELECT seq FROM event ORDER BY seq').pluck().all() as number[]
+  const update = prepared(database, 'UPDATE event SET seq = ? WHERE seq = ?')
   for (const [index, seq] of seqs.entries()) update.run(index + 1, seq)
   return seqs.length + 1
 }

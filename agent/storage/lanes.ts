@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { readMetaNumber, writeMeta } from './meta.ts'
+import { prepared } from './prepared.ts'
 
 /**
  * Which readings still have to be batched. Windows up to `live_next` - 1 are batched unless a row of `backfill` holds
@@ -20,24 +21,24 @@ export interface Range {
 export function moveToBackfill(database: Database, last: number): void {
   const first = liveNext(database)
   if (last < first) return
-  const joined = database.prepare('UPDATE backfill SET last = ? WHERE last = ?').run(last, first - 1)
+  const joined = prepared(database, 'UPDATE backfill SET last = ? WHERE last = ?').run(last, first - 1)
   if (joined.changes === 0)
-    database.prepare('INSERT INTO backfill (first, last) VALUES (?, ?)').run(first, last)
+    prepared(database, 'INSERT INTO backfill (first, last) VALUES (?, ?)').run(first, last)
   setLiveNext(database, last + 1)
 }
 
 export const firstBackfill = (database: Database): Range | undefined =>
-  database.prepare('SELECT first, last FROM backfill ORDER BY first LIMIT 1').get() as Range | undefined
+  prepared(database, 'SELECT first, last FROM backfill ORDER BY first LIMIT 1').get() as Range | undefined
 
 /** The newest window the back-fill lane has to send; 0 where there is none. */
 export const lastBackfill = (database: Database): number =>
-  database.prepare('SELECT coalesce(max(last), 0) FROM backfill').pluck().get() as number
+  prepared(database, 'SELECT coalesce(max(last), 0) FROM backfill').pluck().get() as number
 
 /** Everything of the range up to `done` is batched. */
 export function shrinkBackfill(database: Database, range: Range, done: number): void {
-  database.prepare('DELETE FROM backfill WHERE first = ?').run(range.first)
+  prepared(database, 'DELETE FROM backfill WHERE first = ?').run(range.first)
   if (done >= range.last) return
-  database.prepare('INSERT INTO backfill (first, last) VALUES (?, ?)').run(done + 1, range.last)
+  prepared(database, 'INSERT INTO backfill (first, last) VALUES (?, ?)').run(done + 1, range.last)
 }
 
 /** The stretch of window ids around `id` with the same answer to "batched?": where a pack run must end at the latest. */
@@ -47,9 +48,10 @@ export function stretchOf(
 ): { readonly last: number; readonly batched: boolean } {
   const next = liveNext(database)
   if (id >= next) return { last: Number.MAX_SAFE_INTEGER, batched: false }
-  const range = database
-    .prepare('SELECT first, last FROM backfill WHERE last >= ? ORDER BY first LIMIT 1')
-    .get(id) as Range | undefined
+  const range = prepared(
+    database,
+    'SELECT first, last FROM backfill WHERE last >= ? ORDER BY first LIMIT 1',
+  ).get(id) as Range | undefined
   if (range === undefined) return { last: next - 1, batched: true }
   return range.first <= id ? { last: range.last, batched: false } : { last: range.first - 1, batched: true }
 }

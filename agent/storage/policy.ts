@@ -7,6 +7,7 @@ import { recordEvent } from './events.ts'
 import { readIfThere, replaceFile } from './files.ts'
 import type { UsageLedger } from './usage.ts'
 import type { Writer } from './writer.ts'
+import { prepared } from './prepared.ts'
 
 /** Highest version ever in force, beside the database, so that a restored database cannot bring back an old policy. */
 const HIGH_WATER_FILE = 'policy-version'
@@ -43,7 +44,7 @@ export class PolicyStore implements MembershipSink {
     this.#writer = writer
     this.#options = options
     this.#highWater = this.#readHighWater()
-    const kept = database.prepare('SELECT version, bytes FROM policy').get() as Kept | undefined
+    const kept = prepared(database, 'SELECT version, bytes FROM policy').get() as Kept | undefined
     if (kept !== undefined) this.#load(kept)
   }
 
@@ -74,7 +75,7 @@ export class PolicyStore implements MembershipSink {
     if (refused !== null) return { applied: false, because: refused }
     const outcome = await this.#writer.submit((database): PolicyOutcome => {
       // Asked again, of the database: another carrier may have brought a newer one, even in this same transaction.
-      const stored = database.prepare('SELECT version FROM policy').pluck().get() as number | undefined
+      const stored = prepared(database, 'SELECT version FROM policy').pluck().get() as number | undefined
       if (snapshot.version < (stored ?? 0)) return { applied: false, because: 'older' }
       if (snapshot.version === stored && !this.#isNewKeyset(received))
         return { applied: false, because: 'same' }
@@ -102,9 +103,11 @@ export class PolicyStore implements MembershipSink {
   }
 
   #store(database: Database, { snapshot, keyset, bytes }: Received & { bytes: Uint8Array }): PolicyOutcome {
-    database
-      .prepare('INSERT OR REPLACE INTO policy (id, version, keyset, bytes) VALUES (1, ?, ?, ?)')
-      .run(snapshot.version, keyset.version, bytes)
+    prepared(database, 'INSERT OR REPLACE INTO policy (id, version, keyset, bytes) VALUES (1, ?, ?, ?)').run(
+      snapshot.version,
+      keyset.version,
+      bytes,
+    )
     if (snapshot.version === this.version()) return { applied: false, because: 'same' }
     recordEvent(database, {
       at: this.#options.wallMs(),

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Register } from '../metering/index.ts'
+import { prepared } from './prepared.ts'
 
 interface Row extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q'> {
   readonly id: bigint
@@ -13,8 +14,7 @@ interface Row extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'g
 
 /** Every register there ever was; ends are exact to 2^63. */
 export function loadRegisters(database: Database): Register[] {
-  const rows = database
-    .prepare('SELECT * FROM register JOIN register_value USING (id) ORDER BY id')
+  const rows = prepared(database, 'SELECT * FROM register JOIN register_value USING (id) ORDER BY id')
     .safeIntegers()
     .all() as Row[]
   return rows.map(({ owner_epoch, ...row }) => ({
@@ -29,14 +29,17 @@ export function loadRegisters(database: Database): Register[] {
 
 /** Stores where these stand now; a new one with its owner. */
 export function saveRegisters(database: Database, registers: readonly Register[]): void {
-  const born = database.prepare(
+  const born = prepared(
+    database,
     `INSERT OR IGNORE INTO register (id, meter, subject, gen, org, owner_epoch, custodian, workspace, billable)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  const update = database.prepare(
+  const update = prepared(
+    database,
     'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ? WHERE id = ?',
   )
-  const insert = database.prepare(
+  const insert = prepared(
+    database,
     'INSERT INTO register_value (end, reported, q, day, id) VALUES (?, ?, ?, ?, ?)',
   )
   for (const register of registers) {

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Epoch, GatewayStatus, Hash, Stream } from '../../cloud-sync/contract/index.ts'
 import { STREAMS, ZERO_HASH } from '../../cloud-sync/contract/index.ts'
+import { prepared } from './prepared.ts'
 
 /** Where a stream stands. Read from the database each time, so memory and disk cannot differ. */
 export interface StreamState {
@@ -19,36 +20,36 @@ export interface StreamState {
 
 /** Makes the four streams of a new database, all in one fresh epoch. */
 export function beginStreams(database: Database, epoch: Epoch): void {
-  const insert = database.prepare(
+  const insert = prepared(
+    database,
     `INSERT OR IGNORE INTO stream (name, epoch, generation, parent, next, acked, head) VALUES (?, ?, 0, NULL, 1, 0, ?)`,
   )
   for (const name of STREAMS) insert.run(name, epoch, ZERO_HASH)
 }
 
 export function streamState(database: Database, name: Stream): StreamState {
-  const row = database.prepare('SELECT * FROM stream WHERE name = ?').get(name) as StreamState | undefined
+  const row = prepared(database, 'SELECT * FROM stream WHERE name = ?').get(name) as StreamState | undefined
   if (row === undefined) throw new Error(`the stream ${name} was not begun`)
   return row
 }
 
 /** After one or more items were made. */
 export function advance(database: Database, name: Stream, to: { next: number; head: Hash }): void {
-  database.prepare('UPDATE stream SET next = ?, head = ? WHERE name = ?').run(to.next, to.head, name)
+  prepared(database, 'UPDATE stream SET next = ?, head = ? WHERE name = ?').run(to.next, to.head, name)
 }
 
 export function setAcked(database: Database, name: Stream, acked: number): void {
-  database.prepare('UPDATE stream SET acked = ? WHERE name = ?').run(acked, name)
+  prepared(database, 'UPDATE stream SET acked = ? WHERE name = ?').run(acked, name)
 }
 
 /** Leaves the epoch for a fresh one that names it as its parent; numbers begin at 1 again. */
 export function openEpoch(database: Database, name: Stream, epoch: Epoch): StreamState {
-  database
-    .prepare(
-      `UPDATE stream SET parent = epoch, epoch = ?, generation = generation + 1, next = 1, acked = 0, head = ?
+  prepared(
+    database,
+    `UPDATE stream SET parent = epoch, epoch = ?, generation = generation + 1, next = 1, acked = 0, head = ?
        WHERE name = ?`,
-    )
-    .run(epoch, ZERO_HASH, name)
-  database.prepare('DELETE FROM known_def WHERE stream = ?').run(name)
+  ).run(epoch, ZERO_HASH, name)
+  prepared(database, 'DELETE FROM known_def WHERE stream = ?').run(name)
   return streamState(database, name)
 }
 

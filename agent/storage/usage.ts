@@ -25,6 +25,7 @@ import { readMeta, writeMeta } from './meta.ts'
 import { dropBatches } from './outbox-rows.ts'
 import { loadRegisters, saveRegisters } from './registers.ts'
 import { advance, openEpoch, streamState } from './streams.ts'
+import { prepared } from './prepared.ts'
 
 /** Trusted time is kept at most this often, ms: a start may then lose that much of the high-water mark. */
 const HIGH_WATER_EVERY_MS = 60_000
@@ -219,12 +220,14 @@ function openUsageEpoch(
   { epoch, registers, madeAt }: { epoch: Epoch; registers: readonly Register[]; madeAt: number },
 ): Register[] {
   const before = streamState(database, 'usage')
-  const unconfirmed = database
-    .prepare('SELECT bytes FROM usage_record WHERE epoch = ? AND seq > ? ORDER BY seq')
+  const unconfirmed = prepared(
+    database,
+    'SELECT bytes FROM usage_record WHERE epoch = ? AND seq > ? ORDER BY seq',
+  )
     .pluck()
     .all(before.epoch, before.acked) as Uint8Array[]
   const confirmed = new Map(
-    database.prepare('SELECT id, end FROM register_confirmed').safeIntegers().raw().all() as [
+    prepared(database, 'SELECT id, end FROM register_confirmed').safeIntegers().raw().all() as [
       bigint,
       bigint,
     ][],
@@ -247,7 +250,8 @@ function openUsageEpoch(
 
 /** Appends sealed records to the stream `usage`; they follow its head. */
 export function storeRecords(database: Database, records: readonly SealedRecord[], madeAt: number): void {
-  const insert = database.prepare(
+  const insert = prepared(
+    database,
     'INSERT INTO usage_record (epoch, seq, hash, bytes, made_at) VALUES (?, ?, ?, ?, ?)',
   )
   for (const { record, bytes, hash } of records) insert.run(record.epoch, record.seq, hash, bytes, madeAt)

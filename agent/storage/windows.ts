@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { decodeColumns, encodeColumns } from '../../cloud-sync/codec/index.ts'
 import type { Resolution, StoredReading } from '../../cloud-sync/contract/index.ts'
+import { prepared } from './prepared.ts'
 
 /** Readings in one window row; a larger commit appends several rows. So any row fits any batch. */
 export const WINDOW_READINGS_MAX = 1000
@@ -29,7 +30,8 @@ export function appendWindows(
     readonly resolutionOf: ResolutionOf
   },
 ): number {
-  const insert = database.prepare(
+  const insert = prepared(
+    database,
     'INSERT INTO window (id, at, from_ms, to_ms, count, published, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   let id = how.firstId
@@ -67,25 +69,26 @@ export function spanOf(readings: readonly StoredReading[]): { from: number; to: 
 
 /** The highest id ever used, wherever its readings are by now; 0 on a new gateway. */
 export function lastWindowId(database: Database): number {
-  return database
-    .prepare(
-      `SELECT max(coalesce((SELECT max(id) FROM window), 0), coalesce((SELECT max(last) FROM pack_run), 0),
+  return prepared(
+    database,
+    `SELECT max(coalesce((SELECT max(id) FROM window), 0), coalesce((SELECT max(last) FROM pack_run), 0),
                   coalesce((SELECT max(until) FROM outbox), 0), coalesce((SELECT max(last) FROM backfill), 0),
                   coalesce((SELECT value FROM meta WHERE key = 'live_next'), 1) - 1)`,
-    )
+  )
     .pluck()
     .get() as number
 }
 
 /** Windows after an id, oldest first. */
 export function windowsAfter(database: Database, id: number, limit: number): WindowRow[] {
-  return database
-    .prepare('SELECT id, at, count, body FROM window WHERE id > ? ORDER BY id LIMIT ?')
-    .all(id, limit) as WindowRow[]
+  return prepared(database, 'SELECT id, at, count, body FROM window WHERE id > ? ORDER BY id LIMIT ?').all(
+    id,
+    limit,
+  ) as WindowRow[]
 }
 
 /** Newest window known to be published; undefined where no window is left (only published ones are packed). */
 export const publishedAt = (database: Database): number | undefined =>
-  database.prepare('SELECT published FROM window ORDER BY id DESC LIMIT 1').pluck().get() as
+  prepared(database, 'SELECT published FROM window ORDER BY id DESC LIMIT 1').pluck().get() as
     | number
     | undefined
