@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
-import type { Epoch } from '../../cloud-sync/contract/index.ts'
+import type { Epoch, GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import { ChannelBook } from './channels.ts'
 import { openDatabase } from './database.ts'
 import { recordEvent } from './events.ts'
@@ -12,6 +13,7 @@ import { SqliteOutbox } from './outbox.ts'
 import { PolicyStore } from './policy.ts'
 import { Dumps, LatestReadings, storeReader } from './reader.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
+import { salvage } from './salvage.ts'
 import { Store } from './store.ts'
 import { beginStreams } from './streams.ts'
 import { UsageLedger } from './usage.ts'
@@ -43,18 +45,14 @@ function compose(
   { lock, damaged, options }: { lock: Store['parts']['lock']; damaged: string | null; options: StoreOptions },
 ): Store {
   const { folder, gateway, cloudConfigured } = options
+  const newEpoch = options.newEpoch ?? randomEpoch
+  const saved = damaged === null ? null : salvage(join(folder, damaged), database, newEpoch)
   const clock = options.clockFrom(readMetaNumber(database, 'trusted_ms'))
   const wallMs = (): number => clock.now().wallMs
-  const newEpoch = options.newEpoch ?? randomEpoch
   const channels = new ChannelBook(database)
-  const ledger = new UsageLedger(database, {
-    gateway,
-    clock,
-    intervalMs: options.intervalMs ?? HOUR_MS,
-    sw: options.sw,
-    cfg: options.cfg,
-    aclVersion: () => policy.version(),
-  })
+  const { sw, cfg, intervalMs = HOUR_MS, trust } = options
+  const aclVersion = (): number => policy.version()
+  const ledger = new UsageLedger(database, { gateway, clock, intervalMs, sw, cfg, aclVersion })
   const writer: Writer = new Writer({
     database,
     ...(options.windowMs !== undefined && { windowMs: options.windowMs }),
@@ -65,14 +63,14 @@ function compose(
       store.refused(error)
     },
   })
-  const policy: PolicyStore = new PolicyStore(database, writer, {
-    folder,
-    gateway,
-    trust: options.trust,
+  const policy: PolicyStore = new PolicyStore(database, writer, { folder, gateway, trust, ledger, wallMs })
+  if (saved?.usage === true) ledger.openEpochAtThisCommit(newEpoch())
+  settle(database, {
     ledger,
-    wallMs,
+    damaged: damaged === null ? null : { keptAs: damaged, ...saved },
+    epoch: newEpoch(),
+    at: wallMs(),
   })
-  settle(database, { ledger, damaged, epoch: newEpoch(), at: wallMs() })
   const intake = new Intake(database, { channels, ledger, wallMs })
   writer.join(intake)
   const outbox = new SqliteOutbox(database, writer, {
@@ -112,12 +110,17 @@ function compose(
 /** What the last run left: a new database begins its streams, an open interval ends, old readings are back-fill. */
 function settle(
   database: Database,
-  { ledger, damaged, epoch, at }: { ledger: UsageLedger; damaged: string | null; epoch: Epoch; at: number },
+  {
+    ledger,
+    damaged,
+    epoch,
+    at,
+  }: { ledger: UsageLedger; damaged: GatewayEvent['detail'] | null; epoch: Epoch; at: number },
 ): void {
   const done = database
     .transaction(() => {
       beginStreams(database, epoch)
-      if (damaged !== null) recordEvent(database, { at, kind: 'store_damaged', detail: { keptAs: damaged } })
+      if (damaged !== null) recordEvent(database, { at, kind: 'store_damaged', detail: damaged })
       const lastCommit = database.prepare('SELECT at FROM window ORDER BY id DESC LIMIT 1').pluck().get()
       const recovered = ledger.recover(database, (lastCommit ?? null) as number | null)
       moveToBackfill(database, lastWindowId(database))

@@ -68,9 +68,9 @@ async function cuts(count: number, args: readonly string[], context: HarnessCont
       sum.faults.push(...verdict.faults)
       if (existsSync(join(folder, 'damaged-1.db'))) sum.damaged += 1
       // Each cut is judged by what was said since the last one; what was there before is judged by its registers.
-      const { next } = truth
+      const { starts } = truth
       truth = new StoreTruth()
-      truth.next = next + 100_000
+      truth.starts = starts
       if (sum.damaged > 0 || verdict.lost > 0) rmSync(folder, { recursive: true })
       context.progress(`${args.at(-1) ?? 'FULL'}: ${sum.cuts + 1} of ${count} cuts, ${sum.lost} lost`)
     }

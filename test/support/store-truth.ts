@@ -7,6 +7,7 @@ import { type Hash, type SealedRecord, type Value, ZERO_HASH } from '../../cloud
 import { type DropCounters, openStore, type Store } from '../../agent/storage/index.ts'
 import { ACME, GATEWAY, hastyClock } from './store.ts'
 
+const VALUES_A_START = 1_000_000
 const COMMITS_WITHIN_MS = 30_000
 const CHILD = join(import.meta.dirname, 'store-child.ts')
 
@@ -19,14 +20,14 @@ export class StoreTruth {
   /** Highest confirmed number by `stream epoch`, where the confirmation may have been stored. */
   readonly confirmed = new Map<string, number>()
   refusals = 0
-  next = 0
+  /** Processes started; each has values of its own, because one that was killed may have stored more than it said. */
+  starts = 0
 
   hear(line: string): void {
     const [what, ...rest] = line.split(' ')
     if (what === 'R') {
       const [first, last] = [Number(rest[0]), Number(rest[1])]
       this.committed.push([first, last])
-      this.next = last + 1
     } else if (what === 'B') this.batches.set(rest.slice(0, 3).join(' '), rest[3] ?? '')
     else if (what === 'A') this.confirmed.set(rest.slice(0, 2).join(' '), Number(rest[2]))
     else if (what === 'refused') this.refusals += 1
@@ -56,8 +57,8 @@ export async function startStore(
   truth: StoreTruth,
   args: readonly string[] = [],
 ): Promise<StoreChild> {
-  // Values that were taken but never said to be committed are not used again: whether they are there is not known.
-  const from = String(truth.next + 100_000)
+  truth.starts += 1
+  const from = String(truth.starts * VALUES_A_START)
   const child = spawn(process.execPath, [CHILD, '--folder', folder, '--from', from, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
