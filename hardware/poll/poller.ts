@@ -10,6 +10,8 @@ import { Station, unreachable } from './station.ts'
 
 /** Devices that share a trigger may be due this share of their interval apart. */
 const TOGETHER_SHARE = 0.1
+/** Node's timers cannot wait longer than 24 days, and nobody minds a look at the clock. */
+const SLEEP_MS_MAX = 3_600_000
 /** After an exchange that found the line gone while it says to be open. */
 const LOST_PAUSE_MS = 250
 
@@ -216,7 +218,7 @@ export class Poller {
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = Number.isFinite(ms)
-        ? this.#ports.clock.after(Math.ceil(ms), () => {
+        ? this.#ports.clock.after(Math.min(SLEEP_MS_MAX, Math.ceil(ms)), () => {
             this.#wake()
           })
         : null

@@ -10,7 +10,7 @@ import type {
   Reading,
   SupervisorStats,
 } from '../../hardware/index.ts'
-import { exposeTcp } from '../../hardware/sim/expose.ts'
+import { exposePty, exposeTcp } from '../../hardware/sim/expose.ts'
 import { createWire } from '../../hardware/sim/wire.ts'
 import { COUNTER_PROFILE, CounterSlaves } from './counter-slaves.ts'
 
@@ -18,13 +18,15 @@ export interface SiteOptions {
   readonly devices: number
   readonly everyMs: number
   readonly baud?: number
+  /** Shows the wire as a pseudo terminal of this name, not on TCP. */
+  readonly pty?: string
 }
 
 /** Counting devices on a paced wire, and the configuration by which a hardware process finds them. */
-export async function openSite({ devices, everyMs, baud = 19_200 }: SiteOptions) {
+export async function openSite({ devices, everyMs, baud = 19_200, pty }: SiteOptions) {
   const addresses = Array.from({ length: devices }, (_, n) => n + 1)
   const wire = createWire({ baud, format: '8E1', clock: systemClock, random: Math.random })
-  const end = await exposeTcp(wire)
+  const end = pty === undefined ? await exposeTcp(wire) : await exposePty(wire, pty)
   const slaves = new CounterSlaves(addresses)
   slaves.thinkMs = wire.timing.t35Ms + 5
   slaves.join(wire.join('slaves'))
