@@ -11,6 +11,13 @@ const BUSY_EXCEPTIONS: readonly number[] = [5, 6]
 const BLOCK_EXCEPTIONS: readonly number[] = [2, 3]
 export type Verdict = 'whole' | 'partly' | 'silent' | 'busy' | 'line-lost'
 
+/** An answer that was given up. Until it came, or can no longer come, its device must not be asked for anything else. */
+export interface OwedAnswer {
+  readonly match: ExchangeStep['match']
+  /** Monotonic ms. */
+  readonly untilMs: number
+}
+
 /** What came of asking one device once. */
 export interface AttemptResult {
   readonly verdict: Verdict
@@ -20,8 +27,8 @@ export interface AttemptResult {
   readonly takenAt: number | null
   /** Monotonic time of the same. */
   readonly sentMs: number
-  /** Monotonic time until which an answer to the last request may still come. */
-  readonly heldUntilMs: number
+  /** The answer to the last request may still come. */
+  readonly owed: OwedAnswer | null
   /** Channels that must begin a block of their own, learnt now. */
   readonly splits: readonly string[]
 }
@@ -31,6 +38,7 @@ export interface AttemptPorts {
   readonly clock: Clock
   /** A device that answered none of so many exchanges is not asked for the rest. */
   readonly silencesMax: number
+  /** Nothing where `ms` is past. */
   sleep(ms: number): Promise<void>
   patience(step: ExchangeStep, which: 'first' | 'again'): Patience
   /** Whether there is time to ask again, if that ends at `endMs` (monotonic). */
@@ -72,7 +80,7 @@ class Attempt {
   readonly #splits = new Set<string>()
   #sent: { at: number; ms: number } | null = null
   #answers = 0
-  #heldUntilMs = 0
+  #owed: OwedAnswer | null = null
   #silences = 0
   #ended: 'busy' | 'line-lost' | null = null
 
@@ -106,7 +114,7 @@ class Attempt {
       failed: this.#failed,
       takenAt: this.#sent?.at ?? null,
       sentMs: this.#sent?.ms ?? this.#ports.clock.now(),
-      heldUntilMs: this.#heldUntilMs,
+      owed: this.#owed,
       splits: [...this.#splits],
     }
   }
@@ -135,22 +143,21 @@ class Attempt {
     const first = await this.#once(step, this.#ports.patience(step, 'first'))
     if (first.ok || first.reason === 'line-lost') return first
     const again = this.#ports.patience(step, 'again')
-    const fromMs = Math.max(this.#ports.clock.now() + this.#device.gapMs, this.#heldUntilMs)
+    const fromMs = Math.max(this.#ports.clock.now() + this.#device.gapMs, this.#owed?.untilMs ?? 0)
     return this.#ports.mayRetry(step, fromMs + again.timeoutMs) ? this.#once(step, again) : first
   }
 
   async #once(step: ExchangeStep, { timeoutMs, lateMs }: Patience): Promise<Reply> {
     const { line, clock } = this.#ports
     // A late answer names its device, but not its request: only this device must wait for it, the line need not.
-    const heldMs = this.#heldUntilMs - clock.now()
-    if (heldMs > 0) await this.#ports.sleep(heldMs)
+    if (this.#owed !== null) await this.#ports.sleep(this.#owed.untilMs - clock.now())
     const begunMs = clock.now()
     const { tx, match } = step
     const reply = await line.exchange({ tx, match, timeoutMs, gapMs: this.#device.gapMs, lateMs: 0 })
     if (this.#answers === 0 && (reply.ok || this.#sent === null)) {
       this.#sent = { at: reply.sentAt, ms: reply.ok ? clock.now() - reply.tookMs : begunMs }
     }
-    if (!reply.ok && reply.reason !== 'line-lost') this.#heldUntilMs = clock.now() + lateMs
+    this.#owed = !reply.ok && reply.reason !== 'line-lost' ? { match, untilMs: clock.now() + lateMs } : null
     this.#ports.observe(step, reply)
     return reply
   }

@@ -68,6 +68,9 @@ export class Poller {
       if (state === 'open') this.#beginAnew()
       this.#wake()
     })
+    const unsniff = line.sniff((bytes) => {
+      for (const station of this.#stations.values()) if (station.hear(bytes)) this.#wake()
+    })
     try {
       for (const station of this.#stations.values()) station.announce()
       await line.start(signal)
@@ -76,6 +79,7 @@ export class Poller {
     } finally {
       signal.removeEventListener('abort', onAbort)
       unlisten()
+      unsniff()
       await line.stop()
     }
   }

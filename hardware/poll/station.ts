@@ -1,7 +1,7 @@
 import type { DeviceStats } from '../events.ts'
 import type { Step } from '../protocol.ts'
 import type { Reading, Reason } from '../reading.ts'
-import type { AttemptResult } from './attempt.ts'
+import type { AttemptResult, OwedAnswer } from './attempt.ts'
 import type { PolledDevice } from './device.ts'
 import {
   type DeviceHealth,
@@ -25,6 +25,9 @@ const BUSY_TRIES_MAX = 3
  */
 const WHOLE_PATIENCE_EVERY = 3
 
+/** The longest answers are half as long. */
+const HEARD_BYTES_MAX = 1_024
+
 export interface StationConfig {
   readonly lineId: string
   readonly ports: PollerPorts
@@ -45,6 +48,9 @@ export class Station {
   #asked = false
   /** Channels that gave no answer last time, while others did. */
   #mute: ReadonlySet<string> = new Set()
+  #owed: OwedAnswer | null = null
+  /** What the line said since that answer was given up. */
+  #heard = new Uint8Array(0)
   #polls = 0
   #failures = 0
   #lastAnswerAt: number | null = null
@@ -89,6 +95,18 @@ export class Station {
     this.#asked = false
   }
 
+  /** True where these bytes bring the answer that the device owed: it may be asked again. */
+  hear(bytes: Uint8Array): boolean {
+    if (this.#owed === null) return false
+    if (this.#nowMs() < this.#owed.untilMs) {
+      this.#heard = Uint8Array.from([...this.#heard, ...bytes]).subarray(-HEARD_BYTES_MAX)
+      if (!('frame' in this.#owed.match(this.#heard))) return false
+    }
+    this.#owed = null
+    this.job = { ...this.job, heldUntilMs: 0 }
+    return true
+  }
+
   /**
    * What to send now. A device that fails is asked for another block first each time, in case one alone is mute; of a
    * device that is well, blocks without an answer come last, so that nothing waits behind them.
@@ -126,7 +144,9 @@ export class Station {
   /** Takes in what a poll brought: readings out, health, the next turn. `begunMs` is monotonic. */
   settle(result: AttemptResult, begunMs: number): void {
     this.#polls += 1
-    this.job = { ...this.job, heldUntilMs: result.heldUntilMs }
+    this.#owed = result.owed
+    this.#heard = new Uint8Array(0)
+    this.job = { ...this.job, heldUntilMs: result.owed?.untilMs ?? 0 }
     this.#mute = muteIn(result)
     if (result.splits.length > 0) this.#learn(result.splits)
     const { busyRetryMs } = this.device
@@ -218,7 +238,7 @@ export class Station {
 export function unreachable(device: PolledDevice, sentMs: number): AttemptResult {
   const reason: Reason = 'line-lost'
   const failed = new Map(device.channels.map((channel) => [channel, reason]))
-  return { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, heldUntilMs: 0, splits: [] }
+  return { verdict: 'line-lost', raw: [], failed, takenAt: null, sentMs, owed: null, splits: [] }
 }
 
 function muteIn({ verdict, failed }: AttemptResult): ReadonlySet<string> {

@@ -65,7 +65,9 @@ export async function tryDevice(request: TryRequest): Promise<TryResult> {
       }),
       clock,
       silencesMax: Infinity,
-      sleep: (ms) => sleep(ms, undefined, { signal }),
+      sleep: async (ms) => {
+        if (ms > 0) await sleep(ms, undefined, { signal })
+      },
       patience: (step) => ({
         timeoutMs: device.timeoutMs + wireMs(step.rxBytes, { baud, format }),
         lateMs: device.lateMs,

@@ -76,6 +76,7 @@ export class VirtualLine implements Line {
   readonly behaviours = new Map<number, Behaviour>()
   readonly #clock: VirtualClock
   readonly #listeners = new Set<(state: LineState, cause: string | null) => void>()
+  readonly #sniffers = new Set<(bytes: Uint8Array, at: number) => void>()
   #quietUntilMs = 0
 
   constructor(clock: VirtualClock) {
@@ -100,6 +101,11 @@ export class VirtualLine implements Line {
     const block = new TextDecoder().decode(exchange.tx.subarray(1)).split(',')
     this.log.push({ address, block, atMs: this.#clock.now() })
     const outcome = this.behaviours.get(address)?.({ block, atMs: this.#clock.now() }) ?? null
+    if (outcome !== null && outcome.afterMs > exchange.timeoutMs) {
+      this.#clock.after(outcome.afterMs, () => {
+        for (const listener of this.#sniffers) listener(Uint8Array.of(address, ...outcome.answer), 0)
+      })
+    }
     if (outcome === null || outcome.afterMs > exchange.timeoutMs) {
       await this.#busy(exchange.timeoutMs)
       this.#quietUntilMs = this.#clock.now() + exchange.lateMs
@@ -115,8 +121,9 @@ export class VirtualLine implements Line {
     return { ok: this.state === 'open', sentAt: this.#clock.wall() }
   }
 
-  sniff(): () => void {
-    return () => undefined
+  sniff(onBytes: (bytes: Uint8Array, at: number) => void): () => void {
+    this.#sniffers.add(onBytes)
+    return () => void this.#sniffers.delete(onBytes)
   }
 
   onState(listener: (state: LineState, cause: string | null) => void): () => void {
@@ -153,7 +160,7 @@ function textProtocol(blockMax: number, head: (address: number) => Step[]): Prot
       const step = (block: string[]): Step => ({
         kind: 'exchange',
         tx: encode(address, block),
-        match: () => ({ need: 1 }),
+        match: (rx) => (rx[0] === address && rx.length > 1 ? { frame: [0, 2] } : { need: 1 }),
         rxBytes: 1,
         channels: block,
         token: null,
@@ -254,3 +261,24 @@ export function stage(devices: readonly PolledDevice[], splits: Record<string, s
 
 export const intervals = (times: readonly number[]): number[] =>
   times.slice(1).map((time, index) => time - (times[index] ?? 0))
+
+export type Stage = ReturnType<typeof stage>
+
+/** Runs the devices for so long, all answering after 5 ms unless said otherwise by `prepare`. */
+export async function play(
+  devices: readonly VirtualDevice[],
+  script: (stage: Stage) => Promise<void>,
+  splits: Record<string, string[]> = {},
+): Promise<Stage> {
+  const played = stage(devices.map(device), splits)
+  for (const { address } of devices) played.line.behaviours.set(address, answering(5))
+  const ended = played.start()
+  await script(played)
+  played.stop()
+  await played.clock.pass(10_000)
+  await ended
+  return played
+}
+
+/** Ten devices of one kind. */
+export const ten = Array.from({ length: 10 }, (_, n): VirtualDevice => ({ id: `tilt-${n}`, address: n + 1 }))
