@@ -14,6 +14,7 @@ import { localRules, localSnapshot } from './policy/local-authority.ts'
 import { LocalPolicy, type LocalPrincipal } from './policy/local-policy.ts'
 import { Publishing } from './publishing.ts'
 import { Resolutions } from './resolutions.ts'
+import { routineOf } from './routine.ts'
 import { runServices, type Service } from './services.ts'
 import { openStore, type Store } from './storage/index.ts'
 import { createLink } from './uplink.ts'
@@ -56,7 +57,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('pipeline', pipeline),
       named('hardware', hardware),
       ...(link === null ? [] : [named('link', link)]),
-      statusOf(publishing),
+      routineOf({ publishing, log, status: () => facts.status(), wall: () => clock.now().wallMs }),
       named('local api', createLocalApi(config.gateway.dataDir, facts)),
     ]
     await runServices(services, AbortSignal.any([deps.signal, damage.signal]), {
@@ -204,26 +205,5 @@ function localAuthority(config: Config, { store, clock }: { store: Store; clock:
       if (message !== undefined) await store.policy.apply(message)
     },
     stop: () => Promise.resolve(),
-  }
-}
-
-const STATUS_EVERY_MS = 10_000
-
-/** The gateway's own status, at the start, every ten seconds and at the end. */
-function statusOf(publishing: Publishing): Service {
-  let timer: NodeJS.Timeout | undefined
-  return {
-    name: 'status',
-    async start() {
-      await publishing.gateway(true)
-      timer = setInterval(() => {
-        // The next one comes in ten seconds.
-        publishing.gateway(true).catch(() => undefined)
-      }, STATUS_EVERY_MS)
-    },
-    async stop() {
-      clearInterval(timer)
-      await publishing.gateway(false)
-    },
   }
 }
