@@ -8,6 +8,9 @@ export const AGENT_ERRORS = {
   STORE_FAILED:
     'The disk or the file system failed; the file is checked at the next start. See the log for the cause.',
   STORE_LOCKED: 'Another headgate gateway runs on this data folder.',
+  GATEWAY_NOT_ALLOWED: 'Ask as the user that runs the gateway, or as root.',
+  GATEWAY_ANSWER_UNKNOWN:
+    'The gateway and this command may be of different versions, or the gateway is just stopping; see its log.',
   PROFILE_NOT_FOUND: 'Give a .yaml file, or the name of a shipped profile such as example-tilt/1.',
   PORT_TAKEN: 'Choose another port, or end the program that holds it.',
   CLOUD_UNREACHABLE: 'Check --url, the network, and that the cloud runs.',

@@ -1,7 +1,6 @@
 import { loadConfig } from '../config/config.ts'
 import { gatewayKey } from '../identity.ts'
 import { createLog } from '../log.ts'
-import { startGateway } from '../main.ts'
 import { toJson } from '../json.ts'
 import { interrupted } from './interrupt.ts'
 import type { Answer } from './output.ts'
@@ -21,6 +20,8 @@ export async function runGateway(options: GatewayOptions): Promise<Answer> {
     const { publicKey, keyId } = gatewayKey(config.gateway.dataDir)
     return { json: { gateway: config.gateway.id, publicKey, keyId }, text: publicKey }
   }
+  // Not before: the key is shown without opening store, lines or broker.
+  const { startGateway } = await import('../main.ts')
   const signal = interrupted()
   const log = createLog({ level: config.log.level })
   await startGateway(config, {

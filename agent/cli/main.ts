@@ -99,13 +99,13 @@ does(
         'cloud readings --url https://cloud.example --login acme:ana --key-file ana.key --device tilt-1',
       ),
     ),
-  async () => (await import('./cloud.ts')).cloudReadings,
+  async () => (await import('./cloud-query.ts')).cloudReadings,
 )
 does(
   asksCloud('usage', 'posted usage by sensor and day; for owners and admins')
     .option('--from <day>', 'first day, as 2026-01-31')
     .option('--to <day>', 'last day'),
-  async () => (await import('./cloud.ts')).cloudUsage,
+  async () => (await import('./cloud-query.ts')).cloudUsage,
 )
 
 does(
