@@ -67,5 +67,5 @@ async function runningIn(dataDir: string): Promise<Running | null> {
 
 function findingText({ check, subject, state, message, hint }: Finding): string {
   const first = `${state.padEnd(4)}  ${check.padEnd(13)}  ${subject}: ${message}`
-  return hint === null ? first : `${first}\n      ${' '.repeat(13)}  ${hint}`
+  return [first, ...(hint === null ? [] : [hint])].join('\n').replaceAll('\n', `\n${' '.repeat(21)}`)
 }

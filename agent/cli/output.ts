@@ -38,9 +38,10 @@ export function codedOf(error: unknown): Coded {
   return new AgentError('INTERNAL', message, { cause: error })
 }
 
-/** `CODE: sentence. hint` with exactly one full stop between. */
+/** `CODE: sentence. hint` with exactly one full stop between; after several lines the hint is a line of its own. */
 export function errorLine(error: unknown): string {
   const { code, message, hint } = codedOf(error)
+  if (message.trim().includes('\n')) return `${code}: ${message.trimEnd()}\n${hint}`
   return `${code}: ${message.replace(/[.\s]+$/, '')}. ${hint}`
 }
 

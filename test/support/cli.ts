@@ -17,6 +17,8 @@ export interface CliRun {
 export interface CliOptions {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
+  /** Ctrl-C as soon as standard error shows this. */
+  readonly interruptAt?: string
 }
 
 function spawned(args: readonly string[], { cwd, env = {} }: CliOptions): ChildProcess {
@@ -48,6 +50,15 @@ function endsWithTest(child: ChildProcess): Promise<unknown> {
 export async function headgate(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
   const child = spawned(args, options)
   const texts = gathered(child)
+  const { interruptAt } = options
+  if (interruptAt !== undefined) {
+    const look = (): void => {
+      if (!texts.stderr.includes(interruptAt)) return
+      child.stderr?.off('data', look)
+      child.kill('SIGINT')
+    }
+    child.stderr?.on('data', look)
+  }
   await endsWithTest(child)
   return { code: child.exitCode, ...texts }
 }

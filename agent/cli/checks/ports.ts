@@ -92,9 +92,13 @@ function holdersOf(path: string): { pid: number; name: string }[] {
   const device = realpathSync(path)
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) => openFilesOf(pid).includes(device))
+    .filter((pid) => holds(openFilesOf(pid), device))
     .map((pid) => ({ pid: Number(pid), name: nameOf(pid) }))
 }
+
+/** Whoever made a pseudo terminal keeps both its ends open without using this one. */
+const holds = (files: readonly string[], device: string): boolean =>
+  files.includes(device) && !(device.startsWith('/dev/pts/') && files.some((file) => file.endsWith('/ptmx')))
 
 /** Empty for another user's process, and for one that has just ended. */
 function openFilesOf(pid: string): string[] {
