@@ -12,7 +12,7 @@ interface Row {
 function rowsUnder(heading: string): Row[] {
   const section = PAGE.split(/^## /m).find((text) => text.startsWith(`${heading}\n`))
   if (section === undefined) throw new Error(`docs/cli-json.md has no section ${heading}`)
-  return [...section.matchAll(/^\| `([^`]+)` \| ([^|]+) \|/gm)].map(([, path = '', types = '']) => ({
+  return [...section.matchAll(/^\| `([^`]+)` *\| ([^|]+?) *\|/gm)].map(([, path = '', types = '']) => ({
     path,
     types: types.trim().split(/, | or /),
   }))

@@ -9,6 +9,7 @@ const PEERS = {
   pymodbus: ['/usr/bin/python3', '-c', 'import pymodbus, serial_asyncio'],
   mosquitto: ['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto'],
   faketime: ['sh', '-c', 'command -v faketime'],
+  openssl: ['openssl', 'version'],
   strace: ['strace', '-V'],
   root: ['sh', '-c', 'test "$(id -u)" = 0'],
   loop: ['sh', '-c', 'test "$(id -u)" = 0 && test -e /dev/loop-control && command -v mkfs.ext4'],

@@ -62,8 +62,9 @@ test('what went wrong ends with 1, in words or as one JSON value', async () => {
 
 test('the launcher works from any folder, through a link, without a Node of the system', () => {
   const folder = testFolder()
-  symlinkSync(LAUNCHER, join(folder, 'hg'))
-  const text = execFileSync('./hg', ['--version'], {
+  const link = join(folder, 'hg')
+  symlinkSync(LAUNCHER, link)
+  const text = execFileSync(link, ['--version'], {
     cwd: folder,
     env: { PATH: '/usr/bin:/bin' },
     encoding: 'utf8',

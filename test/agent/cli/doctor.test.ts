@@ -97,37 +97,43 @@ cloud: { url: "mqtt://127.0.0.1:1", trust: "${TRUST}" }
   })
 })
 
-test('certificates that do not fit together are told before the gateway needs them', async () => {
-  const folder = testFolder()
-  const made = (name: string): void => {
-    const args = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '9',
-    ]
-    const files = ['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`]
-    execFileSync('openssl', [...args, ...files], { cwd: folder, stdio: 'ignore' })
-  }
-  made('one')
-  made('two')
-  const config = (key: string): string => {
-    const file = join(folder, `${key}.yaml`)
-    const cloud = `url: "mqtts://127.0.0.1:1", trust: "${TRUST}", ca: one.pem, cert: one.pem, key: ${key}.key`
-    writeFileSync(file, `gateway: { id: GW-1, dataDir: data }\nbroker: { listen: [] }\ncloud: { ${cloud} }\n`)
-    return file
-  }
-  const fitting = await examined(config('one'))
-  expect(fitting.of('certificates')).toMatchObject([{ state: 'warn', message: 'valid for 8 days' }])
-  const strange = await examined(config('two'))
-  expect(strange.code).toBe(1)
-  expect(strange.of('certificates')).toMatchObject([{ state: 'fail' }])
-})
+testWith('openssl')(
+  'certificates that do not fit together are told before the gateway needs them',
+  async () => {
+    const folder = testFolder()
+    const made = (name: string): void => {
+      const args = [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '9',
+      ]
+      const files = ['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`]
+      execFileSync('openssl', [...args, ...files], { cwd: folder, stdio: 'ignore' })
+    }
+    made('one')
+    made('two')
+    const config = (key: string): string => {
+      const file = join(folder, `${key}.yaml`)
+      const cloud = `url: "mqtts://127.0.0.1:1", trust: "${TRUST}", ca: one.pem, cert: one.pem, key: ${key}.key`
+      writeFileSync(
+        file,
+        `gateway: { id: GW-1, dataDir: data }\nbroker: { listen: [] }\ncloud: { ${cloud} }\n`,
+      )
+      return file
+    }
+    const fitting = await examined(config('one'))
+    expect(fitting.of('certificates')).toMatchObject([{ state: 'warn', message: 'valid for 8 days' }])
+    const strange = await examined(config('two'))
+    expect(strange.code).toBe(1)
+    expect(strange.of('certificates')).toMatchObject([{ state: 'fail' }])
+  },
+)
 
 describe('a port', () => {
   const line = (path: string) =>
