@@ -28,6 +28,7 @@ async function cloudWith(batches: number) {
   const link = await linkGateway(gateway, {
     mqtt: (cloud.ready['mqtt'] as string[])[0] ?? '',
     signer: keys.signing.publicKey,
+    defer: onTestFinished,
   })
   const epoch = epochOf('a')
   await link.publish('status', Buffer.from(JSON.stringify(statusOf({ usage: { epoch, parent: null } }))))
