@@ -104,6 +104,10 @@ test('a gateway is told only what it needs', async () => {
   const after = await names()
   expect(after.organisations).toEqual(['acme', 'borealis', 'cobalt'])
   expect(after.logins.filter((login) => login.startsWith('cobalt'))).toEqual(['cobalt:cal'])
+  // A member whom nothing is shown changes nothing there, so there is nothing to send either.
+  const { version } = await snapshot(open, GW1)
+  await change(open.directory, { kind: 'member.added', org: 'cobalt', name: 'cora', role: 'member' })
+  expect((await snapshot(open, GW1)).version).toBe(version)
   await open.close()
 })
 
