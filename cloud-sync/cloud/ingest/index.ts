@@ -1,1 +1,1 @@
-export { createLink, type IngestCounts, type Link } from './link.ts'
+export { createLink, type Link } from './link.ts'

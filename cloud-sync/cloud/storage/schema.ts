@@ -153,5 +153,4 @@ export type NewRegister = Insertable<UsageRegisterTable>
 export type NewUsageRecord = Insertable<UsageRecordTable>
 export type ReadingChannelRow = Selectable<ReadingChannelTable>
 export type ReadingChunkRow = Selectable<ReadingChunkTable>
-export type NewChannel = Insertable<ReadingChannelTable>
 export type NewChunk = Insertable<ReadingChunkTable>
