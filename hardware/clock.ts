@@ -13,6 +13,9 @@ export interface Clock {
 }
 
 const napCell = new Int32Array(new SharedArrayBuffer(4))
+/** Several lines that wait in the same turn of the loop nap once, not one after the other. */
+const SAME_TURN_MS = 0.03
+let nappedAt = Number.NEGATIVE_INFINITY
 
 /** The clock of this machine. */
 export const systemClock: Clock = {
@@ -31,7 +34,9 @@ export const systemClock: Clock = {
     }
   },
   nap(ms) {
+    if (performance.now() - nappedAt < SAME_TURN_MS) return
     Atomics.wait(napCell, 0, 0, ms)
+    nappedAt = performance.now()
   },
 }
 
