@@ -45,8 +45,9 @@ export function openConnection(settings: ConnectionSettings, events: ConnectionE
   let isClosed = false
   let last = { in: 0, out: 0 }
   const bytesNow = (): { in: number; out: number } => {
-    const { bytesRead, bytesWritten } = client.stream as { bytesRead?: number; bytesWritten?: number }
-    last = { in: bytesRead ?? last.in, out: bytesWritten ?? last.out }
+    // Until the stream is there, and for streams that do not count, what was last known.
+    const counting = client.stream as { bytesRead?: number; bytesWritten?: number } | undefined
+    last = { in: counting?.bytesRead ?? last.in, out: counting?.bytesWritten ?? last.out }
     return last
   }
   const close = (because: Error): void => {

@@ -28,6 +28,7 @@ class KeptUp implements Uplink {
   #session: Session | undefined
   #cancelWait: (() => void) | undefined
   #unlisten: (() => void) | undefined
+  #stopping: Promise<void> | undefined
   #failures = 0
   #connects = 0
   #onlineSince: number | undefined
@@ -50,6 +51,7 @@ class KeptUp implements Uplink {
 
   async start(signal: AbortSignal): Promise<void> {
     if (this.#state !== 'stopped' || signal.aborted) return
+    this.#stopping = undefined
     signal.addEventListener('abort', () => void this.stop(), { once: true })
     this.#unlisten = this.#options.outbox.onWaiting((stream) => {
       this.#lasting.windows[stream].wake()
@@ -59,14 +61,10 @@ class KeptUp implements Uplink {
     await Promise.resolve()
   }
 
-  async stop(): Promise<void> {
-    const session = this.#session
-    this.#state = 'stopped'
-    this.#unlisten?.()
-    this.#unlisten = undefined
-    this.#cancelWait?.()
-    this.#cancelWait = undefined
-    await session?.leave()
+  stop(): Promise<void> {
+    // Asked twice, by the signal and by its owner, it still says goodbye once and whole.
+    this.#stopping ??= this.#leave()
+    return this.#stopping
   }
 
   status(): UplinkStatus {
@@ -87,6 +85,16 @@ class KeptUp implements Uplink {
       refused: counters.refused,
       streams: eachStream(report),
     }
+  }
+
+  async #leave(): Promise<void> {
+    const session = this.#session
+    this.#state = 'stopped'
+    this.#unlisten?.()
+    this.#unlisten = undefined
+    this.#cancelWait?.()
+    this.#cancelWait = undefined
+    await session?.leave()
   }
 
   #dial(): void {

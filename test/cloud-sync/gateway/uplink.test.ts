@@ -72,6 +72,19 @@ test('it says who it is when it comes and that it goes when it leaves', async ()
   await late.endAsync()
 })
 
+test('it says goodbye once where the signal and its owner stop it at the same moment', async () => {
+  const stopping = new AbortController()
+  await bench.uplink.start(stopping.signal)
+  // The second announcement is the one with keys: nothing else is on its way then.
+  await expect.poll(() => announcements().length).toBe(2)
+  stopping.abort()
+  await bench.uplink.stop()
+  await expect.poll(() => bench.cloud.statuses.filter(({ online }) => !online)).toEqual([{ online: false }])
+  bench.outbox.add('rd', 'rd 1')
+  await bench.uplink.start(signal)
+  await drained()
+})
+
 test('the broker tells its will where the link is cut', async () => {
   await bench.uplink.start(signal)
   await expect.poll(announcements).not.toEqual([])
