@@ -101,7 +101,13 @@ function rewind(database: Database, state: StreamState, want: number, acknowledg
     leaveEpoch(database, state, acknowledging, 'cloud-set-back')
     return
   }
-  setAcked(database, state.name, Math.max(oldest(database, state), want) - 1)
+  const first = oldest(database, state)
+  if (state.name === 'evt' && first > want) {
+    // Old events are forgotten for good: what is left is told from 1 on.
+    leaveEpoch(database, state, acknowledging, 'cloud-set-back')
+    return
+  }
+  setAcked(database, state.name, Math.max(first, want) - 1)
 }
 
 function oldest(database: Database, state: StreamState): number {

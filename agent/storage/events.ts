@@ -1,14 +1,22 @@
 import type { Database } from 'better-sqlite3'
 import { GatewayEvent } from '../../cloud-sync/contract/index.ts'
-import { advance, streamState } from './streams.ts'
+import { readMetaNumber, writeMeta } from './meta.ts'
 import { prepared } from './prepared.ts'
+import { advance, setAcked, streamState } from './streams.ts'
 
 /** Acknowledged events kept for the people on site. */
 const KEPT_EVENTS = 2000
 
+/** Events that may wait for the cloud; later ones are only counted, because numbers may have no hole. */
+const WAITING_EVENTS_MAX = 20_000
+
 /** Appends an event to the stream `evt`, within the caller's transaction. */
 export function recordEvent(database: Database, event: GatewayEvent): void {
-  const { next, head } = streamState(database, 'evt')
+  const { next, head, acked } = streamState(database, 'evt')
+  if (next - acked > WAITING_EVENTS_MAX) {
+    writeMeta(database, 'events_dropped', (readMetaNumber(database, 'events_dropped') ?? 0) + 1)
+    return
+  }
   const { at, kind, detail } = event
   prepared(database, 'INSERT INTO event (seq, at, kind, detail) VALUES (?, ?, ?, ?)').run(
     next,
@@ -49,6 +57,13 @@ export function latestEvents(database: Database, limit: number): GatewayEvent[] 
 export function trimEvents(database: Database): void {
   const { acked } = streamState(database, 'evt')
   prepared(database, 'DELETE FROM event WHERE seq <= ?').run(acked - KEPT_EVENTS)
+}
+
+/** Without a cloud nobody asks for the old ones. */
+export function keepNewestEvents(database: Database): void {
+  const { next } = streamState(database, 'evt')
+  prepared(database, 'DELETE FROM event WHERE seq < ?').run(next - KEPT_EVENTS)
+  setAcked(database, 'evt', Math.max(0, next - 1 - KEPT_EVENTS))
 }
 
 /** For a new epoch: what is not acknowledged begins at 1 again, the rest is forgotten. */

@@ -3,7 +3,7 @@ import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.t
 import type { Moment } from '../metering/index.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
 import { isDamage, markSuspect } from './database.ts'
-import { recordEvent } from './events.ts'
+import { keepNewestEvents, recordEvent } from './events.ts'
 import type { CommittedWindow, Intake, OwnedReading } from './intake.ts'
 import type { FolderLock } from './lock.ts'
 import type { StoreOptions } from './options.ts'
@@ -175,12 +175,13 @@ export class Store {
   /** One look at what has to be packed and dropped; the timer's work, also for tests. */
   upkeep(): void {
     if (!this.#open || this.writer.refused || this.parts.dumps.running > 0) return
-    const { retention, channels, intake, clock } = this.parts
+    const { retention, channels, intake, clock, options } = this.parts
     const pressed = retention.look()
     this.writer
       .submit((database) => {
         this.outbox.leaveOld(database)
         retention.forgetOldUsage(database)
+        if (!options.cloudConfigured) keepNewestEvents(database)
         // What is not published yet is still needed as it is.
         const packed = packOldest(database, clock.now().wallMs, {
           resolutionOf: channels.resolutionOf,

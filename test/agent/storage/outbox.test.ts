@@ -284,3 +284,30 @@ test('whoever listens is told of each stream in which something waits', async ()
   expect([...told].toSorted()).toEqual(['evt', 'rd', 'usage'])
   stop()
 })
+
+test('events of a time without a cloud that are forgotten do not stop the later ones', async () => {
+  await store.stop()
+  store = testStore(place.folder, { clock, cloudConfigured: false })
+  await Promise.all(Array.from({ length: 2500 }, (_, n) => store.recordEvent('alarm', { n })))
+  store.upkeep()
+  await store.writer.commitSoon()
+  await store.stop()
+  store = open()
+  const [first] = await drain('evt')
+  expect(first?.first).toBe(501)
+  // A cloud that never heard of this gateway wants them from the first on.
+  await ack('evt', 0, { status: 'gap', want: 1 })
+  const again = (await drain('evt')).flatMap(({ body }) => decodeEventBatch(body).events)
+  expect(again).toHaveLength(2001)
+  expect(again[0]?.detail).toEqual({ n: 500 })
+  expect(again.at(-1)).toMatchObject({ kind: 'new_epoch', detail: { because: 'cloud-set-back' } })
+})
+
+test('more events than may wait are counted, not numbered', async () => {
+  store.database.prepare(`UPDATE stream SET next = 20002 WHERE name = 'evt'`).run()
+  await store.recordEvent('alarm', {})
+  expect(epochOf('evt').next).toBe(20_002)
+  expect(store.database.prepare(`SELECT value FROM meta WHERE key = 'events_dropped'`).pluck().get()).toBe(
+    '1',
+  )
+})
