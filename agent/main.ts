@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Broker, createBroker } from '../broker/index.ts'
 import { OrgId } from '../cloud-sync/contract/index.ts'
 import { type Hardware, superviseHardware } from '../hardware/index.ts'
@@ -177,6 +178,7 @@ function hardwareOf(config: Config, { store, pipeline, field, publishing, log }:
     config: { lines: config.lines, devices: config.devices },
     splits: splits.all(),
     log,
+    cacheFolder: join(config.gateway.dataDir, 'cache'),
     onReadings: (readings) => pipeline.take(readings),
     onEvent: (event) => {
       log.info({ event }, 'hardware')

@@ -1,4 +1,4 @@
-import type { DecodeResult, Protocol, RawValue, Step } from '../protocol.ts'
+import type { Protocol, RawValue, Step } from '../protocol.ts'
 import type { Reading, Reason } from '../reading.ts'
 
 /** What one poll of a device brought. */
@@ -37,4 +37,3 @@ export interface PolledDevice {
 }
 
 export type ExchangeStep = Extract<Step, { kind: 'exchange' }>
-export type Refusal = Extract<DecodeResult, { ok: false }>

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { systemClock } from '../clock.ts'
 import type { HardwareEvent } from '../events.ts'
 import { openLine } from '../line/open-line.ts'
@@ -9,6 +10,8 @@ import { Plant } from './plant.ts'
 const ORPHAN_LOOK_MS = 50
 /** Also the heartbeat by which the parent knows that this process is not stuck. */
 const REPORT_MS = 1_000
+/** By then all code that a poll needs has run. */
+const COMPILED_KEPT_AFTER_MS = 10_000
 /** How long readings may wait for their commit when the process is to end. */
 const DRAIN_MS_MAX = 3_000
 
@@ -59,6 +62,8 @@ class HardwareProcess {
     // A fault of the program rejects here and ends the process: its parent tells it and starts another.
     this.#running = this.#plant.run(this.#abort.signal)
     send({ kind: 'ready' })
+    // Node keeps it only at an orderly end, which a gateway may never have.
+    setTimeout(flushCompileCache, COMPILED_KEPT_AFTER_MS)
     setInterval(() => {
       this.#report()
     }, REPORT_MS)
