@@ -7,6 +7,8 @@ import { RecordingCloud } from './recording-cloud.ts'
 import { cloudKey, gatewayId, gatewayKey, makeBench, root, startAedes } from './link-bench.ts'
 import { cloudIdOf } from '../../../cloud-sync/codec/index.ts'
 
+const OPENSSL = 'openssl'
+
 /** A self-signed certificate for 127.0.0.1; undefined where openssl is missing. */
 function certificate(): { cert: string; key: string } | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'headgate-tls-'))
@@ -24,7 +26,7 @@ function certificate(): { cert: string; key: string } | undefined {
   ]
   const names = ['-subj', '/CN=cloud.test', '-addext', 'subjectAltName=IP:127.0.0.1']
   try {
-    execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    execFileSync(OPENSSL, [...request, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
   } catch {
     return undefined
