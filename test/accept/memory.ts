@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { type Harness, type Outcome, scaled } from '../support/harness.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -32,7 +33,7 @@ function gatewayProcesses(demo: number): string[] {
     / (\d+)/.exec(read(`/proc/${pid}/stat`).replace(/^.*\) \S/, ''))?.[1] ?? ''
   const command = (pid: string): string => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
   const gateway = pids.find(
-    (pid) => parentOf(pid) === String(demo) && command(pid).includes('main.js gateway'),
+    (pid) => parentOf(pid) === String(demo) && command(pid).includes('main.js gateway '),
   )
   if (gateway === undefined) return []
   return [gateway, ...pids.filter((pid) => parentOf(pid) === gateway)]
@@ -64,15 +65,16 @@ async function fedMiB(marks: readonly number[], progress: (text: string) => void
   const folder = mkdtempSync(join(tmpdir(), 'headgate-memory-'))
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'test/support/feeding-child.ts'), BUILD, folder, ...marks.map(String)],
+    [...GATEWAY_NODE_FLAGS, join(ROOT, 'test/support/feeding-child.ts'), BUILD, folder, ...marks.map(String)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   try {
     const found: number[] = []
     for await (const line of createInterface({ input: child.stdout })) {
-      const { fed, pssKiB } = JSON.parse(line) as { fed: number; pssKiB: number }
-      progress(`${fed} readings, ${Math.round(pssKiB / KIB)} MiB`)
-      found.push(pssKiB / KIB)
+      // Resident, not PSS: what is shared with other programs on this machine comes and goes with them.
+      const { fed, rss } = JSON.parse(line) as { fed: number; rss: number }
+      progress(`${fed} readings, ${Math.round(rss / KIB / KIB)} MiB resident`)
+      found.push(rss / KIB / KIB)
     }
     return found
   } finally {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { AGENT_ERRORS } from '../../agent/errors.ts'
 import { BROKER_ERRORS } from '../../broker/errors.ts'
 import { API_ERRORS } from '../../cloud-sync/cloud/errors.ts'
@@ -66,6 +67,10 @@ test.for(Object.keys(ERRORS))('%s is used somewhere', (code) => {
 test('the version is the one in package.json', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string }
   expect(read('agent/version.ts')).toContain(`'${version}'`)
+})
+
+test('the launcher gives a gateway the same flags as the demo does', () => {
+  expect(read('agent/cli/headgate')).toContain(`"$node" ${GATEWAY_NODE_FLAGS.join(' ')} "$main"`)
 })
 
 test('the folders of ARCHITECTURE.md are the folders there are', () => {

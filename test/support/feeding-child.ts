@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import type * as ClockModule from '../../agent/clock/index.ts'
 import type * as FieldModule from '../../agent/field-state.ts'
@@ -54,9 +53,6 @@ function nextBatch(): Reading[] {
   return readings
 }
 
-const pssKiB = (): number =>
-  Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1] ?? 0)
-
 async function main(): Promise<void> {
   const { GatewayClock } = await load<typeof ClockModule>('agent/clock/index.js')
   const { openStore } = await load<typeof StorageModule>('agent/storage/index.js')
@@ -106,7 +102,7 @@ async function main(): Promise<void> {
       fed += batch.length
       await Promise.all([pipeline.take(batch), store.writer.commitSoon()])
     }
-    process.stdout.write(`${JSON.stringify({ fed, pssKiB: pssKiB(), ...process.memoryUsage() })}\n`)
+    process.stdout.write(`${JSON.stringify({ fed, ...process.memoryUsage() })}\n`)
   }
   await pipeline.stop()
   await broker.stop()

@@ -1,0 +1,5 @@
+/**
+ * V8 settings of the gateway process: a small young generation and a bound on the old one, so that garbage of a busy hour
+ * does not pile up on a gateway of 512 MB. The launcher `headgate` passes the same; a test compares.
+ */
+export const GATEWAY_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=160'] as const
