@@ -96,8 +96,13 @@ async function withDevices<Result>(
       return 'faults' in message ? message.faults : {}
     })
   } finally {
-    for (const terminal of terminals) terminal.kill()
+    for (const terminal of terminals) {
+      const gone = once(terminal, 'exit')
+      if (terminal.kill()) await gone
+    }
+    const ended = once(devices, 'exit')
     devices.disconnect()
+    await ended
     rmSync(folder, { recursive: true, force: true })
   }
 }
