@@ -38,6 +38,7 @@ async function obey(simulator: Simulator, order: Order): Promise<SimulatorStats 
 }
 
 async function main(): Promise<void> {
+  const forked = process.connected
   if (values.scenario === undefined)
     throw new HardwareError('SCENARIO_INVALID', 'name a file with --scenario')
   const file = resolve(values.scenario)
@@ -54,6 +55,8 @@ async function main(): Promise<void> {
   process.once('SIGTERM', () => void end())
   process.once('SIGINT', () => void end())
   process.once('disconnect', () => void end())
+  // The parent may have gone while this was starting; its event has passed then.
+  if (forked && !process.connected) await end()
   process.on('message', ({ no, order }: Numbered) => {
     obey(simulator, order).then(
       (stats) => {
