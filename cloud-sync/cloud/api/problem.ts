@@ -45,7 +45,9 @@ export function problemFor(log: Log): (error: Error, c: Context) => Response {
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`)
+  const faults = parsed.error.issues.map(({ path, message }) => {
+    return `${path.length === 0 ? 'request' : path.map(String).join('.')}: ${message}`
+  })
   throw new ApiError('API_REQUEST_INVALID', faults.join('; '))
 }
 
