@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { gatewayKey } from '../../agent/identity.ts'
 import type { Store } from '../../agent/storage/index.ts'
 import { openKeys } from '../../cloud-sync/cloud/keys.ts'
@@ -11,6 +11,9 @@ import { type CloudProcess, spawnCloud, writeConfig } from '../support/cloud-pro
 import { freePort } from '../support/free-port.ts'
 import { ACME, GATEWAY, OWNER, ownedReading, StoppedClock, testStore } from '../support/store.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+
+/** Real processes: on a busy machine each takes seconds to start. */
+vi.setConfig({ testTimeout: 90_000 })
 
 const silent = { info: () => undefined, warn: () => undefined }
 const BOREALIS = 'borealis' as OrgId
@@ -129,7 +132,7 @@ class Operator {
 }
 
 async function settled(check: () => Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 12_000; waited += 100) {
+  for (let waited = 0; waited < 30_000; waited += 100) {
     if (await check()) return
     await sleep(100)
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { readCloudConfig, startCloud } from '../../../cloud-sync/cloud/index.ts'
 import { writeDirectory } from '../../support/cloud-fixture.ts'
@@ -14,6 +14,9 @@ import { freePort } from '../../support/free-port.ts'
 import { testWith } from '../../support/peers.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { silent } from '../../support/test-ledger.ts'
+
+/** Real processes: on a busy machine each takes seconds to start. */
+vi.setConfig({ testTimeout: 90_000 })
 
 const MOSQUITTO =
   ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find((path) => existsSync(path)) ?? 'mosquitto'

@@ -52,7 +52,7 @@ test('the ledger is the same whatever the order, the cuts and the repetitions of
       for (const { id } of gateways)
         expect(await verifyGateway(ledger.db.read, id)).toMatchObject({ ok: true })
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   )
 })
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { shardOf } from '../../../cloud-sync/codec/index.ts'
 import { upTopic } from '../../../cloud-sync/contract/index.ts'
@@ -11,6 +11,9 @@ import { writeDirectory } from '../../support/cloud-fixture.ts'
 import { linkGateway, spawnCloud, writeConfig } from '../../support/cloud-process.ts'
 import { epochOf, fakeGateway, statusOf, usageBody, usageChain } from '../../support/fake-gateway.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+/** Several processes start one after another; on a busy machine each takes seconds. */
+vi.setConfig({ testTimeout: 90_000 })
 
 test('a cloud killed after the commit and before the acknowledgement has it, once', async () => {
   const folder = temporaryFolder()

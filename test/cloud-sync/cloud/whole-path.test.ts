@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
 import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
@@ -15,6 +15,9 @@ import {
   usageBody,
   usageChain,
 } from '../../support/fake-gateway.ts'
+
+/** Real processes: on a busy machine each takes seconds to start. */
+vi.setConfig({ testTimeout: 90_000 })
 
 const epoch = epochOf('a')
 
