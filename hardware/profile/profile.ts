@@ -47,7 +47,7 @@ export interface Limits {
   readonly timeoutMs: number
   /** Usual time until it begins an answer, ms: for the line's time budget. */
   readonly thinkMs: number
-  /** After a timeout the line stays quiet this long. */
+  /** How much later than its time-out an answer may still come: until then the device is not asked again. */
   readonly lateMs: number
   /** After a busy answer (exception 6 or 5) ask again after this time, ms; 0 = not before the next slot. */
   readonly busyRetryMs: number
