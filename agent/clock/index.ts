@@ -1,2 +1,2 @@
-export { type ClockOptions, type ClockStep, GatewayClock } from './clock.ts'
+export { type ClockStep, GatewayClock } from './clock.ts'
 export { systemSources, type TimeSources } from './sources.ts'
