@@ -4,6 +4,7 @@ export const SYNC_ERRORS = {
   SYNC_PAYLOAD_TOO_LARGE: 'Send smaller batches.',
   SYNC_LINK_DOWN: 'Check the network and cloud.url; nothing is lost, the gateway keeps it and tries again.',
   CLOUD_CONFIG_INVALID: 'Correct the lines named above.',
+  CLOUD_DATABASE_BUSY: 'Another headgate cloud runs on this dataDir; stop it first.',
   CLOUD_DATABASE_NEWER: 'Install the version that wrote this database, or a newer one.',
   CLOUD_DATABASE_UNSAFE: 'Put dataDir on a local disk; this file system cannot promise that a commit lasts.',
   CLOUD_KEYS_DAMAGED:

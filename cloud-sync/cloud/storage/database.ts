@@ -10,6 +10,8 @@ import type { Schema } from './schema.ts'
 const STATEMENTS_KEPT_MAX = 256
 /** How long a statement waits for another connection's write, ms. */
 const BUSY_WAIT_MS = 5_000
+/** A cloud that was just killed may take a moment to be gone. */
+const LOCK_WAIT_MS = 2_000
 /** SQLite's number for `synchronous=FULL`. */
 const SYNCHRONOUS_FULL = 2
 
@@ -26,11 +28,24 @@ export interface CloudDatabase {
 
 /**
  * Opens (and makes, 0600) the cloud's SQLite file. Throws CLOUD_DATABASE_NEWER without having written a byte where a
- * newer version made it, and CLOUD_DATABASE_UNSAFE where commits would not be synced.
+ * newer version made it, CLOUD_DATABASE_BUSY where another process has it open, and CLOUD_DATABASE_UNSAFE where commits would not be synced.
  */
 export async function openDatabase(path: string, now: number): Promise<CloudDatabase> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   closeSync(openSync(path, 'a', 0o600))
+  const lock = lockOf(path)
+  try {
+    return await openLocked(path, { now, lock })
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+async function openLocked(
+  path: string,
+  { now, lock }: { now: number; lock: BetterSqlite.Database },
+): Promise<CloudDatabase> {
   const version = versionOf(path)
   if (version > SCHEMA_VERSION) {
     throw new SyncError(
@@ -50,7 +65,7 @@ export async function openDatabase(path: string, now: number): Promise<CloudData
     assertSafe(writer, path)
     const reader = new BetterSqlite(path, { readonly: true, timeout: BUSY_WAIT_MS })
     const read = kyselyOn(reader)
-    return { write, read, close: () => closeBoth(writer, reader) }
+    return { write, read, close: () => closeAll(reader, writer, lock) }
   } catch (error) {
     writer.close()
     throw error
@@ -98,8 +113,24 @@ function kyselyOn(db: BetterSqlite.Database): Kysely<Schema> {
   })
 }
 
-function closeBoth(writer: BetterSqlite.Database, reader: BetterSqlite.Database): Promise<void> {
-  reader.close()
-  writer.close()
+function closeAll(...databases: readonly BetterSqlite.Database[]): Promise<void> {
+  for (const database of databases) database.close()
   return Promise.resolve()
+}
+
+/**
+ * One process a data folder: each keeps the directory in memory. The operating system drops this lock with the process,
+ * however that ends.
+ */
+function lockOf(path: string): BetterSqlite.Database {
+  const lockPath = `${path}.lock`
+  closeSync(openSync(lockPath, 'a', 0o600))
+  const lock = new BetterSqlite(lockPath, { timeout: LOCK_WAIT_MS })
+  try {
+    lock.exec('begin exclusive')
+    return lock
+  } catch (cause) {
+    lock.close()
+    throw new SyncError('CLOUD_DATABASE_BUSY', `${path} is in use`, { cause })
+  }
 }
