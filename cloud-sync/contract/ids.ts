@@ -60,4 +60,3 @@ export type Subject = z.infer<typeof Subject>
 
 export const sensorSubject = (device: DeviceId, sensor: SensorName): Subject =>
   `sensor:${device}/${sensor}` as Subject
-export const GATEWAY_SUBJECT = 'gateway' as Subject
