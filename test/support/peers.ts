@@ -7,6 +7,7 @@ const PEERS = {
   mbpoll: ['mbpoll', '-V'],
   libmodbus: ['sh', '-c', 'pkg-config --exists libmodbus && command -v cc'],
   pymodbus: ['/usr/bin/python3', '-c', 'import pymodbus, serial_asyncio'],
+  python: ['/usr/bin/python3', '-c', 'import zlib'],
   mosquitto: ['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto'],
   faketime: ['sh', '-c', 'command -v faketime'],
   openssl: ['openssl', 'version'],
