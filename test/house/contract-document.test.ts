@@ -246,3 +246,26 @@ test('the SenML pack is what a gateway publishes', () => {
   expect(message).toMatchObject({ qos: 1, retain: true })
   expect(gatewayStatus(gateway, {}).topic).toBe(`headgate/${gateway}/status`)
 })
+
+test('every event that a gateway tells is named', () => {
+  const sources = readdirSync(join(root, 'agent'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(root, 'agent', file), 'utf8'))
+  const told = sources.flatMap((source) => [
+    ...[...source.matchAll(/recordEvent\(\w+, \{[^}]*?kind: '(\w+)'/g)].map(([, kind = '']) => kind),
+    ...[...source.matchAll(/recordEvent\('(\w+)'/g)].map(([, kind = '']) => kind),
+  ])
+  const named = [...section('## Events').matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].map(([, kind = '']) => kind)
+  expect([...new Set(told)].toSorted()).toEqual([...new Set(named)].toSorted())
+})
+
+test('every reason of a reading is named', () => {
+  const [, union = ''] =
+    /^export type Reason =\n((?: {2}\|.*\n)+)/m.exec(
+      readFileSync(join(root, 'hardware/reading.ts'), 'utf8'),
+    ) ?? []
+  const reasons = [...union.matchAll(/'([a-z-]+)'/g)].map(([, reason = '']) => reason)
+  expect(reasons.length).toBeGreaterThan(8)
+  const text = section("## The gateway's own broker")
+  for (const reason of reasons) expect(text).toContain(`\`${reason}\``)
+})
