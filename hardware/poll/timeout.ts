@@ -5,7 +5,7 @@ const SAMPLES_MIN = 4
 const PERCENTILE = 0.99
 const SAFETY = 2
 /** Below this, a USB adapter's latency timer and a busy gateway would look like silence. */
-const FLOOR_MS = 250
+const FLOOR_MS = 100
 
 /** How long one device takes to begin its answers; immutable. */
 export interface ThinkTimes {

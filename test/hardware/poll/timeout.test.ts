@@ -10,14 +10,14 @@ describe('how long to wait for an answer', () => {
   test.for([
     { who: 'a device not heard yet', times: after(), timeoutMs: 508 },
     { who: 'one heard a few times only', times: after(5, 5, 5), timeoutMs: 508 },
-    { who: 'a quick one', times: after(...Array<number>(20).fill(5)), timeoutMs: 258 },
-    { who: 'a slow one', times: after(...Array<number>(20).fill(180)), timeoutMs: 368 },
+    { who: 'a quick one', times: after(...Array<number>(20).fill(5)), timeoutMs: 108 },
+    { who: 'a slow one', times: after(...Array<number>(20).fill(90)), timeoutMs: 188 },
     {
       who: 'one that was slow once of late',
       times: after(...Array<number>(40).fill(5), 150, 5),
       timeoutMs: 308,
     },
-    { who: 'one that was slow long ago', times: after(150, ...Array<number>(64).fill(5)), timeoutMs: 258 },
+    { who: 'one that was slow long ago', times: after(150, ...Array<number>(64).fill(5)), timeoutMs: 108 },
     {
       who: 'one that takes all the time it has',
       times: after(...Array<number>(20).fill(400)),
