@@ -1,6 +1,6 @@
 /** Constants of one instance of a device, from its calibration sheet. Never part of a profile. */
 export interface Calibration {
-  /** 1, 2, 3 …; written beside every value computed with it. */
+  /** 1, 2, 3 …; the raw value is stored beside every value computed with it, so that it can be computed again. */
   readonly version: number
   /** From when it holds, epoch ms. The newest that has begun is used. */
   readonly validFrom: number

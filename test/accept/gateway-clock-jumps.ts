@@ -69,8 +69,8 @@ export const harness: Harness = {
         if (after.cloud <= before.cloud) failures.push(`${what}: no reading reached the cloud`)
         if (after.billed <= before.billed) failures.push(`${what}: nothing was metered`)
       }
-      await rig.field.silence(null, SETTLE_MS_MAX * 2)
-      const shares = intervals(rig.field.answered(), devices[0]?.everyMs ?? 1)
+      await rig.quiet(SETTLE_MS_MAX * 2)
+      const shares = intervals(rig.field.answered() ?? [], devices[0]?.everyMs ?? 1)
       const found = await settledAccount(rig)
       const figures = {
         ...found,

@@ -66,7 +66,7 @@ export const harness: Harness = {
     try {
       await rig.start()
       const kills = await killLoop(rig, scaled(KILLS, scale, 4), progress)
-      await rig.field.silence(null, SILENCE_MS)
+      await rig.quiet(SILENCE_MS)
       progress('draining')
       const found = await drained(rig)
       return { figures: { ...kills, ...found, linkBytes: rig.link.bytes() }, failures: failuresOf(found) }

@@ -36,10 +36,13 @@ export async function account(rig: Rig): Promise<Account> {
   const direct = new Set(stored.filter((one) => !one.derived).map((one) => `${one.device}/${one.channel}`))
   const isDirect = (one: { device: string; channel: string }): boolean =>
     direct.has(`${one.device}/${one.channel}`)
+  const answered = rig.field.answered()
+  // Without a log of the devices only store, cloud and bill can be compared with each other.
+  const [inStore, inCloud] = answered === null ? [[], []] : [counters(stored), counters(cloud)]
   const reckoning = reckon({
-    answered: rig.field.answered(),
-    stored: counters(stored),
-    cloud: counters(cloud),
+    answered: answered ?? [],
+    stored: inStore,
+    cloud: inCloud,
     outages: rig.outages,
   })
   return {

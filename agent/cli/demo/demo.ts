@@ -82,7 +82,7 @@ class DemoRun {
     await Promise.all(faults)
     this.#leaked.push(...leaks(this.#rig, this.#shareRevoked))
     this.#say('devices silent, waiting for what is still on its way')
-    await this.#rig.field.silence(null, DRAIN_MS_MAX * 2)
+    await this.#rig.quiet(DRAIN_MS_MAX * 2)
     const result = await this.#drain()
     showing.abort()
     await shown
@@ -101,7 +101,8 @@ class DemoRun {
       case 'unplug':
         return this.#rig.unplug(fault.ms)
       case 'dead-device':
-        return this.#rig.field.silence(fault.device, fault.ms)
+        await this.#rig.field.silence(fault.device, fault.ms)
+        return
       case 'link-cut':
         return this.#rig.cutLink(fault.ms)
       case 'kill-gateway':
@@ -156,7 +157,7 @@ class DemoRun {
         leftSeconds: this.#seconds - (Date.now() - this.#started) / 1000,
         events: this.#events,
         gateway,
-        answered: this.#rig.field.answered().length,
+        answered: this.#rig.field.answered()?.length ?? 0,
         linkBytes: this.#rig.link.bytes(),
         watched: this.#rig.watchers.map((watcher) => ({
           organisation: watcher.organisation,
@@ -173,7 +174,7 @@ class DemoRun {
     const published = (await this.#rig.gatewayState())?.broker['published'] ?? 0
     const perAnswer = found.stored === 0 ? 0 : found.stored / Math.max(1, found.answered - found.inWindow)
     const report = {
-      taken: found.stored,
+      taken: found.stored + found.lost,
       answered: found.answered,
       stored: found.stored,
       published,

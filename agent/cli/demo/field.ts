@@ -71,8 +71,10 @@ export function simulatedField(where: { devices: readonly DemoDevice[]; dir: str
       await sleep(ms)
       await running().replug()
     },
-    silence: (device, ms) =>
-      running().inject({ fault: 'dead', probability: 1, ...(device === null ? {} : { device }) }, ms),
+    async silence(device, ms) {
+      await running().inject({ fault: 'dead', probability: 1, ...(device === null ? {} : { device }) }, ms)
+      return true
+    },
     answered() {
       if (!existsSync(truthLog)) return answers
       const text = readFileSync(truthLog, 'utf8')
@@ -93,7 +95,7 @@ export function realField(options: { real?: string }): Field {
     stop: () => Promise.resolve(),
     line: () => ({ id: 'real', path: options.real ?? '', baud: 9600, format: '8N1' }),
     unplug: () => Promise.resolve(),
-    silence: () => Promise.resolve(),
-    answered: () => [],
+    silence: () => Promise.resolve(false),
+    answered: () => null,
   }
 }

@@ -21,9 +21,10 @@ export interface Field {
   /** The `lines` entry of gateway.yaml. */
   line(): Readonly<Record<string, unknown>>
   unplug(ms: number): Promise<void>
-  /** No device of this id (of any, where null) answers for so long. */
-  silence(device: string | null, ms: number): Promise<void>
-  answered(): readonly Answered[]
+  /** No device of this id (of any, where null) answers for so long; false where nobody can make it so. */
+  silence(device: string | null, ms: number): Promise<boolean>
+  /** What the devices answered by their own log; null where they keep none. */
+  answered(): readonly Answered[] | null
 }
 
 export interface RigOptions {
@@ -53,6 +54,7 @@ export class Rig {
   readonly #cloud: Child
   #cloudReady: Record<string, unknown> = {}
   #brokerPort = 0
+  #linkPort = 0
   #cloudMqttPort = 0
 
   constructor(options: RigOptions) {
@@ -95,15 +97,8 @@ export class Rig {
     }
     this.#write('cloud.yaml', JSON.stringify(cloud))
     this.#cloudReady = await this.#cloud.start()
-    const linkPort = await this.link.start()
-    const places = {
-      dataDir: this.gatewayDir,
-      linkPort,
-      brokerPort: this.#brokerPort,
-      trust: String(this.#cloudReady['trust']),
-      line: this.field.line(),
-    }
-    this.#write('gateway.yaml', gatewayText(this.layout, places))
+    this.#linkPort = await this.link.start()
+    this.#writeGateway(this.layout)
     await this.#gateway.start()
     for (const watcher of this.watchers) await watcher.start()
   }
@@ -151,6 +146,14 @@ export class Rig {
     this.outages.push({ from, to: Date.now() + AFTERMATH_MS })
   }
 
+  /** Ends the taking of readings, so that all that was taken can drain. */
+  async quiet(ms: number): Promise<void> {
+    if (await this.field.silence(null, ms)) return
+    await this.#gateway.stop(STOP_MS)
+    this.#writeGateway({ ...this.layout, devices: [] })
+    await this.#gateway.start()
+  }
+
   /** What the gateway says of itself; undefined while it is away. */
   async gatewayState(): Promise<GatewayState | undefined> {
     return askGateway(this.gatewayDir, '/v1/status').then(
@@ -182,6 +185,17 @@ export class Rig {
   #http(): string {
     const http = String(this.#cloudReady['http'])
     return http.startsWith('http') ? http : `http://${http}`
+  }
+
+  #writeGateway(layout: DemoLayout): void {
+    const places = {
+      dataDir: this.gatewayDir,
+      linkPort: this.#linkPort,
+      brokerPort: this.#brokerPort,
+      trust: String(this.#cloudReady['trust']),
+      line: this.field.line(),
+    }
+    this.#write('gateway.yaml', gatewayText(layout, places))
   }
 
   #write(name: string, text: string): void {
