@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { BrokerPolicy, Credentials, Principal } from '../../broker/index.ts'
-import { downTopic, GatewayId, upTopic } from '../contract/index.ts'
-import { keyIdOf, openMessage, sha256, shardOf } from '../codec/index.ts'
+import { downTopic, GatewayId, LINK_PAYLOAD_BYTES_MAX, parseLinkTopic, upTopic } from '../contract/index.ts'
+import { keyIdOf, openMessage, sha256, shardOf, SIGNED_HEAD_BYTES } from '../codec/index.ts'
 
 /** Client id and user name of the cloud's own session with its embedded broker. */
 export const INGEST_LOGIN = 'cloud.ingest'
@@ -37,13 +37,23 @@ export function cloudGate(settings: GateSettings): BrokerPolicy<CloudPrincipal> 
           : { allowed: true, principal },
       )
     },
-    mayPublish({ gateway }, { topic }) {
-      const allowed = gateway === null ? isDown(topic) : topic.startsWith(own(gateway, 'up'))
+    mayPublish({ gateway }, { topic, retain, payloadBytes }) {
+      const allowed =
+        gateway === null
+          ? isDown(topic)
+          : topic.startsWith(own(gateway, 'up')) && isUp(topic, { retain, payloadBytes })
       return allowed ? 'allow' : 'quarantine'
     },
     maySubscribe: ({ gateway }, filter) => gateway === null || filter.startsWith(own(gateway, 'dn')),
     mayReceive: ({ gateway }, topic) => gateway === null || topic.startsWith(own(gateway, 'dn')),
   }
+}
+
+/** One retained message a gateway, and no topics of its own making: what the broker keeps belongs to all. */
+function isUp(topic: string, { retain, payloadBytes }: { retain: boolean; payloadBytes: number }): boolean {
+  const kind = parseLinkTopic(topic)?.kind
+  if (kind === undefined || payloadBytes > LINK_PAYLOAD_BYTES_MAX + SIGNED_HEAD_BYTES) return false
+  return !retain || kind === 'status'
 }
 
 const isDown = (topic: string): boolean => /^hg1\/[0-9a-f]{2}\/[^/]+\/dn\//.test(topic)

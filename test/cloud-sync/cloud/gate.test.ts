@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from '../../../cloud-sync/cloud/gate.ts'
-import { signMessage, shardOf } from '../../../cloud-sync/codec/index.ts'
+import { SIGNED_HEAD_BYTES, signMessage, shardOf } from '../../../cloud-sync/codec/index.ts'
 import { downFilter, downTopic, type GatewayId, upTopic } from '../../../cloud-sync/contract/index.ts'
 import { type FakeGateway, fakeGateway } from '../../support/fake-gateway.ts'
 import { CLOUD_ID } from '../../support/test-ledger.ts'
@@ -87,4 +87,17 @@ test('a gateway writes its own up/ and reads its own dn/, and the cloud the othe
   ])
   expect([down, otherDown, up].map((topic) => gate.mayReceive(gw1, topic))).toEqual([true, false, false])
   expect(gate.maySubscribe(cloud, 'hg1/+/+/up/#') && gate.mayReceive(cloud, up)).toBe(true)
+})
+
+const status = upTopic(shard, one.id, 'status')
+const writes: [string, 'allow' | 'quarantine', string, { retain?: boolean; payloadBytes?: number }][] = [
+  ['a retained status', 'allow', status, { retain: true }],
+  ['a retained batch', 'quarantine', up, { retain: true }],
+  ['a topic of its own making', 'quarantine', `${up}/more`, {}],
+  ['a retained topic of its own making', 'quarantine', `${status}/1`, { retain: true }],
+  ['the largest message of the link', 'allow', up, { payloadBytes: 60 * 1024 + SIGNED_HEAD_BYTES }],
+  ['one byte more', 'quarantine', up, { payloadBytes: 60 * 1024 + SIGNED_HEAD_BYTES + 1 }],
+]
+test.for(writes)('what the broker keeps belongs to all gateways: %s', ([, answer, topic, how]) => {
+  expect(gate.mayPublish(gw1, { topic, retain: false, qos: 1, payloadBytes: 1, ...how })).toBe(answer)
 })
