@@ -10,10 +10,14 @@ test('the demo with its faults, on a machine without socat, ends with nothing lo
   timeout: 180_000,
 }, async () => {
   const demo = spawn(process.execPath, [main, 'demo', '--seconds', '15', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: '/nowhere' },
   })
-  const [output, [code]] = await Promise.all([text(demo.stdout), once(demo, 'exit') as Promise<[number]>])
+  const [output, said, [code]] = await Promise.all([
+    text(demo.stdout),
+    text(demo.stderr),
+    once(demo, 'exit') as Promise<[number]>,
+  ])
   const report = JSON.parse(output) as Record<string, number | string | string[]>
   expect(report, output).toMatchObject({
     lost: 0,
@@ -27,5 +31,6 @@ test('the demo with its faults, on a machine without socat, ends with nothing lo
   expect([report['taken'], report['cloud'], report['billed']]).toEqual(Array(3).fill(report['stored']))
   expect(report['bytesPerReading']).toBeGreaterThan(0)
   expect(report['faults']).toContain('kill-gateway')
+  expect(said).toContain('socat is not here')
   expect(code).toBe(0)
 })

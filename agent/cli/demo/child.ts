@@ -28,14 +28,22 @@ export interface Child {
   running(): boolean
 }
 
+/** Kept of what a child says, characters. */
+const SAID_MAX = 2_000
+
 async function readyLine(child: ChildProcess, options: ChildOptions): Promise<Record<string, unknown>> {
   if (child.stdout === null) throw new AgentError('INTERNAL', `${options.name} has no output`)
   const lines = createInterface({ input: child.stdout })
   const signal = AbortSignal.timeout(options.readyMs)
-  const gone = once(child, 'exit', { signal }).then(([code]) => {
+  // The log goes with the folder of the demo: what it ends with has to be told now.
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-SAID_MAX)
+  })
+  const gone = once(child, 'close', { signal }).then(([code]) => {
     throw new AgentError(
       'INTERNAL',
-      `${options.name} ended with ${String(code)} before it was ready; see ${options.logFile}`,
+      `${options.name} ended with ${String(code)} before it was ready: ${said.trimEnd().split('\n').at(-1) ?? ''}`,
     )
   })
   try {

@@ -37,14 +37,18 @@ export async function runDemo(options: DemoOptions): Promise<Answer> {
   if (!(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) {
     throw new AgentError('USAGE', `--seconds ${options.seconds}: ${SECONDS_MIN} to ${SECONDS_MAX}`)
   }
+  const devices = demoDevices(options)
+  const real = options.real === undefined ? undefined : realField(options.real, options.profile ?? '')
   const dir =
     options.keep === undefined ? mkdtempSync(join(tmpdir(), 'headgate-demo-')) : resolve(options.keep)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const real = options.real !== undefined
-  const devices = demoDevices(options)
-  const field = real ? realField(options) : simulatedField({ devices, dir })
+  const field = real ?? simulatedField({ devices, dir })
   const rig = new Rig({ layout: demoLayout(devices), field, dir })
-  const run = new DemoRun(rig, { seconds, faults: options.faults && !real, json: options.json === true })
+  const run = new DemoRun(rig, {
+    seconds,
+    faults: options.faults && real === undefined,
+    json: options.json === true,
+  })
   try {
     return await run.whole()
   } finally {
@@ -74,6 +78,8 @@ class DemoRun {
   async whole(): Promise<Answer> {
     this.#say('starting cloud, gateway, wire and devices')
     await this.#rig.start()
+    if (this.#wire() === 'tcp')
+      processTerminal.err('socat is not here: the wire is on TCP, not on a pseudo-terminal\n')
     this.#started = Date.now()
     const showing = new AbortController()
     const shown = this.#show(showing.signal)
@@ -87,6 +93,10 @@ class DemoRun {
     showing.abort()
     await shown
     return this.#answer(result)
+  }
+
+  #wire(): 'pty' | 'tcp' {
+    return this.#rig.field.line()['tcp'] === undefined ? 'pty' : 'tcp'
   }
 
   #say(text: string): void {
@@ -172,7 +182,7 @@ class DemoRun {
   async #answer(found: Account): Promise<Answer> {
     const bytes = this.#rig.link.bytes()
     const published = (await this.#rig.gatewayState())?.broker['published'] ?? 0
-    const perAnswer = found.stored === 0 ? 0 : found.stored / Math.max(1, found.answered - found.inWindow)
+    const perAnswer = found.answered === 0 ? 0 : found.stored / Math.max(1, found.answered - found.inWindow)
     const report = {
       taken: found.stored + found.lost,
       answered: found.answered,
@@ -191,10 +201,11 @@ class DemoRun {
       bytesPerReading: found.cloud === 0 ? null : Number((bytes.up / found.cloud).toFixed(2)),
       seconds: this.#seconds,
       faults: this.#faults.map((planned) => planned.fault.kind),
-      wire: this.#rig.field.line()['tcp'] === undefined ? 'pty' : 'tcp',
-      examples: [...found.examples, ...this.#leaked],
+      wire: this.#wire(),
+      examples: [...found.examples, ...this.#leaked, ...(found.stored === 0 ? ['nothing was read'] : [])],
     }
     const good =
+      found.stored > 0 &&
       settled(found) &&
       found.doubled + found.invented === 0 &&
       found.chainVerifies &&

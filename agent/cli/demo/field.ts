@@ -3,8 +3,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
-import { type ForkedSimulator, forkSimulator } from '../../../hardware/index.ts'
+import {
+  type ForkedSimulator,
+  forkSimulator,
+  HardwareError,
+  loadProfile,
+  MODBUS_ADDRESSES,
+} from '../../../hardware/index.ts'
 import { AgentError } from '../../errors.ts'
+import { profileText, wholeNumber } from '../arguments.ts'
 import { COUNTER_CHANNEL } from './account.ts'
 import type { DemoDevice } from './layout.ts'
 import type { Answered } from './reckoning.ts'
@@ -15,13 +22,14 @@ const DEVICES = 10
 const EVERY_MS = 1000
 const BAUD = 19_200
 const FORMAT = '8E1'
+const ADDRESS = { least: MODBUS_ADDRESSES[0] ?? 1, most: MODBUS_ADDRESSES.at(-1) ?? 247 }
 
 /** Ten devices of three kinds, by turns of two organisations; or the one at the real port. */
 export function demoDevices(options: { real?: string; profile?: string; address: string }): DemoDevice[] {
   if (options.real !== undefined) {
     if (options.profile === undefined) throw new AgentError('USAGE', '--real needs --profile')
     const profile = options.profile.includes('.y') ? resolve(options.profile) : options.profile
-    const address = Number(options.address)
+    const address = wholeNumber('--address', options.address, ADDRESS)
     return [{ id: 'real', profile, address, organisation: 'acme', everyMs: EVERY_MS }]
   }
   return Array.from({ length: DEVICES }, (_, index) => {
@@ -88,12 +96,18 @@ export function simulatedField(where: { devices: readonly DemoDevice[]; dir: str
   }
 }
 
-/** A real serial port: no faults, and no log to compare with, only store, cloud and bill with each other. */
-export function realField(options: { real?: string }): Field {
+/**
+ * A real serial port, at the speed of the device's profile: no faults, and no log to compare with, only store, cloud
+ * and bill with each other.
+ * @throws HardwareError LINE_UNAVAILABLE, or what is wrong with the profile; AgentError PROFILE_NOT_FOUND
+ */
+export function realField(port: string, profile: string): Field {
+  const { baud, format } = loadProfile(profileText(profile)).line
+  if (!existsSync(port)) throw new HardwareError('LINE_UNAVAILABLE', `${port} is not there`)
   return {
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
-    line: () => ({ id: 'real', path: options.real ?? '', baud: 9600, format: '8N1' }),
+    line: () => ({ id: 'real', path: resolve(port), baud, format }),
     unplug: () => Promise.resolve(),
     silence: () => Promise.resolve(false),
     answered: () => null,

@@ -53,7 +53,7 @@ export function createView(
 
 function plainLine(scene: Scene): string {
   const last = scene.events.at(-1) ?? ''
-  return `${Math.round(scene.leftSeconds)} s left, ${scene.answered} reads answered, ${scene.linkBytes.up} bytes up; ${last}`
+  return `${Math.max(0, Math.round(scene.leftSeconds))} s left, ${scene.answered} reads answered, ${scene.linkBytes.up} bytes up; ${last}`
 }
 
 function sceneLines(scene: Scene, rates: string): string[] {
