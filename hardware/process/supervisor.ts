@@ -159,6 +159,8 @@ class Supervisor implements Hardware {
     })
     child.on('error', (error) => {
       this.#stderr += error.message
+      // What the system could not start has no exit that would tell of its end.
+      if (child.pid === undefined) this.#gone(child, 'not started')
     })
     child.on('exit', (code, signal) => {
       this.#gone(child, signal ?? `exit code ${String(code)}`)

@@ -77,6 +77,22 @@ describe('the hardware process', () => {
     ])
   })
 
+  test('is tried again where the system could not start it', async () => {
+    const { config } = await siteFor(cleanups, 1, 100)
+    const node = process.execPath
+    cleanups.add(() => Promise.resolve((process.execPath = node)))
+    process.execPath = '/nowhere/node'
+    const { hardware, events, readings } = await supervise(cleanups, config)
+    await until(() => hardware.stats().restarts >= 2)
+    expect(events[0]).toMatchObject({
+      kind: 'process',
+      state: 'lost',
+      cause: 'not started: spawn /nowhere/node ENOENT',
+    })
+    process.execPath = node
+    await until(() => good(readings).length > 0)
+  })
+
   test('does not forget which blocks a device refuses when it is started again', async () => {
     const { config, slaves } = await siteFor(cleanups, 1, 100)
     const devices = config.devices.map((device) => ({ ...device, profile: SPLIT_PROFILE }))
