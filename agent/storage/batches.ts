@@ -20,7 +20,7 @@ import { prepared } from './prepared.ts'
 
 /** Version, key id and signature around the body of a signed message, with room to spare. */
 const SIGNED_HEAD_BYTES = 128
-const BODY_BYTES_MAX = LINK_PAYLOAD_BYTES_MAX - SIGNED_HEAD_BYTES
+export const BODY_BYTES_MAX = LINK_PAYLOAD_BYTES_MAX - SIGNED_HEAD_BYTES
 /** A batch of usage or events stops growing here, bytes before packing. */
 const PLAIN_BYTES_MAX = 48 * 1024
 const BATCH_EVENTS_MAX = 256
