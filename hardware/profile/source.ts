@@ -55,7 +55,9 @@ export function parseSource(text: string): Source {
     intAsBigInt: true,
     customTags: (tags) => [CHARACTER_FORMAT, ...tags],
   })
-  const broken = document.errors.map((error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message}`)
+  const broken = document.errors
+    .slice(0, FAULTS_SHOWN_MAX)
+    .map((error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message}`)
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth -= 1) {
       const node: unknown = document.getIn(path.slice(0, depth), true)

@@ -171,3 +171,9 @@ describe('a profile is refused', () => {
     expect(refusal(bomb.join('\n')).code).toBe('PROFILE_INVALID')
   })
 })
+
+test('a text that is broken in a thousand places names the first few', () => {
+  const { code, lines } = refusal(`profile: x/1\nchannels: ${'['.repeat(1000)}`)
+  expect(code).toBe('PROFILE_INVALID')
+  expect(lines).toHaveLength(50)
+})
