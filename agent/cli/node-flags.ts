@@ -3,3 +3,6 @@
  * does not pile up on a gateway of 512 MB. The launcher `headgate` passes the same; a test compares.
  */
 export const GATEWAY_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=160'] as const
+
+/** The C library keeps a pool of free memory for each thread; two are enough for a process with one that works. */
+export const GATEWAY_ENV = { MALLOC_ARENA_MAX: '2' } as const

@@ -25,7 +25,7 @@ const CHECKPOINT_PAGES = 512
 const WAL_BYTES_MAX = 8 * 1024 * 1024
 const SYNCHRONOUS_FULL = 2
 const FILE_TROUBLE = /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN|NOMEM|BUSY|LOCKED)/
-const CACHE_KIB = 8 * 1024
+const CACHE_KIB = 2 * 1024
 /** Offset of `user_version` in the header of a SQLite file, big endian. */
 const VERSION_OFFSET = 60
 

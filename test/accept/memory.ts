@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
+import { GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { type Harness, type Outcome, scaled } from '../support/harness.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -66,7 +66,7 @@ async function fedMiB(marks: readonly number[], progress: (text: string) => void
   const child = spawn(
     process.execPath,
     [...GATEWAY_NODE_FLAGS, join(ROOT, 'test/support/feeding-child.ts'), BUILD, folder, ...marks.map(String)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...GATEWAY_ENV } },
   )
   try {
     const found: number[] = []

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
+import { GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { AGENT_ERRORS } from '../../agent/errors.ts'
 import { BROKER_ERRORS } from '../../broker/errors.ts'
 import { API_ERRORS } from '../../cloud-sync/cloud/errors.ts'
@@ -74,6 +74,7 @@ test('the version is the one in package.json', () => {
 
 test('the launcher gives a gateway the same flags as the demo does', () => {
   expect(read('agent/cli/headgate')).toContain(`"$node" ${GATEWAY_NODE_FLAGS.join(' ')} "$main"`)
+  expect(read('agent/cli/headgate')).toContain(`export MALLOC_ARENA_MAX=${GATEWAY_ENV.MALLOC_ARENA_MAX}`)
 })
 
 test('the folders of ARCHITECTURE.md are the folders there are', () => {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gatewayKey } from '../../identity.ts'
 import { askGateway } from '../../local-api/client.ts'
 import type { GatewayState } from '../../local-api/state.ts'
-import { GATEWAY_NODE_FLAGS } from '../node-flags.ts'
+import { GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../node-flags.ts'
 import { type Child, createChild } from './child.ts'
 import { type CloudAccess, revokeShare } from './cloud-facts.ts'
 import { type DemoLayout, directoryText, gatewayText, KEY_NAME } from './layout.ts'
@@ -69,7 +69,7 @@ export class Rig {
     const gatewayConfig = join(options.dir, 'gateway.yaml')
     const cloudConfig = join(options.dir, 'cloud.yaml')
     const gateway = [...GATEWAY_NODE_FLAGS, program('../main'), 'gateway', '--config', gatewayConfig]
-    this.#gateway = child('gateway', gateway, options.gatewayEnv)
+    this.#gateway = child('gateway', gateway, { ...GATEWAY_ENV, ...options.gatewayEnv })
     this.#cloud = child('cloud', [program('../../../cloud-sync/cloud/main'), '--config', cloudConfig])
     this.watchers = this.layout.organisations.map(({ id }) =>
       createWatcher({
