@@ -1,10 +1,13 @@
 import type { BrokerPolicy, Principal } from './policy.ts'
+import type { DollarTopics } from './topics.ts'
 
 export interface BrokerOptions<P extends Principal> {
   /** `tcp://HOST:PORT`; port 0 picks a free one. */
   readonly listen: readonly string[]
   readonly policy: BrokerPolicy<P>
   readonly log: BrokerLog
+  /** Topics that begin with `$`; default: refused. */
+  readonly dollarTopics?: DollarTopics
 }
 
 /** The part of a logger that the broker uses; pino fits. */

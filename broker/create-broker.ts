@@ -25,7 +25,7 @@ class AedesBroker<P extends Principal> implements Broker<P> {
 
   constructor(options: BrokerOptions<P>) {
     this.#options = options
-    this.#gate = new Gate(options.policy, options.log)
+    this.#gate = new Gate(options)
     const { authenticate, authorizePublish, authorizeSubscribe, authorizeForward, store } = this.#gate
     this.#aedes = new Aedes({
       authenticate,

@@ -5,13 +5,20 @@ import type {
   PublishPacket,
   Subscription as AedesSubscription,
 } from 'aedes'
-import type { BrokerLog, BrokerStats, ClientMessage } from './broker.ts'
+import type { BrokerLog, BrokerOptions, BrokerStats, ClientMessage } from './broker.ts'
 import type { GuardedSocket } from './guarded-socket.ts'
 import { BACKLOG_BYTES_MAX, BACKLOG_NOTED_BYTES, SUBSCRIPTIONS_MAX } from './limits.ts'
 import { MemoryStore } from './persistence/memory.ts'
 import type { BrokerPolicy, ConnectAnswer, Credentials, Principal } from './policy.ts'
 import { Sessions } from './sessions.ts'
-import { clientIdIsSound, filterIsSound, QUARANTINE_TOPIC, topicIsSound } from './topics.ts'
+import {
+  clientIdIsSound,
+  type DollarTopics,
+  filterIsSound,
+  QUARANTINE_TOPIC,
+  topicIsReserved,
+  topicIsSound,
+} from './topics.ts'
 
 /** Return codes of a CONNACK (MQTT 3.1.1, 3.2.2.3). */
 const IDENTIFIER_REJECTED = 2
@@ -37,6 +44,7 @@ export class Gate<P extends Principal> {
   readonly store: MemoryStore
   readonly #policy: BrokerPolicy<P>
   readonly #log: BrokerLog
+  readonly #dollarTopics: DollarTopics
   readonly #sessions: Sessions<P>
   /** Also of connections that are gone: aedes publishes their wills later. */
   readonly #connections = new WeakMap<Client, Connection<P>>()
@@ -54,9 +62,10 @@ export class Gate<P extends Principal> {
   /** Counts revocations, so that a login that was asked before one is asked again after it. */
   #revocations = 0
 
-  constructor(policy: BrokerPolicy<P>, log: BrokerLog) {
+  constructor({ policy, log, dollarTopics = 'refused' }: Omit<BrokerOptions<P>, 'listen'>) {
     this.#policy = policy
     this.#log = log
+    this.#dollarTopics = dollarTopics
     this.store = new MemoryStore({
       maySubscribe: (clientId, filter) => this.#maySubscribe(this.#sessions.principalOf(clientId), filter),
       mayReceive: (clientId, topic) => this.#mayReceive(this.#sessions.principalOf(clientId), topic),
@@ -239,7 +248,7 @@ export class Gate<P extends Principal> {
 
   #mayPublish(principal: P, packet: Incoming): boolean {
     const { topic, retain, qos, payload } = packet
-    if (!topicIsSound(topic)) return false
+    if (!topicIsSound(topic, this.#dollarTopics)) return false
     const payloadBytes = Buffer.byteLength(payload)
     return this.#guarded(
       () => this.#policy.mayPublish(principal, { topic, retain, qos, payloadBytes }) === 'allow',
@@ -247,12 +256,12 @@ export class Gate<P extends Principal> {
   }
 
   #maySubscribe(principal: P | undefined, filter: string): boolean {
-    if (principal === undefined || !filterIsSound(filter)) return false
+    if (principal === undefined || !filterIsSound(filter, this.#dollarTopics)) return false
     return this.#guarded(() => this.#policy.maySubscribe(principal, filter))
   }
 
   #mayReceive(principal: P | undefined, topic: string): boolean {
-    if (principal === undefined || topic.startsWith('$')) return false
+    if (principal === undefined || topicIsReserved(topic, this.#dollarTopics)) return false
     return this.#guarded(() => this.#policy.mayReceive(principal, topic))
   }
 

@@ -28,7 +28,13 @@ export class FilterTree {
   match(topic: string): Map<string, number> {
     const found = new Map<string, number>()
     const levels = topic.split('/')
-    this.#walk(this.#root, levels, found)
+    const [first = '', ...rest] = levels
+    // [MQTT-4.7.2-1]: a wildcard at the first level never matches a topic that begins with `$`.
+    if (!first.startsWith('$')) this.#walk(this.#root, levels, found)
+    else {
+      const next = this.#root.next.get(first)
+      if (next !== undefined) this.#walk(next, rest, found)
+    }
     return found
   }
 

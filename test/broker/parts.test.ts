@@ -11,9 +11,15 @@ import {
 import { FilterTree } from '../../broker/persistence/filter-tree.ts'
 import { OutgoingQueue, type StoredPacket } from '../../broker/persistence/outgoing-queue.ts'
 import { Sessions } from '../../broker/sessions.ts'
-import { clientIdIsSound, filterIsSound, filterMatches, topicIsSound } from '../../broker/topics.ts'
+import {
+  clientIdIsSound,
+  filterIsSound,
+  filterMatches,
+  topicIsReserved,
+  topicIsSound,
+} from '../../broker/topics.ts'
 
-const level = fc.constantFrom('a', 'b', '', 'c')
+const level = fc.constantFrom('a', 'b', '', 'c', '$d')
 const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/'))
 const filter = fc
   .tuple(fc.array(fc.oneof(level, fc.constant('+')), { minLength: 1, maxLength: 4 }), fc.boolean())
@@ -80,6 +86,20 @@ describe('names from outside', () => {
     'a/'.repeat(20),
   ])('topic %j is refused', (text) => {
     expect([topicIsSound(text), filterIsSound(text)]).toEqual([false, false])
+  })
+  test.for([
+    ['a/$SYS', [false, false]],
+    ['$d/a', [true, false]],
+    ['$SYS', [true, true]],
+    ['$SYS/#', [true, true]],
+    ['$SYSTEM/a', [true, false]],
+    ['$share/g/a', [true, true]],
+    ['$headgate/quarantine', [true, true]],
+    ['$headgate/other', [true, false]],
+  ] as const)('%s is reserved where $ is refused and where it is ordinary: %s', ([text, reserved]) => {
+    expect([topicIsReserved(text, 'refused'), topicIsReserved(text, 'ordinary')]).toEqual(reserved)
+    expect(filterIsSound(text)).toBe(!reserved[0])
+    expect(filterIsSound(text, 'ordinary')).toBe(!reserved[1])
   })
   test('wildcards are for filters only, and for client ids never', () => {
     expect([topicIsSound('a/+'), filterIsSound('a/+'), clientIdIsSound('a/+')]).toEqual([false, true, false])
