@@ -1,3 +1,4 @@
+import type { MetricFamily } from './metrics/metrics.ts'
 import type { BrokerPolicy, Principal } from './policy.ts'
 import type { DollarTopics } from './topics.ts'
 
@@ -62,4 +63,6 @@ export interface Broker<P extends Principal> {
    */
   closeSessions(which: (principal: P) => boolean): Promise<void>
   stats(): BrokerStats
+  /** Every figure, bounds and refusals included, for `serveMetrics`. */
+  metrics(): readonly MetricFamily[]
 }

@@ -6,6 +6,8 @@ import { Gate } from './gate.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 import { CONNECTIONS_MAX, CONNECT_TIMEOUT_MS, DRAIN_TIMEOUT_MS, TOPIC_LEVELS_MAX } from './limits.ts'
 import { type Listener, openListener } from './listener.ts'
+import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
+import type { MetricFamily } from './metrics/metrics.ts'
 import type { Principal } from './policy.ts'
 
 /**
@@ -19,13 +21,15 @@ export function createBroker<P extends Principal>(options: BrokerOptions<P>): Br
 class AedesBroker<P extends Principal> implements Broker<P> {
   readonly #options: BrokerOptions<P>
   readonly #gate: Gate<P>
+  readonly #metrics: BrokerMetrics
   readonly #aedes: Aedes
   readonly #sockets = new Set<GuardedSocket>()
   readonly #listeners: Listener[] = []
 
   constructor(options: BrokerOptions<P>) {
     this.#options = options
-    this.#gate = new Gate(options)
+    this.#metrics = createBrokerMetrics(() => this.#gate.stats())
+    this.#gate = new Gate(options, this.#metrics)
     const { authenticate, authorizePublish, authorizeSubscribe, authorizeForward, store } = this.#gate
     this.#aedes = new Aedes({
       authenticate,
@@ -94,6 +98,10 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     return this.#gate.stats()
   }
 
+  metrics(): readonly MetricFamily[] {
+    return this.#metrics.families()
+  }
+
   #listen(): void {
     const { log } = this.#options
     // aedes reports what it cannot deal with as 'error'; without a listener that would end the process.
@@ -120,10 +128,13 @@ class AedesBroker<P extends Principal> implements Broker<P> {
 
   #accept(socket: Socket): void {
     if (this.#sockets.size >= CONNECTIONS_MAX) {
+      this.#metrics.bounds.add('connections')
       socket.destroy()
       return
     }
-    const guarded = new GuardedSocket(socket)
+    const guarded = new GuardedSocket(socket, () => {
+      this.#metrics.bounds.add('packet-bytes')
+    })
     this.#sockets.add(guarded)
     guarded.once('close', () => this.#sockets.delete(guarded))
     this.#aedes.handle(guarded)

@@ -1,6 +1,7 @@
 /** Every error code of the broker with its hint; docs/errors.md explains each, a test compares. */
 export const BROKER_ERRORS = {
   BROKER_LISTEN_FAILED: 'Another program may hold the port; choose another in `broker.listen`.',
+  BROKER_METRICS_LISTEN_FAILED: 'Give HOST:PORT with a port that no other program holds.',
   BROKER_LISTENER_INVALID: 'Use tcp://HOST:PORT; see docs/configuration.md.',
 } as const
 export type BrokerErrorCode = keyof typeof BROKER_ERRORS

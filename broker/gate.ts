@@ -8,6 +8,7 @@ import type {
 import type { BrokerLog, BrokerOptions, BrokerStats, ClientMessage } from './broker.ts'
 import type { GuardedSocket } from './guarded-socket.ts'
 import { BACKLOG_BYTES_MAX, BACKLOG_NOTED_BYTES, SUBSCRIPTIONS_MAX } from './limits.ts'
+import type { BrokerMetrics } from './metrics/broker-metrics.ts'
 import { MemoryStore } from './persistence/memory.ts'
 import type { BrokerPolicy, ConnectAnswer, Credentials, Principal } from './policy.ts'
 import { Sessions } from './sessions.ts'
@@ -42,6 +43,7 @@ type Incoming = PublishPacket & { messageId?: number }
  */
 export class Gate<P extends Principal> {
   readonly store: MemoryStore
+  readonly #metrics: Pick<BrokerMetrics, 'bounds'>
   readonly #policy: BrokerPolicy<P>
   readonly #log: BrokerLog
   readonly #dollarTopics: DollarTopics
@@ -62,7 +64,11 @@ export class Gate<P extends Principal> {
   /** Counts revocations, so that a login that was asked before one is asked again after it. */
   #revocations = 0
 
-  constructor({ policy, log, dollarTopics = 'refused' }: Omit<BrokerOptions<P>, 'listen'>) {
+  constructor(
+    { policy, log, dollarTopics = 'refused' }: Omit<BrokerOptions<P>, 'listen'>,
+    metrics: Pick<BrokerMetrics, 'bounds'>,
+  ) {
+    this.#metrics = metrics
     this.#policy = policy
     this.#log = log
     this.#dollarTopics = dollarTopics
@@ -193,7 +199,9 @@ export class Gate<P extends Principal> {
       total += socket.backlog
       if (most === undefined || socket.backlog > most.backlog) most = socket
     }
-    if (total > BACKLOG_BYTES_MAX) most?.destroy(new Error('the subscriber is too far behind'))
+    if (total <= BACKLOG_BYTES_MAX) return
+    this.#metrics.bounds.add('backlog-bytes')
+    most?.destroy(new Error('the subscriber is too far behind'))
   }
 
   async #logIn(client: Client, credentials: Credentials): Promise<Refusal | null> {

@@ -56,14 +56,18 @@ export class GuardedSocket extends Duplex {
   readonly #socket: Socket
   readonly #meter = new PacketMeter()
 
-  constructor(socket: Socket) {
+  /** `onTooLarge` is told of a packet that claims too much; the socket closes. */
+  constructor(socket: Socket, onTooLarge: () => void) {
     super({ writableHighWaterMark: 2 * BACKLOG_BYTES_MAX })
     this.#socket = socket
     this.remote =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${String(socket.remotePort)}`
     socket.on('data', (chunk: Buffer) => {
-      if (!this.#meter.accepts(chunk)) this.destroy(new Error('a packet claims more bytes than are allowed'))
-      else if (!this.push(chunk)) socket.pause()
+      if (this.destroyed) return
+      if (!this.#meter.accepts(chunk)) {
+        onTooLarge()
+        this.destroy(new Error('a packet claims more bytes than are allowed'))
+      } else if (!this.push(chunk)) socket.pause()
     })
     socket.on('end', () => this.push(null))
     socket.on('error', (error) => this.destroy(error))

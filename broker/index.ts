@@ -1,4 +1,5 @@
 export type * from './broker.ts'
 export { createBroker } from './create-broker.ts'
 export * from './errors.ts'
+export { serveMetrics } from './metrics/serve.ts'
 export type * from './policy.ts'

@@ -68,6 +68,29 @@ does(
   async () => (await import('./gateway.ts')).runGateway,
 )
 
+const list = (text: string, before: readonly string[]): readonly string[] => [...before, text]
+does(
+  program
+    .command('broker')
+    .description('run the broker alone, for any programs and topics')
+    .option('--listen <url>', 'tcp://HOST:PORT; may be given again (default: tcp://127.0.0.1:1883)', list, [])
+    .option('--open', 'let in whoever names no user')
+    .option('--users <file>', 'YAML: users: [{ name, keyHash }], the SHA-256 of each key')
+    .option(
+      '--deny-subscribe <filter>',
+      'refuse subscriptions of this very filter; may be given again',
+      list,
+      [],
+    )
+    .option('--data <dir>', 'where sessions, queues and retained messages are kept')
+    .option('--metrics <host:port>', 'serve GET /metrics there, for Prometheus')
+    .addHelpText(
+      'after',
+      examples('broker --open --data broker-data', 'broker --users users.yaml --metrics 127.0.0.1:9101'),
+    ),
+  async () => (await import('./broker.ts')).runBroker,
+)
+
 const cloud = does(
   program
     .command('cloud')

@@ -108,7 +108,7 @@ export function parseConfig(text: string, { dir, name = 'configuration' }: Confi
 }
 
 /** @throws ConfigError with every fault of the YAML itself */
-function parseYaml(text: string, name: string): { file: unknown; locate: Locator } {
+export function parseYaml(text: string, name: string): { file: unknown; locate: Locator } {
   const lines = new LineCounter()
   const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines, prettyErrors: false })
   const faults = document.errors.map(({ message, pos }): ConfigFault => {

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createBroker, serveMetrics } from '../../broker/index.ts'
+import type { Hash } from '../../cloud-sync/contract/index.ts'
+import { AgentError } from '../errors.ts'
+import { toJson } from '../json.ts'
+import { createLog } from '../log.ts'
+import { StandalonePolicy, usersOf } from './broker-policy.ts'
+import { interrupted } from './interrupt.ts'
+import { type Answer, processTerminal } from './output.ts'
+
+interface BrokerOptions {
+  readonly listen: readonly string[]
+  readonly open?: boolean
+  readonly users?: string
+  readonly denySubscribe: readonly string[]
+  readonly data?: string
+  readonly metrics?: string
+}
+
+const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
+
+/**
+ * `headgate broker`: the broker alone, until SIGTERM or SIGINT. Says on its first line of output, as JSON, that it is
+ * ready and where it listens; logs go to standard error.
+ */
+export async function runBroker(options: BrokerOptions): Promise<Answer> {
+  const { open = false, metrics } = options
+  const users = options.users === undefined ? new Map<string, Hash>() : usersIn(options.users)
+  if (!open && users.size === 0) {
+    warn('nobody can log in: name users by --users FILE, or let everybody in by --open')
+  }
+  keepNothing(options.data)
+  const signal = interrupted()
+  const log = createLog({ level: 'info' })
+  const broker = createBroker({
+    listen: options.listen.length === 0 ? [LISTEN_USUAL] : options.listen,
+    policy: new StandalonePolicy({ open, users, deniedFilters: new Set(options.denySubscribe) }),
+    // `$SYS` and `$share` stay refused.
+    dollarTopics: 'ordinary',
+    log,
+  })
+  await broker.start(signal)
+  try {
+    const page = metrics === undefined ? null : await serveMetrics(metrics, () => broker.metrics())
+    processTerminal.out(
+      `${toJson({ ready: true, broker: broker.addresses(), metrics: page?.url ?? null, open })}\n`,
+    )
+    if (!signal.aborted) await once(signal, 'abort')
+    await page?.stop()
+  } finally {
+    await broker.stop()
+  }
+  return { json: { stopped: true }, text: 'stopped' }
+}
+
+function usersIn(file: string): Map<string, Hash> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new AgentError('CONFIG_UNREADABLE', `cannot read ${file}`, { cause })
+  }
+  return usersOf(text, file)
+}
+
+/** What is told while the broker's sessions live in memory. */
+function keepNothing(folder: string | undefined): void {
+  if (folder !== undefined) mkdirSync(folder, { recursive: true })
+  warn('sessions, queues and retained messages are kept in memory; nothing of them survives the end')
+}
+
+function warn(text: string): void {
+  processTerminal.err(`warning: ${text}\n`)
+}
