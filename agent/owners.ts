@@ -1,4 +1,4 @@
-import type { DeviceId, MemberName, OrgId, PolicySnapshot } from '../cloud-sync/contract/index.ts'
+import type { DeviceId, MemberName, OrgId, PolicySnapshotV1 } from '../cloud-sync/contract/index.ts'
 import type { Owner } from './metering/index.ts'
 
 /** What the configuration says of a device: with a cloud a proposal, without a snapshot all there is. */
@@ -21,15 +21,15 @@ export interface OwnerRules {
 export class Owners {
   readonly #rules: OwnerRules
   readonly #known = new Map<string, Owner>()
-  #snapshot: PolicySnapshot | null
+  #snapshot: PolicySnapshotV1 | null
 
-  constructor(rules: OwnerRules, snapshot: PolicySnapshot | null) {
+  constructor(rules: OwnerRules, snapshot: PolicySnapshotV1 | null) {
     this.#rules = rules
     this.#snapshot = snapshot
   }
 
   /** A new snapshot is in force: from here on its owners count. */
-  replace(snapshot: PolicySnapshot): void {
+  replace(snapshot: PolicySnapshotV1): void {
     this.#snapshot = snapshot
     this.#known.clear()
   }

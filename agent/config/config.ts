@@ -8,7 +8,7 @@ import type {
   Hash,
   MemberName,
   OrgId,
-  Role,
+  RoleV1,
   WorkspaceId,
 } from '../../cloud-sync/contract/index.ts'
 import type { Calibration, DeviceConfig, LineConfig } from '../../hardware/index.ts'
@@ -71,7 +71,7 @@ export interface CloudConfig {
 
 export interface LocalDirectory {
   readonly organisation: { readonly id: OrgId; readonly name: string }
-  readonly users: readonly { readonly name: MemberName; readonly role: Role; readonly keyHash: Hash }[]
+  readonly users: readonly { readonly name: MemberName; readonly role: RoleV1; readonly keyHash: Hash }[]
 }
 
 /** Where a text stands: `dir` resolves its relative paths, `name` is what faults call it. */

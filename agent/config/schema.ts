@@ -6,7 +6,7 @@ import {
   MemberName,
   OrgId,
   PublicKey,
-  Role,
+  RoleV1,
   WorkspaceId,
 } from '../../cloud-sync/contract/index.ts'
 import { FORMATS } from '../../hardware/index.ts'
@@ -89,7 +89,7 @@ const cloud = z
 const user = z.strictObject({
   name: MemberName,
   organisation: OrgId.optional(),
-  role: Role,
+  role: RoleV1,
   keyHash: Hash,
 })
 

@@ -1,9 +1,9 @@
-import { type Keyset, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import { type Keyset, PolicySnapshotV1 } from '../../cloud-sync/contract/index.ts'
 import type { Config } from '../config/config.ts'
 import { sealKeyset, sealSnapshot, type SigningKey } from '../../cloud-sync/codec/index.ts'
 
 /** What a configuration without a cloud says about people and devices. */
-export type LocalRules = Omit<PolicySnapshot, 'v' | 'version' | 'issuedAt' | 'critical'>
+export type LocalRules = Omit<PolicySnapshotV1, 'v' | 'version' | 'issuedAt' | 'critical'>
 
 /** The rules that a configuration without a cloud states: its users with their keys, its devices with their owners. */
 export function localRules(config: Config): LocalRules | undefined {
@@ -35,14 +35,14 @@ export function localRules(config: Config): LocalRules | undefined {
  */
 export function localSnapshot(given: {
   readonly rules: LocalRules
-  readonly current: PolicySnapshot | undefined
+  readonly current: PolicySnapshotV1 | undefined
   readonly rootKey: SigningKey
   /** Epoch ms. */
   readonly now: number
 }): Uint8Array | undefined {
   const { rules, current, rootKey } = given
   const version = (current?.version ?? 0) + 1
-  const snapshot = PolicySnapshot.parse({
+  const snapshot = PolicySnapshotV1.parse({
     ...rules,
     v: 1,
     version,
@@ -54,7 +54,8 @@ export function localSnapshot(given: {
   return sealSnapshot({ keyset: sealKeyset(keyset, rootKey), snapshot, key: rootKey })
 }
 
-function sameRules(one: PolicySnapshot, other: PolicySnapshot): boolean {
-  const text = (snapshot: PolicySnapshot): string => JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
+function sameRules(one: PolicySnapshotV1, other: PolicySnapshotV1): boolean {
+  const text = (snapshot: PolicySnapshotV1): string =>
+    JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
   return text(one) === text(other)
 }

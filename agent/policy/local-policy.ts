@@ -18,7 +18,7 @@ import {
   type GatewayId,
   type Hash,
   type LocalTopic,
-  type PolicySnapshot,
+  type PolicySnapshotV1,
   parseLocalTopic,
 } from '../../cloud-sync/contract/index.ts'
 
@@ -50,7 +50,7 @@ export interface LocalPolicyOptions {
  */
 export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   readonly #options: LocalPolicyOptions
-  #snapshot: PolicySnapshot | undefined
+  #snapshot: PolicySnapshotV1 | undefined
   #policy: CompiledPolicy | undefined
   #decided = new WeakMap<LocalPrincipal, Map<string, boolean>>()
 
@@ -59,7 +59,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */
-  apply(snapshot: PolicySnapshot | undefined): void {
+  apply(snapshot: PolicySnapshotV1 | undefined): void {
     this.#snapshot = snapshot
     this.#policy = snapshot === undefined ? undefined : compilePolicy(snapshot)
     this.#decided = new WeakMap()

@@ -1,4 +1,4 @@
-import { type Hash, MemberName, OrgId, type PolicySnapshot, ZERO_HASH } from '../contract/index.ts'
+import { type Hash, MemberName, OrgId, type PolicySnapshotV1, ZERO_HASH } from '../contract/index.ts'
 import type { Principal } from './question.ts'
 
 export type Authenticated =
@@ -6,7 +6,7 @@ export type Authenticated =
   | { readonly ok: false; readonly because: 'no-policy' | 'bad-credentials' }
 
 export interface LoginQuestion {
-  readonly snapshot: PolicySnapshot | undefined
+  readonly snapshot: PolicySnapshotV1 | undefined
   /** `org-handle:name`, as it came. */
   readonly username: string
   /** SHA-256 of the key as it came. */
@@ -35,7 +35,7 @@ export function authenticate({ snapshot, username, keyHash, equal }: LoginQuesti
 }
 
 /** A key dies with its member and with its organisation. */
-function hasMember(snapshot: PolicySnapshot, key: PolicySnapshot['keys'][number]): boolean {
+function hasMember(snapshot: PolicySnapshotV1, key: PolicySnapshotV1['keys'][number]): boolean {
   return (
     snapshot.organisations.some(({ id }) => id === key.org) &&
     snapshot.members.some(({ org, name }) => org === key.org && name === key.member)

@@ -1,4 +1,4 @@
-import type { DeviceId, MemberName, OrgId, PolicySnapshot, Role, Share } from '../contract/index.ts'
+import type { DeviceId, MemberName, OrgId, PolicySnapshotV1, RoleV1, ShareV1 } from '../contract/index.ts'
 import type { Action, Decision, Principal, Resource } from './question.ts'
 import { type Asker, judge, type Matter } from './rules.ts'
 
@@ -9,11 +9,11 @@ export interface CompiledPolicy {
 }
 
 /** Indexes a snapshot in one pass; the snapshot may not be changed afterwards. */
-export function compilePolicy(snapshot: PolicySnapshot): CompiledPolicy {
+export function compilePolicy(snapshot: PolicySnapshotV1): CompiledPolicy {
   const askers = askersByLogin(snapshot)
   const owners = new Map<DeviceId, OrgId[]>()
   for (const { id, org } of snapshot.devices) into(owners, id, org)
-  const shares = new Map<DeviceId, Share[]>()
+  const shares = new Map<DeviceId, ShareV1[]>()
   for (const share of snapshot.shares) into(shares, share.device, share)
   const host = snapshot.gatewayOrg
   const gateway: Matter = { kind: 'gateway', host, owners: [host], shares: [], sensor: null }
@@ -30,9 +30,9 @@ export function compilePolicy(snapshot: PolicySnapshot): CompiledPolicy {
   }
 }
 
-function askersByLogin(snapshot: PolicySnapshot): Map<string, Asker[]> {
+function askersByLogin(snapshot: PolicySnapshotV1): Map<string, Asker[]> {
   const organisations = new Set(snapshot.organisations.map(({ id }) => id))
-  const roles = new Map<string, Role[]>()
+  const roles = new Map<string, RoleV1[]>()
   const askers = new Map<string, Asker[]>()
   for (const { org, name, role } of snapshot.members) {
     if (!organisations.has(org)) continue

@@ -1,4 +1,4 @@
-import type { MemberName, PolicySnapshot } from '../contract/index.ts'
+import type { MemberName, PolicySnapshotV1 } from '../contract/index.ts'
 import type { Action, Decision, Principal, Resource } from './question.ts'
 import { type Asker, judge, type Matter } from './rules.ts'
 
@@ -15,14 +15,14 @@ export function decide({
   readonly principal: Principal
   readonly action: Action
   readonly resource: Resource
-  readonly snapshot: PolicySnapshot | undefined
+  readonly snapshot: PolicySnapshotV1 | undefined
 }): Decision {
   if (snapshot === undefined) return { allowed: false, because: 'no-policy' }
   return judge(askersIn(snapshot, principal), action, matterIn(snapshot, resource))
 }
 
 /** Everyone the name stands for: the member, and the members of keys with that name. */
-function askersIn(snapshot: PolicySnapshot, { org, name }: Principal): Asker[] {
+function askersIn(snapshot: PolicySnapshotV1, { org, name }: Principal): Asker[] {
   if (!snapshot.organisations.some((known) => known.id === org)) return []
   const membersCalled = (wanted: MemberName): Asker[] =>
     snapshot.members
@@ -36,7 +36,7 @@ function askersIn(snapshot: PolicySnapshot, { org, name }: Principal): Asker[] {
   return [...membersCalled(name), ...behindKeys]
 }
 
-function matterIn(snapshot: PolicySnapshot, resource: Resource): Matter {
+function matterIn(snapshot: PolicySnapshotV1, resource: Resource): Matter {
   const host = snapshot.gatewayOrg
   if (resource.kind === 'gateway') return { kind: 'gateway', host, owners: [host], shares: [], sensor: null }
   const { device, kind } = resource

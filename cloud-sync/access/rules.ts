@@ -1,11 +1,11 @@
-import type { MemberName, OrgId, Role, SensorName, Share } from '../contract/index.ts'
+import type { MemberName, OrgId, RoleV1, SensorName, ShareV1 } from '../contract/index.ts'
 import type { Action, Decision, Resource } from './question.ts'
 
 /** One membership that speaks through the principal; `role` is null where the member behind a key is gone. */
 export interface Asker {
   readonly org: OrgId
   readonly name: MemberName
-  readonly role: Role | null
+  readonly role: RoleV1 | null
   /** The API key used, null where the member is asked about directly. */
   readonly key: MemberName | null
 }
@@ -16,22 +16,22 @@ export interface Matter {
   readonly host: OrgId
   readonly owners: readonly OrgId[]
   /** Every share of the device, of other sensors too. */
-  readonly shares: readonly Share[]
+  readonly shares: readonly ShareV1[]
   readonly sensor: SensorName | null
 }
 
 interface Rule {
   readonly asks: readonly Resource['kind'][]
   /** Roles in the owner's organisation that suffice. */
-  readonly owner: readonly Role[]
+  readonly owner: readonly RoleV1[]
   /** Roles in the gateway's own organisation that suffice, whoever owns the device. */
-  readonly host: readonly Role[]
+  readonly host: readonly RoleV1[]
   readonly share: boolean
 }
 
-const EVERYONE: readonly Role[] = ['owner', 'admin', 'member']
-const LEADERS: readonly Role[] = ['owner', 'admin']
-const NOBODY: readonly Role[] = []
+const EVERYONE: readonly RoleV1[] = ['owner', 'admin', 'member']
+const LEADERS: readonly RoleV1[] = ['owner', 'admin']
+const NOBODY: readonly RoleV1[] = []
 
 /** The whole model. A share shows, it never lets anybody operate or see usage. */
 const RULES: Readonly<Record<Action, Rule>> = {
@@ -87,7 +87,7 @@ function pathsOf(asker: Asker, rule: Rule, matter: OneOwner): string[] {
 }
 
 /** A share of a device shows all of it; a share of a sensor shows only that sensor, not the device around it. */
-function shows(share: Share, asker: Asker, matter: Matter): boolean {
+function shows(share: ShareV1, asker: Asker, matter: Matter): boolean {
   const toThem = share.to.org === asker.org && (share.to.member === null || share.to.member === asker.name)
   return toThem && (share.sensor === null || share.sensor === matter.sensor)
 }

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
 /** Ids in configuration and topics: lower case letters, digits and hyphens, 1 to 64 (wire.md, section 4). */
-const plain = z.string().regex(/^[a-z0-9-]{1,64}$/, 'lower case letters, digits and hyphens, 1 to 64')
+export const plainId = z
+  .string()
+  .regex(/^[a-z0-9-]{1,64}$/, 'lower case letters, digits and hyphens, 1 to 64')
 
 /** A gateway's id: its serial number, capitals allowed. */
 export const GatewayId = z
@@ -10,21 +12,21 @@ export const GatewayId = z
   .brand<'GatewayId'>()
 export type GatewayId = z.infer<typeof GatewayId>
 
-export const OrgId = plain.brand<'OrgId'>()
+export const OrgId = plainId.brand<'OrgId'>()
 export type OrgId = z.infer<typeof OrgId>
 
-export const DeviceId = plain.brand<'DeviceId'>()
+export const DeviceId = plainId.brand<'DeviceId'>()
 export type DeviceId = z.infer<typeof DeviceId>
 
 /** A group of channels of one device; `main` where a profile names none. */
-export const SensorName = plain.brand<'SensorName'>()
+export const SensorName = plainId.brand<'SensorName'>()
 export type SensorName = z.infer<typeof SensorName>
 
 /** A member, key or program of an organisation; the login is `org-handle:name`. */
-export const MemberName = plain.brand<'MemberName'>()
+export const MemberName = plainId.brand<'MemberName'>()
 export type MemberName = z.infer<typeof MemberName>
 
-export const WorkspaceId = plain.brand<'WorkspaceId'>()
+export const WorkspaceId = plainId.brand<'WorkspaceId'>()
 export type WorkspaceId = z.infer<typeof WorkspaceId>
 
 /** A channel of a sensor, usable as a name in an expression. */

@@ -1,64 +1,53 @@
 import { z } from 'zod'
-import { DeviceId, GatewayId, Hash, MemberName, OrgId, SensorName, WorkspaceId } from './ids.ts'
-
-export const ROLES = ['owner', 'admin', 'member'] as const
-export const Role = z.enum(ROLES)
-export type Role = z.infer<typeof Role>
+import { GatewayId } from './ids.ts'
+import { ApiKey, CustomRole, Member, Organisation, Team, Workspace } from './organisation.ts'
+import {
+  CrossPolicy,
+  Grant,
+  OwnedDevice,
+  OwnedGateway,
+  OwnedItem,
+  OwnedSensor,
+  PartnerLink,
+} from './sharing.ts'
 
 /** A public key: 32 raw Ed25519 bytes in base64. */
 export const PublicKey = z.base64().refine((text) => Buffer.from(text, 'base64').length === 32, '32 bytes')
 
-export const Organisation = z.strictObject({ id: OrgId, name: z.string().min(1).max(128) })
-export const Member = z.strictObject({
-  org: OrgId,
-  name: MemberName,
-  role: Role,
-  /** Counts memberships of the same name: a re-invited member is another one and old grants stay dead. */
-  incarnation: z.int().min(1),
-})
-export type Member = z.infer<typeof Member>
+const facts = {
+  /** Null where the facts are about organisations only, as the cloud asks about members and links. */
+  owner: OwnedGateway.nullable(),
+  organisations: z.array(Organisation).max(1000),
+  members: z.array(Member).max(10_000),
+  keys: z.array(ApiKey).max(10_000).default([]),
+  roles: z.array(CustomRole).max(1000).default([]),
+  teams: z.array(Team).max(1000).default([]),
+  workspaces: z.array(Workspace).max(1000).default([]),
+  devices: z.array(OwnedDevice).max(1000).default([]),
+  sensors: z.array(OwnedSensor).max(10_000).default([]),
+  items: z.array(OwnedItem).max(10_000).default([]),
+  grants: z.array(Grant).max(100_000).default([]),
+  policies: z.array(CrossPolicy).max(10_000).default([]),
+  links: z.array(PartnerLink).max(10_000).default([]),
+}
 
-/** An API key: login `org:name`, acting for a member, at most with that member's rights. */
-export const ApiKey = z.strictObject({
-  org: OrgId,
-  name: MemberName,
-  member: MemberName,
-  /** SHA-256 of the key, hex. Keys are 256 random bits, so no slow hash is needed. */
-  hash: Hash,
-})
-export type ApiKey = z.infer<typeof ApiKey>
-
-export const OwnedDevice = z.strictObject({
-  id: DeviceId,
-  org: OrgId,
-  ownerEpoch: z.int().min(1),
-  custodian: MemberName.nullable(),
-  workspace: WorkspaceId.nullable(),
-})
-export type OwnedDevice = z.infer<typeof OwnedDevice>
-
-/** A device, or one of its sensors, shown to another organisation or to one member. */
-export const Share = z.strictObject({
-  id: z.string().regex(/^[a-z0-9-]{1,64}$/),
-  device: DeviceId,
-  sensor: SensorName.nullable(),
-  to: z.strictObject({ org: OrgId, member: MemberName.nullable() }),
-  level: z.literal('viewer'),
-})
-export type Share = z.infer<typeof Share>
+/** Who is who and whose is what: all that a decision is made from, besides the time. */
+export const PolicyFacts = z.strictObject(facts)
+export type PolicyFacts = z.infer<typeof PolicyFacts>
 
 /** Everything one gateway must know to decide alone. Signed by the cloud over its exact bytes (JSON, UTF-8). */
 export const PolicySnapshot = z.strictObject({
-  v: z.literal(1),
+  v: z.literal(2),
   gateway: GatewayId,
   version: z.int().min(1),
+  /** The cloud's clock, epoch ms. */
   issuedAt: z.int().min(0),
-  gatewayOrg: OrgId,
-  organisations: z.array(Organisation).max(1000),
-  members: z.array(Member).max(10_000),
-  keys: z.array(ApiKey).max(10_000),
-  devices: z.array(OwnedDevice).max(1000),
-  shares: z.array(Share).max(10_000),
+  /** Policy time until which widening is decided here; null = always (a gateway without a cloud). */
+  freshUntil: z.int().min(0).nullable().default(null),
+  /** Policy time at which what others were shown ends for want of news; null = never. */
+  hardUntil: z.int().min(0).nullable().default(null),
+  ...facts,
+  owner: OwnedGateway,
   /** Parts a gateway must understand or refuse the whole; none yet. */
   critical: z.array(z.string()).max(64),
 })

@@ -5,7 +5,7 @@ import packets, { type Packet } from 'mqtt-packet'
 import { LocalPolicy } from '../../agent/policy/local-policy.ts'
 import { createBroker } from '../../broker/index.ts'
 import { sha256 } from '../../cloud-sync/codec/index.ts'
-import { GatewayId, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import { GatewayId, PolicySnapshotV1 } from '../../cloud-sync/contract/index.ts'
 import type { Bench } from '../support/harness.ts'
 
 const RUNS = 3
@@ -18,7 +18,7 @@ const KEY = 'key'
 
 const topicOf = (n: number): string => `headgate/GW-1/d${n % DEVICES}/main/readings`
 
-const snapshot = PolicySnapshot.parse({
+const snapshot = PolicySnapshotV1.parse({
   v: 1,
   gateway: 'GW-1',
   version: 1,

@@ -8,7 +8,7 @@ import {
   localTopic,
   MemberName,
   OrgId,
-  PolicySnapshot,
+  PolicySnapshotV1,
   SensorName,
 } from '../../cloud-sync/contract/index.ts'
 
@@ -51,13 +51,13 @@ export class DeliveryWorld {
   readonly policy: BrokerPolicy<LocalPrincipal>
   readonly #real = new LocalPolicy({ gateway: GATEWAY, anonymous: 'none' })
   readonly #random: () => number
-  #snapshot: PolicySnapshot
+  #snapshot: PolicySnapshotV1
   #shares = 0
 
   /** `open`: the broken policy that shows everything to whoever is connected, to prove that leaks are found. */
   constructor(random: () => number, flaw: 'none' | 'open') {
     this.#random = random
-    this.#snapshot = PolicySnapshot.parse({
+    this.#snapshot = PolicySnapshotV1.parse({
       v: 1,
       gateway: GATEWAY,
       version: 1,
@@ -104,14 +104,14 @@ export class DeliveryWorld {
   /** One change that a cloud could send. */
   change(): void {
     const { members, shares, devices } = this.#snapshot
-    const changes: (() => Partial<PolicySnapshot>)[] = [
+    const changes: (() => Partial<PolicySnapshotV1>)[] = [
       () => ({ shares: [...shares.slice(-12), this.#newShare()] }),
       () => ({ shares: shares.filter(() => this.#random() < 0.5) }),
       () => ({ devices: devices.map((d) => (this.#random() < 0.3 ? { ...d, org: this.#pick(ORGS) } : d)) }),
       () => ({ members: members.map((m) => (this.#random() < 0.3 ? { ...m, role: this.#pick(ROLES) } : m)) }),
       () => (this.#random() < 0.5 ? this.#leave() : this.#comeBack()),
     ]
-    this.#snapshot = PolicySnapshot.parse({
+    this.#snapshot = PolicySnapshotV1.parse({
       ...this.#snapshot,
       ...this.#pick(changes)(),
       version: this.#snapshot.version + 1,
@@ -119,7 +119,7 @@ export class DeliveryWorld {
     this.#real.apply(this.#snapshot)
   }
 
-  #newShare(): PolicySnapshot['shares'][number] {
+  #newShare(): PolicySnapshotV1['shares'][number] {
     this.#shares += 1
     return {
       id: `s${this.#shares}`,
@@ -130,12 +130,12 @@ export class DeliveryWorld {
     }
   }
 
-  #leave(): Partial<PolicySnapshot> {
+  #leave(): Partial<PolicySnapshotV1> {
     const gone = this.#pick(this.#snapshot.members)
     return { members: this.#snapshot.members.filter((member) => member !== gone) }
   }
 
-  #comeBack(): Partial<PolicySnapshot> {
+  #comeBack(): Partial<PolicySnapshotV1> {
     const { members } = this.#snapshot
     const all = ORGS.flatMap((org) => MEMBERS.map((name) => ({ org, name })))
     const missing = all.filter(({ org, name }) => !members.some((m) => m.org === org && m.name === name))

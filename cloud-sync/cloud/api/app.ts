@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
-import { type GatewayId, type OrgId, Share } from '../../contract/index.ts'
+import { type GatewayId, type OrgId, ShareV1 } from '../../contract/index.ts'
 import { deviceIn, type Directory, type Refusal, type ShareOfGateway } from '../directory/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageTotals } from '../storage/index.ts'
@@ -23,15 +23,15 @@ export interface ApiSettings {
 const Day = z.iso.date()
 const UsageQuery = z.strictObject({ from: Day.optional(), to: Day.optional() })
 const NewShare = z.strictObject({
-  id: Share.shape.id.optional(),
+  id: ShareV1.shape.id.optional(),
   gateway: z.string().max(64),
-  device: Share.shape.device,
-  sensor: Share.shape.sensor.default(null),
+  device: ShareV1.shape.device,
+  sensor: ShareV1.shape.sensor.default(null),
   to: z.strictObject({
-    organisation: Share.shape.to.shape.org,
-    member: Share.shape.to.shape.member.default(null),
+    organisation: ShareV1.shape.to.shape.org,
+    member: ShareV1.shape.to.shape.member.default(null),
   }),
-  level: Share.shape.level.default('viewer'),
+  level: ShareV1.shape.level.default('viewer'),
 })
 
 /** Largest request body, bytes: a share is some 200. */

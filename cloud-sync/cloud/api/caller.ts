@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { type Role, ZERO_HASH } from '../../contract/index.ts'
+import { type RoleV1, ZERO_HASH } from '../../contract/index.ts'
 import type { Principal } from '../../access/index.ts'
 import { sameHash, sha256 } from '../../codec/index.ts'
 import { type Directory, loginOf } from '../directory/index.ts'
@@ -12,7 +12,7 @@ const HEADER_LENGTH_MAX = 1_024
 export interface Caller {
   readonly principal: Principal
   /** Of the member behind the key. */
-  readonly role: Role
+  readonly role: RoleV1
 }
 
 /** Whether the caller may see usage and manage shares of the own organisation. */

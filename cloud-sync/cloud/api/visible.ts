@@ -1,4 +1,4 @@
-import type { DeviceId, GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import type { DeviceId, GatewayId, OrgId, PolicySnapshotV1 } from '../../contract/index.ts'
 import { type CompiledPolicy, compilePolicy } from '../../access/index.ts'
 import type { Directory } from '../directory/index.ts'
 import type { ReadingChannel } from '../storage/index.ts'
@@ -10,16 +10,16 @@ export interface Sight {
   readonly owners: readonly OrgId[]
   mayRead(channel: ReadingChannel): boolean
   /** Devices of a gateway that the caller may know of. */
-  devicesOf(gateway: GatewayId): PolicySnapshot['devices']
+  devicesOf(gateway: GatewayId): PolicySnapshotV1['devices']
 }
 
 interface Policy {
-  readonly snapshot: PolicySnapshot
+  readonly snapshot: PolicySnapshotV1
   readonly compiled: CompiledPolicy
 }
 
 /** Compiled once a policy: `policyOf` gives the same object until something changes. */
-const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
+const compiled = new WeakMap<PolicySnapshotV1, CompiledPolicy>()
 
 export function sightOf(directory: Directory, caller: Caller): Sight {
   const { org } = caller.principal
@@ -62,7 +62,7 @@ function mayKnow({ snapshot, compiled: policy }: Policy, { principal }: Caller, 
   })
 }
 
-function compiledOf(snapshot: PolicySnapshot): CompiledPolicy {
+function compiledOf(snapshot: PolicySnapshotV1): CompiledPolicy {
   const known = compiled.get(snapshot) ?? compilePolicy(snapshot)
   compiled.set(snapshot, known)
   return known

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import {
-  ApiKey,
+  ApiKeyV1,
   DeviceId,
   GatewayId,
-  Member,
+  MemberV1,
   MemberName,
-  Organisation,
+  OrganisationV1,
   OrgId,
-  OwnedDevice,
+  OwnedDeviceV1,
   PublicKey,
-  Share,
+  ShareV1,
 } from '../../contract/index.ts'
 
 /**
@@ -17,20 +17,20 @@ import {
  * shape never changes meaning; the directory is what they add up to.
  */
 export const DirectoryChange = z.discriminatedUnion('kind', [
-  Organisation.extend({ kind: z.literal('organisation.added') }),
-  Member.omit({ incarnation: true }).extend({ kind: z.literal('member.added') }),
+  OrganisationV1.extend({ kind: z.literal('organisation.added') }),
+  MemberV1.omit({ incarnation: true }).extend({ kind: z.literal('member.added') }),
   z.strictObject({ kind: z.literal('member.removed'), org: OrgId, name: MemberName }),
-  ApiKey.extend({ kind: z.literal('key.added') }),
+  ApiKeyV1.extend({ kind: z.literal('key.added') }),
   z.strictObject({ kind: z.literal('key.removed'), org: OrgId, name: MemberName }),
   z.strictObject({ kind: z.literal('gateway.registered'), id: GatewayId, org: OrgId, publicKey: PublicKey }),
-  OwnedDevice.omit({ ownerEpoch: true }).extend({
+  OwnedDeviceV1.omit({ ownerEpoch: true }).extend({
     kind: z.literal('device.registered'),
     gateway: GatewayId,
   }),
-  Share.extend({ kind: z.literal('share.added'), gateway: GatewayId }),
+  ShareV1.extend({ kind: z.literal('share.added'), gateway: GatewayId }),
   z.strictObject({
     kind: z.literal('share.revoked'),
-    id: Share.shape.id,
+    id: ShareV1.shape.id,
     gateway: GatewayId,
     device: DeviceId,
   }),

@@ -1,8 +1,8 @@
-import type { ApiKey, GatewayId, Member, OrgId, PolicySnapshot, Share } from '../../contract/index.ts'
+import type { ApiKeyV1, GatewayId, MemberV1, OrgId, PolicySnapshotV1, ShareV1 } from '../../contract/index.ts'
 import { type DirectoryState, loginOf, type RegisteredGateway } from './state.ts'
 
 /** A snapshot before it has a version and a time. */
-export type SnapshotContent = Omit<PolicySnapshot, 'version' | 'issuedAt'>
+export type SnapshotContent = Omit<PolicySnapshotV1, 'version' | 'issuedAt'>
 
 /**
  * The least that one gateway must know: organisations that own it, own a device on it or are shown one; all members and
@@ -16,7 +16,7 @@ export function projectFor(state: DirectoryState, gateway: RegisteredGateway): S
   for (const { to } of shares) if (to.member === null) whole.add(to.org)
   const single = new Set(shares.flatMap(({ to }) => (to.member === null ? [] : [loginOf(to.org, to.member)])))
   const orgs = new Set<OrgId>([...whole, ...shares.map((share) => share.to.org)])
-  const isNeeded = (member: Member): boolean =>
+  const isNeeded = (member: MemberV1): boolean =>
     whole.has(member.org) || single.has(loginOf(member.org, member.name))
   const members = [...state.members.values()].filter(isNeeded)
   const logins = new Set(members.map((member) => loginOf(member.org, member.name)))
@@ -27,7 +27,7 @@ export function projectFor(state: DirectoryState, gateway: RegisteredGateway): S
     gatewayOrg: gateway.org,
     organisations: [...state.organisations.values()].filter(({ id }) => orgs.has(id)).sort(by((o) => o.id)),
     members: members.sort(by((m) => loginOf(m.org, m.name))),
-    keys: keys.sort(by((k: ApiKey) => loginOf(k.org, k.name))),
+    keys: keys.sort(by((k: ApiKeyV1) => loginOf(k.org, k.name))),
     devices: devices.sort(by((d) => d.id)),
     shares: shares.sort(by((s) => s.id)),
     critical: [],
@@ -46,7 +46,7 @@ export function gatewaysOf(state: DirectoryState, org: OrgId): GatewayId[] {
     .map(({ id }) => id)
 }
 
-function sharesOn(state: DirectoryState, gateway: GatewayId): Share[] {
+function sharesOn(state: DirectoryState, gateway: GatewayId): ShareV1[] {
   return [...state.shares.values()]
     .filter((share) => share.gateway === gateway)
     .map(({ id, device, sensor, to, level }) => ({ id, device, sensor, to, level }))

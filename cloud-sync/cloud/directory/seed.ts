@@ -4,12 +4,12 @@ import {
   GatewayId,
   Hash,
   MemberName,
-  Organisation,
+  OrganisationV1,
   OrgId,
   PublicKey,
-  Role,
+  RoleV1,
   SensorName,
-  Share,
+  ShareV1,
   WorkspaceId,
 } from '../../contract/index.ts'
 import { sha256 } from '../../codec/index.ts'
@@ -28,8 +28,8 @@ const SeedKey = z
   .refine(({ hash, key }) => (hash === undefined) !== (key === undefined), 'give either hash or key')
 
 const DirectoryFile = z.strictObject({
-  organisations: z.array(Organisation).min(1),
-  members: z.array(z.strictObject({ organisation: OrgId, name: MemberName, role: Role })).default([]),
+  organisations: z.array(OrganisationV1).min(1),
+  members: z.array(z.strictObject({ organisation: OrgId, name: MemberName, role: RoleV1 })).default([]),
   keys: z.array(SeedKey).default([]),
   gateways: z.array(z.strictObject({ id: GatewayId, organisation: OrgId, publicKey: PublicKey })).default([]),
   devices: z
@@ -46,12 +46,12 @@ const DirectoryFile = z.strictObject({
   shares: z
     .array(
       z.strictObject({
-        id: Share.shape.id,
+        id: ShareV1.shape.id,
         gateway: GatewayId,
         device: DeviceId,
         sensor: SensorName.optional(),
         to: z.strictObject({ organisation: OrgId, member: MemberName.optional() }),
-        level: Share.shape.level.default('viewer'),
+        level: ShareV1.shape.level.default('viewer'),
       }),
     )
     .default([]),

@@ -1,12 +1,12 @@
 import type {
-  ApiKey,
+  ApiKeyV1,
   DeviceId,
   GatewayId,
-  Member,
+  MemberV1,
   MemberName,
   OrgId,
-  OwnedDevice,
-  Share,
+  OwnedDeviceV1,
+  ShareV1,
 } from '../../contract/index.ts'
 
 export interface RegisteredGateway {
@@ -16,17 +16,17 @@ export interface RegisteredGateway {
   readonly publicKey: string
 }
 
-export type ShareOfGateway = Share & { readonly gateway: GatewayId }
+export type ShareOfGateway = ShareV1 & { readonly gateway: GatewayId }
 
 /** What the policy log adds up to. */
 export interface DirectoryState {
   readonly organisations: Map<OrgId, { readonly id: OrgId; readonly name: string }>
-  readonly members: Map<string, Member>
+  readonly members: Map<string, MemberV1>
   /** How often a name has been a member: survives the removal. */
   readonly incarnations: Map<string, number>
-  readonly keys: Map<string, ApiKey>
+  readonly keys: Map<string, ApiKeyV1>
   readonly gateways: Map<GatewayId, RegisteredGateway>
-  readonly devices: Map<GatewayId, Map<DeviceId, OwnedDevice>>
+  readonly devices: Map<GatewayId, Map<DeviceId, OwnedDeviceV1>>
   /** Gateways that an organisation owns or has ever owned a device on: only these may report usage of it. */
   readonly presence: Map<OrgId, Set<GatewayId>>
   readonly shares: Map<string, ShareOfGateway>
@@ -49,7 +49,7 @@ export const deviceIn = (
   state: DirectoryState,
   gateway: GatewayId,
   device: DeviceId,
-): OwnedDevice | undefined => state.devices.get(gateway)?.get(device)
+): OwnedDeviceV1 | undefined => state.devices.get(gateway)?.get(device)
 
 export function notePresence(state: DirectoryState, org: OrgId, gateway: GatewayId): void {
   const known = state.presence.get(org) ?? new Set()

@@ -3,7 +3,7 @@ import mqtt, { type MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LocalPolicy, type LocalPrincipal } from '../../../agent/policy/local-policy.ts'
 import { type Broker, createBroker } from '../../../broker/index.ts'
-import { GatewayId, PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
+import { GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
 
 const gateway = GatewayId.parse('GW-1')
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
@@ -11,8 +11,8 @@ const hashOf = (key: string): string => createHash('sha256').update(key).digest(
 type Change = Partial<Record<'members' | 'keys' | 'devices' | 'shares', object[]>>
 
 /** acme owns the gateway and `tilt`; ben's organisation is a guest with `level` and sees one sensor of `tilt`. */
-function snapshotWith(change: Change = {}): PolicySnapshot {
-  return PolicySnapshot.parse({
+function snapshotWith(change: Change = {}): PolicySnapshotV1 {
+  return PolicySnapshotV1.parse({
     v: 1,
     gateway,
     version: 1,

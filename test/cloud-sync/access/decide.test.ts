@@ -8,7 +8,7 @@ import {
   type Principal,
   type Resource,
 } from '../../../cloud-sync/access/index.ts'
-import { PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
+import { PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
 
 const ROLE_OF = { olga: 'owner', adam: 'admin', mia: 'member' } as const
 const members = ['acme', 'hydro', 'mine'].flatMap((org) =>
@@ -40,7 +40,7 @@ const key = (org: string, name: string, member: string): object => ({
 })
 
 /** acme owns the gateway; hydro's weir is a guest on it; mine has no device there. */
-const snapshot = PolicySnapshot.parse({
+const snapshot = PolicySnapshotV1.parse({
   v: 1,
   gateway: 'GW-1',
   version: 3,
@@ -185,7 +185,7 @@ const anySnapshot = fc
     ),
     critical: fc.constant([]),
   })
-  .map((plain) => PolicySnapshot.parse(plain))
+  .map((plain) => PolicySnapshotV1.parse(plain))
 const anyResource = fc.oneof(
   fc.constant({ kind: 'gateway' }),
   devices.map((id) => ({ kind: 'device', device: id })),

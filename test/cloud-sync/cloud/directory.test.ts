@@ -11,7 +11,7 @@ import {
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openDatabase } from '../../../cloud-sync/cloud/storage/index.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
-import type { GatewayId, PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
+import type { GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
 import { writeDirectory } from '../../support/cloud-fixture.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { fakeGateway } from '../../support/fake-gateway.ts'
@@ -36,7 +36,7 @@ async function opened(folder: string, at = 1): Promise<Opened> {
   return { directory, trust: keys.rootPublicKey, close: () => db.close() }
 }
 
-async function snapshot({ directory, trust }: Opened, gateway: GatewayId): Promise<PolicySnapshot> {
+async function snapshot({ directory, trust }: Opened, gateway: GatewayId): Promise<PolicySnapshotV1> {
   const sealed = await directory.sealedFor(gateway)
   const bytes = sealed?.message ?? new Uint8Array()
   const read = openSnapshot({ rootPublicKey: trust, gateway, bytes, keysetVersionMin: 0 })

@@ -14,7 +14,7 @@ import {
 import {
   Epoch,
   GatewayId,
-  type PolicySnapshot,
+  type PolicySnapshotV1,
   STREAMS,
   ZERO_HASH,
 } from '../../../cloud-sync/contract/index.ts'
@@ -24,7 +24,7 @@ const cloud = signingKey(generateKeyPair().privateKey)
 const keyset = { v: 1 as const, version: 3, keys: [cloud.publicKey] }
 const sealedKeyset = sealKeyset(keyset, root)
 const gateway = GatewayId.parse('GW-000123')
-const snapshot: PolicySnapshot = {
+const snapshot: PolicySnapshotV1 = {
   v: 1,
   gateway,
   version: 7,
@@ -36,7 +36,7 @@ const snapshot: PolicySnapshot = {
   devices: [],
   shares: [],
   critical: [],
-} as unknown as PolicySnapshot
+} as unknown as PolicySnapshotV1
 const bytes = sealSnapshot({ keyset: sealedKeyset, snapshot, key: cloud })
 const ours = { rootPublicKey: root.publicKey, gateway, bytes, keysetVersionMin: 0 }
 
