@@ -81,6 +81,7 @@ module.exports = {
     ),
     owner('one-owner-for-serialport', 'hardware', '(^|node_modules/)@?serialport'),
     owner('one-owner-for-aedes', 'broker', '(^|node_modules/)aedes($|/)'),
+    owner('one-owner-for-ws', 'broker/listen', '(^|node_modules/)(@types/)?ws($|/)'),
     owner('one-owner-for-mqtt', 'cloud-sync|agent/cli/demo', '(^|node_modules/)mqtt($|/)'),
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     {

@@ -1,21 +1,18 @@
+import type { ListenerSpec, RefusalCounts } from './listen/index.ts'
+import type { BrokerLog } from './log.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
 import type { BrokerPolicy, Principal } from './policy.ts'
 import type { DollarTopics } from './topics.ts'
 
+export type { BrokerLog } from './log.ts'
+
 export interface BrokerOptions<P extends Principal> {
-  /** `tcp://HOST:PORT`; port 0 picks a free one. */
-  readonly listen: readonly string[]
+  /** A URL alone, `tcp://HOST:PORT`, or one with certificates and what else belongs to it. Port 0 picks a free one. */
+  readonly listen: readonly (string | ListenerSpec)[]
   readonly policy: BrokerPolicy<P>
   readonly log: BrokerLog
   /** Topics that begin with `$`; default: refused. */
   readonly dollarTopics?: DollarTopics
-}
-
-/** The part of a logger that the broker uses; pino fits. */
-export interface BrokerLog {
-  info(detail: object, message: string): void
-  warn(detail: object, message: string): void
-  error(detail: object, message: string): void
 }
 
 export interface LocalMessage {
@@ -48,8 +45,15 @@ export interface BrokerStats {
 export interface Broker<P extends Principal> {
   start(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
-  /** Addresses actually listened on, `tcp://HOST:PORT`. */
+  /** Addresses actually listened on, in the order they were asked for, `tcp://HOST:PORT` or `unix:/PATH`. */
   addresses(): readonly string[]
+  /**
+   * Reads the certificates of all listeners again; open connections stay. One that cannot be used leaves the old one in
+   * use and does not hold up the others. @throws BrokerError BROKER_TLS_INVALID, the first there was
+   */
+  reloadCertificates(): Promise<void>
+  /** Connections refused before their CONNECT, by listener address. */
+  listenerRefusals(): ReadonlyMap<string, RefusalCounts>
   /**
    * Publishes from inside, without asking the policy who sends; deliveries are asked as ever. Resolves when the
    * message has been handed to the queue or the socket of everybody who gets it, not when they have received it.

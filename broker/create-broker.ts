@@ -1,11 +1,11 @@
 import type { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
 import type { Broker, BrokerOptions, BrokerStats, ClientMessage, LocalMessage } from './broker.ts'
 import { Gate } from './gate.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 import { CONNECTIONS_MAX, CONNECT_TIMEOUT_MS, DRAIN_TIMEOUT_MS, TOPIC_LEVELS_MAX } from './limits.ts'
-import { type Listener, openListener } from './listener.ts'
+import { type Listener, openListener, type Peer, type RefusalCounts } from './listen/index.ts'
 import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
 import type { Principal } from './policy.ts'
@@ -48,11 +48,16 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     this.#listen()
     await this.#aedes.listen()
     try {
-      for (const url of this.#options.listen) {
+      for (const entry of this.#options.listen) {
+        const spec = typeof entry === 'string' ? { url: entry } : entry
         this.#listeners.push(
-          await openListener(url, (socket) => {
-            this.#accept(socket)
-          }),
+          await openListener(
+            spec,
+            (stream, peer) => {
+              this.#accept(stream, peer)
+            },
+            { connectionsMax: CONNECTIONS_MAX, log: this.#options.log },
+          ),
         )
         signal.throwIfAborted()
       }
@@ -72,6 +77,15 @@ class AedesBroker<P extends Principal> implements Broker<P> {
 
   addresses(): readonly string[] {
     return this.#listeners.map((listener) => listener.address)
+  }
+
+  async reloadCertificates(): Promise<void> {
+    const results = await Promise.allSettled(this.#listeners.map((listener) => listener.reload()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  listenerRefusals(): ReadonlyMap<string, RefusalCounts> {
+    return new Map(this.#listeners.map((listener) => [listener.address, listener.refusals()]))
   }
 
   publish(message: LocalMessage): Promise<void> {
@@ -126,13 +140,13 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     })
   }
 
-  #accept(socket: Socket): void {
+  #accept(stream: Duplex, peer: Peer): void {
     if (this.#sockets.size >= CONNECTIONS_MAX) {
       this.#metrics.bounds.add('connections')
-      socket.destroy()
+      stream.destroy()
       return
     }
-    const guarded = new GuardedSocket(socket, () => {
+    const guarded = new GuardedSocket(stream, peer, () => {
       this.#metrics.bounds.add('packet-bytes')
     })
     this.#sockets.add(guarded)

@@ -1,8 +1,10 @@
 /** Every error code of the broker with its hint; docs/errors.md explains each, a test compares. */
 export const BROKER_ERRORS = {
-  BROKER_LISTEN_FAILED: 'Another program may hold the port; choose another in `broker.listen`.',
+  BROKER_LISTEN_FAILED: 'Another program may hold the place; choose another in `broker.listen`.',
   BROKER_METRICS_LISTEN_FAILED: 'Give HOST:PORT with a port that no other program holds.',
-  BROKER_LISTENER_INVALID: 'Use tcp://HOST:PORT; see docs/configuration.md.',
+  BROKER_LISTENER_INVALID:
+    'Use tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH; see docs/configuration.md.',
+  BROKER_TLS_INVALID: 'Give PEM files that this user may read; `key` must belong to `cert`.',
 } as const
 export type BrokerErrorCode = keyof typeof BROKER_ERRORS
 

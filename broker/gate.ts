@@ -88,12 +88,14 @@ export class Gate<P extends Principal> {
     password: Buffer | undefined,
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): void => {
-    const socket = client.conn as GuardedSocket
+    const { peer } = client.conn as GuardedSocket
     const credentials: Credentials = {
       clientId: client.id,
       username: username ?? null,
       password: password ?? null,
-      remote: socket.remote,
+      remote: peer.remote,
+      transport: peer.transport,
+      certificate: peer.certificate,
     }
     void this.#logIn(client, credentials).then((refusal) => {
       if (refusal === null) {
@@ -101,7 +103,7 @@ export class Gate<P extends Principal> {
         return
       }
       this.#counts.refusedConnects += 1
-      this.#log.warn({ remote: socket.remote, username, returnCode: refusal }, 'connect refused')
+      this.#log.warn({ remote: peer.remote, username, returnCode: refusal }, 'connect refused')
       done(Object.assign(new Error('connect refused'), { returnCode: refusal }), null)
     })
   }

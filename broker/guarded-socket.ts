@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import type { Peer } from './listen/index.ts'
 import { BACKLOG_BYTES_MAX, CONNECT_BYTES_MAX, PACKET_BYTES_MAX } from './limits.ts'
 
 const LENGTH_BYTES_MAX = 4
@@ -52,16 +52,15 @@ export class PacketMeter {
  * reading is seen by its `backlog` and closed, instead of making all others wait until it drains.
  */
 export class GuardedSocket extends Duplex {
-  readonly remote: string
-  readonly #socket: Socket
+  readonly peer: Peer
+  readonly #socket: Duplex
   readonly #meter = new PacketMeter()
 
   /** `onTooLarge` is told of a packet that claims too much; the socket closes. */
-  constructor(socket: Socket, onTooLarge: () => void) {
+  constructor(socket: Duplex, peer: Peer, onTooLarge: () => void) {
     super({ writableHighWaterMark: 2 * BACKLOG_BYTES_MAX })
     this.#socket = socket
-    this.remote =
-      socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${String(socket.remotePort)}`
+    this.peer = peer
     socket.on('data', (chunk: Buffer) => {
       if (this.destroyed) return
       if (!this.#meter.accepts(chunk)) {

@@ -1,5 +1,12 @@
 export type * from './broker.ts'
 export { createBroker } from './create-broker.ts'
 export * from './errors.ts'
+export {
+  type ClientCertificate,
+  listenerFault,
+  type ListenerSpec,
+  type RefusalCounts,
+  type Transport,
+} from './listen/index.ts'
 export { serveMetrics } from './metrics/serve.ts'
 export type * from './policy.ts'

@@ -1,3 +1,5 @@
+import type { ClientCertificate, Transport } from './listen/index.ts'
+
 /** Credentials of a CONNECT as they came. */
 export interface Credentials {
   readonly clientId: string
@@ -5,6 +7,9 @@ export interface Credentials {
   readonly password: Uint8Array | null
   /** `address:port`, or `unix`. */
   readonly remote: string
+  readonly transport: Transport
+  /** Verified by the `ca` of the listener; null where there is none. */
+  readonly certificate: ClientCertificate | null
 }
 
 /** Who stands behind a connection. Two connections with the same `id` are the same principal. */

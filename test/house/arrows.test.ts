@@ -32,6 +32,7 @@ const SEEDS: Record<string, Record<string, string>> = {
   'one-owner-for-sqlite': { 'agent/sql.ts': "import 'better-sqlite3'" },
   'one-owner-for-serialport': { 'agent/serial.ts': "import '@serialport/stream'" },
   'one-owner-for-aedes': { 'agent/mqtt-broker.ts': "import 'aedes'" },
+  'one-owner-for-ws': { 'agent/web-socket.ts': "import 'ws'" },
   'one-owner-for-mqtt': { 'agent/mqtt-client.ts': "import 'mqtt'" },
   'nothing-imports-tests': { 'agent/t.ts': "import '../test/t.ts'", 'test/t.ts': 'export {}' },
   'no-dev-dependencies-in-product': { 'agent/dev.ts': "import 'fast-check'" },

@@ -57,10 +57,12 @@ const LOGINS = {
 } as const
 type Who = keyof typeof LOGINS | 'anonymous'
 
+const from = { clientId: 'c', remote: 'test', transport: 'tcp', certificate: null } as const
+
 async function principalOf(policy: LocalPolicy, who: Who): Promise<LocalPrincipal> {
   const [username, key] = who === 'anonymous' ? [null, null] : LOGINS[who]
   const password = key === null ? null : Buffer.from(key)
-  const answer = await policy.connect({ clientId: 'c', remote: 'test', username, password })
+  const answer = await policy.connect({ ...from, username, password })
   if (!answer.allowed) throw new Error(answer.because)
   return answer.principal
 }
@@ -79,8 +81,7 @@ describe('a login', () => {
   test.for(cases)('%s', async ([, username, password, expected]) => {
     const policy = policyWith()
     const answer = await policy.connect({
-      clientId: 'c',
-      remote: 'test',
+      ...from,
       username,
       password: password === null ? null : Buffer.from(password),
     })

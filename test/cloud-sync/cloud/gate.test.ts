@@ -18,6 +18,8 @@ const ask = (clientId: string, username: string | null, password: string | null)
     username,
     password: password === null ? null : Buffer.from(password),
     remote: 'test',
+    transport: 'tcp',
+    certificate: null,
   })
 const login = (by: FakeGateway, recipient: string, body: string, kind: 'login' | 'evt' = 'login'): string =>
   Buffer.from(signMessage({ kind, recipient, body: Buffer.from(body), key: by.key })).toString('base64')
