@@ -1,4 +1,4 @@
-import type { ListenerSpec, RefusalCounts } from './listen/index.ts'
+import type { ListenerSpec } from './listen/index.ts'
 import type { BrokerLog } from './log.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
 import type { BrokerPolicy, Principal } from './policy.ts'
@@ -52,8 +52,6 @@ export interface Broker<P extends Principal> {
    * use and does not hold up the others. @throws BrokerError BROKER_TLS_INVALID, the first there was
    */
   reloadCertificates(): Promise<void>
-  /** Connections refused before their CONNECT, by listener address. */
-  listenerRefusals(): ReadonlyMap<string, RefusalCounts>
   /**
    * Publishes from inside, without asking the policy who sends; deliveries are asked as ever. Resolves when the
    * message has been handed to the queue or the socket of everybody who gets it, not when they have received it.

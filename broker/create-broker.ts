@@ -5,7 +5,7 @@ import type { Broker, BrokerOptions, BrokerStats, ClientMessage, LocalMessage } 
 import { Gate } from './gate.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 import { CONNECTIONS_MAX, CONNECT_TIMEOUT_MS, DRAIN_TIMEOUT_MS, TOPIC_LEVELS_MAX } from './limits.ts'
-import { type Listener, openListener, type Peer, type RefusalCounts } from './listen/index.ts'
+import { type Listener, type ListenerSpec, openListener, type Peer } from './listen/index.ts'
 import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
 import type { Principal } from './policy.ts'
@@ -49,16 +49,7 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     await this.#aedes.listen()
     try {
       for (const entry of this.#options.listen) {
-        const spec = typeof entry === 'string' ? { url: entry } : entry
-        this.#listeners.push(
-          await openListener(
-            spec,
-            (stream, peer) => {
-              this.#accept(stream, peer)
-            },
-            { connectionsMax: CONNECTIONS_MAX, log: this.#options.log },
-          ),
-        )
+        this.#listeners.push(await this.#openListener(entry))
         signal.throwIfAborted()
       }
     } catch (error) {
@@ -82,10 +73,6 @@ class AedesBroker<P extends Principal> implements Broker<P> {
   async reloadCertificates(): Promise<void> {
     const results = await Promise.allSettled(this.#listeners.map((listener) => listener.reload()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
-  }
-
-  listenerRefusals(): ReadonlyMap<string, RefusalCounts> {
-    return new Map(this.#listeners.map((listener) => [listener.address, listener.refusals()]))
   }
 
   publish(message: LocalMessage): Promise<void> {
@@ -138,6 +125,22 @@ class AedesBroker<P extends Principal> implements Broker<P> {
     this.#aedes.on('unsubscribe', (filters, client) => {
       this.#gate.unsubscribed(client, filters)
     })
+  }
+
+  #openListener(entry: string | ListenerSpec): Promise<Listener> {
+    return openListener(
+      typeof entry === 'string' ? { url: entry } : entry,
+      (stream, peer) => {
+        this.#accept(stream, peer)
+      },
+      {
+        connectionsMax: CONNECTIONS_MAX,
+        log: this.#options.log,
+        onRefused: (refusal) => {
+          this.#metrics.handshakes.add(refusal)
+        },
+      },
+    )
   }
 
   #accept(stream: Duplex, peer: Peer): void {

@@ -5,7 +5,6 @@ export {
   type ClientCertificate,
   listenerFault,
   type ListenerSpec,
-  type RefusalCounts,
   type Transport,
 } from './listen/index.ts'
 export { serveMetrics } from './metrics/serve.ts'

@@ -7,7 +7,7 @@ import { BrokerError } from '../errors.ts'
 import { tlsOptionsOf } from './certificates.ts'
 import { BACKLOG_CONNECTIONS, KEEP_ALIVE_DELAY_MS } from './limits.ts'
 import { type Peer, peerOf } from './peer.ts'
-import { type RefusalCounts, Refusals } from './refusals.ts'
+import { type Refusal, Refusals } from './refusals.ts'
 import { type ListenerSpec, type Place, placeOf, type TlsFiles } from './spec.ts'
 import { listenOnUnixSocket } from './unix-socket.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -24,14 +24,14 @@ export interface Listener {
    * is no TLS. @throws BrokerError BROKER_TLS_INVALID; the old certificate then stays in use
    */
   reload(): Promise<void>
-  /** What was refused before the broker saw it. */
-  refusals(): RefusalCounts
 }
 
 export interface ListenOptions {
   /** Open connections of this listener, those in their handshake among them. */
   readonly connectionsMax: number
   readonly log: BrokerLog
+  /** Told of each connection that was refused before MQTT began. */
+  readonly onRefused?: (refusal: Refusal) => void
 }
 
 /** Takes a connection that is through its handshakes. What it reads and writes is MQTT. */
@@ -44,8 +44,8 @@ export async function openListener(
   options: ListenOptions,
 ): Promise<Listener> {
   const place = placeOf(spec)
-  const { log } = options
-  const refusals = new Refusals(log, spec.url)
+  const { log, onRefused = () => undefined } = options
+  const refusals = new Refusals({ listener: spec.url, log, onRefused })
   const waiting = new WaitingRoom((socket, because) => {
     refusals.note(because, { remote: remoteOf(socket) })
   })
@@ -71,7 +71,6 @@ export async function openListener(
       })
     },
     reload: () => served.reload(),
-    refusals: () => refusals.counts(),
   }
 }
 

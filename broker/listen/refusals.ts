@@ -15,47 +15,42 @@ const REASONS = {
 
 /** Why a connection was refused before the broker saw it. */
 export type Refusal = keyof typeof REASONS
-export type RefusalCounts = Readonly<Record<Refusal, number>>
+export const REFUSALS = Object.keys(REASONS) as Refusal[]
 
 interface Tally {
-  total: number
   /** Since the last line that was logged. */
   untold: number
   toldAtMs: number
 }
 
-/** Counts what a listener refuses and logs it at a rate that a flood of strangers cannot raise. */
+export interface RefusalsOptions {
+  readonly listener: string
+  readonly log: BrokerLog
+  /** Told of each one. */
+  readonly onRefused: (refusal: Refusal) => void
+  readonly now?: () => number
+}
+
+/** Logs what a listener refuses at a rate that a flood of strangers cannot raise. */
 export class Refusals {
-  readonly #log: BrokerLog
-  readonly #listener: string
-  readonly #now: () => number
+  readonly #options: RefusalsOptions
   readonly #tallies = new Map<Refusal, Tally>()
 
-  constructor(log: BrokerLog, listener: string, now: () => number = () => performance.now()) {
-    this.#log = log
-    this.#listener = listener
-    this.#now = now
+  constructor(options: RefusalsOptions) {
+    this.#options = options
   }
 
   note(refusal: Refusal, detail: { readonly remote: string; readonly reason?: string }): void {
-    const tally = this.#tallies.get(refusal) ?? { total: 0, untold: 0, toldAtMs: -Infinity }
+    const { listener, log, onRefused, now: clock = () => performance.now() } = this.#options
+    onRefused(refusal)
+    const tally = this.#tallies.get(refusal) ?? { untold: 0, toldAtMs: -Infinity }
     this.#tallies.set(refusal, tally)
-    tally.total += 1
     tally.untold += 1
-    const now = this.#now()
+    const now = clock()
     if (now - tally.toldAtMs < REFUSAL_LOG_EVERY_MS) return
     const { untold: times } = tally
     tally.toldAtMs = now
     tally.untold = 0
-    this.#log.warn({ listener: this.#listener, ...detail, times }, REASONS[refusal])
-  }
-
-  /** How many of each there were. */
-  counts(): RefusalCounts {
-    const counts = Object.keys(REASONS).map((refusal) => [
-      refusal,
-      this.#tallies.get(refusal as Refusal)?.total ?? 0,
-    ])
-    return Object.fromEntries(counts) as RefusalCounts
+    log.warn({ listener, ...detail, times }, REASONS[refusal])
   }
 }

@@ -1,4 +1,5 @@
 import type { BrokerStats } from '../broker.ts'
+import { type Refusal, REFUSALS } from '../listen/index.ts'
 import { type CounterBy, Metrics } from './metrics.ts'
 import { addProcessMetrics } from './process.ts'
 
@@ -9,6 +10,8 @@ export type Bound = (typeof BOUNDS)[number]
 /** Whatever the broker counts. */
 export interface BrokerMetrics extends Pick<Metrics, 'families'> {
   readonly bounds: CounterBy<Bound>
+  /** Connections that ended before their CONNECT. */
+  readonly handshakes: CounterBy<Refusal>
 }
 
 const STATS: readonly [key: keyof BrokerStats, type: 'counter' | 'gauge', name: string, help: string][] = [
@@ -41,6 +44,10 @@ export function createBrokerMetrics(stats: () => BrokerStats): BrokerMetrics {
     { name: 'headgate_broker_bounds_total', label: 'bound', values: BOUNDS },
     'What was refused or closed because it went beyond a bound, by the bound.',
   )
+  const handshakes = metrics.counterBy(
+    { name: 'headgate_broker_handshakes_refused_total', label: 'reason', values: REFUSALS },
+    'Connections refused before MQTT began, by the reason.',
+  )
   addProcessMetrics(metrics)
-  return { bounds, families: () => metrics.families() }
+  return { bounds, handshakes, families: () => metrics.families() }
 }
