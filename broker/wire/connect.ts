@@ -27,14 +27,15 @@ export function readConnect(body: Body, bytes: number): ConnectPacket {
   const keepalive = body.uint16()
   // [MQTT-3.1.3-1]: the fields stand in this order.
   const clientId = body.text()
-  checkClientId(clientId, clean, protocolVersion)
   const will = (flags & WILL) === 0 ? undefined : readWill(body, flags)
   // MQTT 3.1, section 3.1: its remaining length goes before its flags; a user name or password may be missing at the
   // end. 3.1.1 took that back: [MQTT-3.1.2-19], [MQTT-3.1.2-21].
   const has = (flag: number): boolean => (flags & flag) !== 0 && (protocolVersion === 4 || body.left > 0)
   const username = has(USER_NAME) ? body.text() : undefined // [MQTT-3.1.3-11]
   const password = has(PASSWORD) ? body.binary() : undefined
-  // A field without its flag is left over, and refused as such: [MQTT-3.1.2-18], [MQTT-3.1.2-20].
+  body.expectEnd() // [MQTT-3.1.2-18], [MQTT-3.1.2-20]: no field without its flag
+  // After everything else: only a CONNECT that is right otherwise is answered [MQTT-3.1.4-1].
+  checkClientId(clientId, clean, protocolVersion)
   return {
     cmd: 'connect',
     protocolId,
@@ -56,8 +57,9 @@ function readProtocol(body: Body): Pick<ConnectPacket, 'protocolId' | 'protocolV
   const level = body.byte()
   if (name === 'MQTT' && level === 4) return { protocolId: 'MQTT', protocolVersion: 4 }
   if (name === 'MQIsdp' && level === 3) return { protocolId: 'MQIsdp', protocolVersion: 3 }
-  // [MQTT-3.1.2-2] wants return code 1. MQTT 5 is told in its own form: its clients fall back by that.
-  const reply = name === 'MQTT' && level === 5 ? UNSUPPORTED_VERSION_5 : UNACCEPTABLE_PROTOCOL
+  // [MQTT-3.1.2-2] wants return code 1. In MQTT 5 that is no failure: who speaks it, or something later, is told in
+  // its form, and falls back by that. Levels with the top bit are bridges that ask for more and understand a 1.
+  const reply = name === 'MQTT' && level >= 5 && level < 0x80 ? UNSUPPORTED_VERSION_5 : UNACCEPTABLE_PROTOCOL
   throw new WireFault('protocol-level', reply)
 }
 

@@ -48,7 +48,7 @@ export function read(chunks: readonly Buffer[], limits = LIMITS): Reading {
     }
   } catch (error) {
     if (!(error instanceof WireFault)) throw error
-    return { packets: taken, fault: error, waitingMax }
+    return { packets: taken, fault: error, waitingMax: Math.max(waitingMax, reader.waiting) }
   }
   return { packets: taken, fault: null, waitingMax }
 }
