@@ -5,6 +5,13 @@ export const BROKER_ERRORS = {
   BROKER_LISTENER_INVALID:
     'Use tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH; see docs/configuration.md.',
   BROKER_TLS_INVALID: 'Give PEM files that this user may read; `key` must belong to `cert`.',
+  BROKER_STORE_FAILED:
+    'The disk or the file system failed; the file is checked at the next start. See the log for the cause.',
+  BROKER_STORE_FULL: 'Free space on the disk.',
+  BROKER_STORE_LOCKED: 'Another broker runs on this data folder.',
+  BROKER_STORE_NEWER: 'Install the version that wrote this database, or a newer one.',
+  BROKER_STORE_UNSAFE:
+    'The database is not in synchronous=FULL; this is a fault of the build, please report it.',
 } as const
 export type BrokerErrorCode = keyof typeof BROKER_ERRORS
 

@@ -1,0 +1,329 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Changes } from './changes.ts'
+import type { Dropped, QueuedMessage, QueueRow, StoredMessage } from './message-store.ts'
+import type { RunningTime } from './running-time.ts'
+import type { Leaving, Session, SessionBook } from './session-book.ts'
+import { isBytes, isCount, isText, isTextOrNull } from './soundness.ts'
+
+/** Payload bytes after which a page ends. */
+const PAGE_BYTES_MAX = 256 * 1024
+
+/** Rows and payload bytes of one queue at the start. */
+interface QueueSize {
+  readonly count: number
+  readonly bytes: number
+  readonly last: number
+}
+
+interface SizeRow {
+  readonly session: number
+  readonly count: number
+  readonly bytes: unknown
+  readonly last: unknown
+  readonly at: unknown
+}
+
+interface PageRow {
+  seq: unknown
+  qos: unknown
+  retain: unknown
+  released: unknown
+  extra: unknown
+  topic: unknown
+  payload: unknown
+}
+
+interface BareRow {
+  seq: number
+  bytes: unknown
+  at: number
+  released: number
+}
+
+/** The queues of all sessions. A row is known by its session and its number; numbers of a session only rise. */
+export class Queues {
+  readonly #database: Database
+  readonly #changes: Changes
+  readonly #book: SessionBook
+  readonly #time: RunningTime
+  readonly #statements: QueueStatements
+  #nextMessage = 1
+  #shared = false
+  #rows = 0
+  #skipped = 0
+
+  constructor(parts: { database: Database; changes: Changes; book: SessionBook; time: RunningTime }) {
+    this.#database = parts.database
+    this.#changes = parts.changes
+    this.#book = parts.book
+    this.#time = parts.time
+    this.#statements = prepareQueue(parts.database)
+  }
+
+  /** Committed rows of all queues. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Rows that were left out when they were met. */
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  /** Sizes by session number, and the latest time of any row; drops rows of no session and messages of no row. */
+  load(): { sizes: Map<number, QueueSize>; at: number } {
+    const known = new Set([...this.#book.all()].map(({ no }) => no))
+    const sizes = new Map<number, QueueSize>()
+    let at = 0
+    const rows = this.#database.prepare(SIZES).all() as SizeRow[]
+    for (const { session, count, bytes, last, at: latest } of rows) {
+      if (known.has(session) && isCount(last)) {
+        sizes.set(session, { count, bytes: Number(bytes), last })
+        this.#rows += count
+        if (isCount(latest)) at = Math.max(at, latest)
+      } else {
+        this.#skipped += count
+        this.#changes.note({ run: () => this.#statements.clear.run(session) })
+      }
+    }
+    const messages = this.#database.prepare('SELECT max(id) FROM broker_message').pluck().get()
+    this.#nextMessage = isCount(messages) ? messages + 1 : 1
+    this.#shared = messages !== null
+    this.#repair()
+    return { sizes, at }
+  }
+
+  enqueue(message: StoredMessage, rows: readonly QueueRow[]): void {
+    const targets: { session: Session; row: QueueRow }[] = []
+    for (const row of rows) {
+      const session = this.#book.get(row.clientId)
+      if (session === undefined) continue
+      session.last = Math.max(session.last, row.seq)
+      this.#book.touch(session)
+      targets.push({ session, row })
+    }
+    const [first, second] = targets
+    if (first === undefined) return
+    if (second === undefined) this.#enqueueOne(message, first.session, first.row)
+    else this.#enqueueShared(message, targets)
+  }
+
+  /** The row leaves with the next commit; in turn, as acknowledgements usually come, they cost one statement together. */
+  acknowledge(session: Session, seq: number): void {
+    const newest = session.leaving.at(-1)
+    const grows = newest !== undefined && !newest.sealed && newest.to + 1 === seq
+    // A row that no commit holds is inserted after the older change, and must not leave with it.
+    if (grows && seq <= session.committed) newest.to = seq
+    else this.#leave(session, seq, seq)
+  }
+
+  release(session: Session, seq: number): void {
+    session.releasing.add(seq)
+    this.#changes.note({
+      run: () => this.#statements.release.run(session.no, seq),
+      done: () => session.releasing.delete(seq),
+    })
+  }
+
+  amend(session: Session, seq: number, extra: string): void {
+    this.#changes.note({ run: () => this.#statements.amend.run(extra, session.no, seq) })
+  }
+
+  page(session: Session, after: number, limit: number): QueuedMessage[] {
+    const page: QueuedMessage[] = []
+    const unsound: number[] = []
+    let bytes = 0
+    for (const row of this.#statements.page.iterate(session.no, after) as IterableIterator<PageRow>) {
+      if (isLeaving(session, Number(row.seq))) continue
+      const message = queuedMessage(row, session)
+      if (message === undefined) {
+        unsound.push(Number(row.seq))
+        continue
+      }
+      page.push(message)
+      bytes += message.payload.length
+      if (page.length >= limit || bytes >= PAGE_BYTES_MAX) break
+    }
+    for (const seq of unsound) this.#leave(session, seq, seq)
+    this.#skipped += unsound.length
+    return page
+  }
+
+  shed(session: Session, keepUpTo: number, limit: number): Dropped {
+    return this.#dropOldest(session, keepUpTo, (_row, dropped) => dropped.count < limit)
+  }
+
+  /** Drops what was enqueued before this running time. */
+  expire(session: Session, keepUpTo: number, before: number): Dropped {
+    return this.#dropOldest(session, keepUpTo, (row) => row.at < before)
+  }
+
+  clear(session: Session): void {
+    this.#leave(session, 0, Number.MAX_SAFE_INTEGER)
+  }
+
+  #enqueueOne(message: StoredMessage, session: Session, { seq, qos }: QueueRow): void {
+    const { topic, payload, retain, extra = null } = message
+    const at = this.#time.now()
+    this.#changes.note({
+      run: () =>
+        this.#statements.insert.run(
+          session.no,
+          seq,
+          at,
+          payload.length,
+          qos,
+          retain ? 1 : 0,
+          null,
+          extra,
+          topic,
+          payload,
+        ),
+      done: () => {
+        this.#rows += 1
+        session.committed = Math.max(session.committed, seq)
+      },
+    })
+  }
+
+  #enqueueShared(message: StoredMessage, targets: readonly { session: Session; row: QueueRow }[]): void {
+    const { topic, payload, retain, extra = null } = message
+    const id = this.#nextMessage
+    const at = this.#time.now()
+    this.#nextMessage += 1
+    this.#shared = true
+    this.#changes.note({
+      run: () => {
+        const { insert, insertMessage } = this.#statements
+        insertMessage.run(id, targets.length, topic, payload)
+        for (const { session, row } of targets) {
+          const flag = retain ? 1 : 0
+          insert.run(session.no, row.seq, at, payload.length, row.qos, flag, id, extra, null, null)
+        }
+      },
+      done: () => {
+        this.#rows += targets.length
+        for (const { session, row } of targets) session.committed = Math.max(session.committed, row.seq)
+      },
+    })
+  }
+
+  #leave(session: Session, from: number, to: number): void {
+    const leaving: Leaving = { from, to, sealed: false }
+    let gone = 0
+    session.leaving.push(leaving)
+    this.#changes.note({
+      run: () => {
+        leaving.sealed = true
+        gone = this.#remove(session.no, leaving.from, leaving.to)
+      },
+      done: () => {
+        this.#rows -= gone
+        session.leaving.splice(session.leaving.indexOf(leaving), 1)
+      },
+    })
+  }
+
+  #remove(no: number, from: number, to: number): number {
+    const { unref, sweep, remove } = this.#statements
+    if (this.#shared) {
+      unref.run(no, from, to)
+      sweep.run(no, from, to)
+    }
+    return remove.run(no, from, to).changes
+  }
+
+  #dropOldest(
+    session: Session,
+    keepUpTo: number,
+    goes: (row: BareRow, dropped: Dropped) => boolean,
+  ): Dropped {
+    const dropped = { count: 0, bytes: 0 }
+    const runs: { from: number; to: number }[] = []
+    let run: { from: number; to: number } | undefined
+    for (const row of this.#statements.bare.iterate(session.no, keepUpTo) as IterableIterator<BareRow>) {
+      if (!goes(row, dropped)) break
+      // A PUBREL must be sent until PUBCOMP comes: the client holds the identifier until then.
+      if (row.released === 1 || session.releasing.has(row.seq) || isLeaving(session, row.seq)) {
+        run = undefined
+        continue
+      }
+      dropped.count += 1
+      dropped.bytes += Number(row.bytes)
+      if (run === undefined) runs.push((run = { from: row.seq, to: row.seq }))
+      else run.to = row.seq
+    }
+    for (const { from, to } of runs) this.#leave(session, from, to)
+    return dropped
+  }
+
+  /** References are changed in the transaction of their rows, so only a damaged file needs this. */
+  #repair(): void {
+    if (this.#database.prepare(MISCOUNTED).get() === undefined) return
+    this.#skipped += 1
+    this.#changes.note({ run: () => this.#database.exec(RECOUNT) })
+  }
+}
+
+const isLeaving = (session: Session, seq: number): boolean =>
+  session.leaving.some(({ from, to }) => from <= seq && seq <= to)
+
+function queuedMessage(row: PageRow, session: Session): QueuedMessage | undefined {
+  const { seq, qos, topic, payload, extra } = row
+  if (!isCount(seq) || (qos !== 1 && qos !== 2)) return undefined
+  if (!isText(topic) || !isBytes(payload) || !isTextOrNull(extra)) return undefined
+  const released = row.released === 1 || session.releasing.has(seq)
+  const retain = row.retain === 1
+  return { seq, topic, payload, qos, retain, released, ...(extra !== null && { extra }) }
+}
+
+const SIZES = `
+  SELECT session, count(*) AS count, sum(bytes) AS bytes, max(seq) AS last, max(at) AS at
+  FROM broker_queue GROUP BY session`
+
+const COUNTED = `
+  SELECT message, count(*) AS refs FROM broker_queue WHERE message IS NOT NULL GROUP BY message`
+
+const MISCOUNTED = `
+  SELECT 1 FROM broker_message m FULL JOIN (${COUNTED}) q ON q.message = m.id WHERE m.refs IS NOT q.refs LIMIT 1`
+
+const RECOUNT = `
+  DELETE FROM broker_queue WHERE message IS NOT NULL AND message NOT IN (SELECT id FROM broker_message);
+  UPDATE broker_message SET refs = (SELECT refs FROM (${COUNTED}) q WHERE q.message = id)
+    WHERE id IN (SELECT message FROM broker_queue);
+  DELETE FROM broker_message WHERE id NOT IN (SELECT message FROM broker_queue WHERE message IS NOT NULL);`
+
+const IN_RANGE = `
+  SELECT message FROM broker_queue WHERE session = ? AND seq BETWEEN ? AND ? AND message IS NOT NULL`
+
+interface QueueStatements {
+  readonly insert: Statement
+  readonly insertMessage: Statement
+  readonly unref: Statement
+  readonly sweep: Statement
+  readonly remove: Statement
+  readonly clear: Statement
+  readonly release: Statement
+  readonly amend: Statement
+  readonly page: Statement
+  readonly bare: Statement
+}
+
+const prepareQueue = (database: Database): QueueStatements => ({
+  insert: database.prepare('INSERT OR REPLACE INTO broker_queue VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)'),
+  insertMessage: database.prepare('INSERT OR REPLACE INTO broker_message VALUES (?, ?, ?, ?)'),
+  unref: database.prepare(`UPDATE broker_message SET refs = refs - 1 WHERE id IN (${IN_RANGE})`),
+  sweep: database.prepare(`DELETE FROM broker_message WHERE refs <= 0 AND id IN (${IN_RANGE})`),
+  remove: database.prepare('DELETE FROM broker_queue WHERE session = ? AND seq BETWEEN ? AND ?'),
+  clear: database.prepare('DELETE FROM broker_queue WHERE session = ?'),
+  release: database.prepare('UPDATE broker_queue SET released = 1 WHERE session = ? AND seq = ?'),
+  amend: database.prepare('UPDATE broker_queue SET extra = ? WHERE session = ? AND seq = ?'),
+  page: database.prepare(`
+    SELECT q.seq, q.qos, q.retain, q.released, q.extra,
+      ifnull(q.topic, m.topic) AS topic, ifnull(q.payload, m.payload) AS payload
+    FROM broker_queue q LEFT JOIN broker_message m ON m.id = q.message
+    WHERE q.session = ? AND q.seq > ? ORDER BY q.seq`),
+  bare: database.prepare(
+    'SELECT seq, bytes, at, released FROM broker_queue WHERE session = ? AND seq > ? ORDER BY seq',
+  ),
+})
