@@ -25,6 +25,8 @@ export interface GatewayDeps {
   readonly log: Log
   /** Aborted = stop in reverse order. */
   readonly signal: AbortSignal
+  /** Gets what reads the certificates of the listeners again. */
+  readonly onRenewal?: (renew: () => Promise<void>) => void
   /** All is up. */
   onReady(facts: { readonly gateway: string; readonly broker: readonly string[] }): void
 }
@@ -61,6 +63,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       routineOf({ publishing, log, status: () => facts.status(), wall: () => clock.now().wallMs }),
       named('local api', createLocalApi(config.gateway.dataDir, facts)),
     ]
+    deps.onRenewal?.(() => broker.reloadCertificates())
     await runServices(services, AbortSignal.any([deps.signal, damage.signal]), {
       onUp: () => {
         deps.onReady({ gateway: config.gateway.id, broker: broker.addresses() })

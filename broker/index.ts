@@ -6,6 +6,7 @@ export {
   listenerFault,
   type ListenerSpec,
   type Transport,
+  tryListener,
 } from './listen/index.ts'
 export { serveMetrics } from './metrics/serve.ts'
 export type * from './policy.ts'

@@ -6,7 +6,7 @@ import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
 import { createLog } from '../log.ts'
 import { StandalonePolicy, usersOf } from './broker-policy.ts'
-import { interrupted } from './interrupt.ts'
+import { interrupted, renewOnHangup } from './interrupt.ts'
 import { type Answer, processTerminal } from './output.ts'
 
 interface BrokerOptions {
@@ -41,6 +41,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
     log,
   })
   await broker.start(signal)
+  renewOnHangup(() => broker.reloadCertificates(), log)
   try {
     const page = metrics === undefined ? null : await serveMetrics(metrics, () => broker.metrics())
     processTerminal.out(

@@ -3,7 +3,7 @@ import type { RunningCloud } from '../../cloud-sync/cloud/index.ts'
 import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
 import { createLog } from '../log.ts'
-import { interrupted } from './interrupt.ts'
+import { interrupted, renewOnHangup } from './interrupt.ts'
 import { type Answer, processTerminal } from './output.ts'
 
 interface CloudOptions {
@@ -37,6 +37,7 @@ export async function runCloud(options: CloudOptions): Promise<Answer> {
   }
   const { mqtt, http, trust } = cloud
   processTerminal.out(`${toJson({ ready: true, mqtt, http, trust })}\n`)
+  renewOnHangup(() => cloud.renewCertificates(), log)
   if (!signal.aborted) await once(signal, 'abort')
   await cloud.stop()
   return STOPPED

@@ -2,7 +2,7 @@ import { loadConfig } from '../config/config.ts'
 import { gatewayKey } from '../identity.ts'
 import { createLog } from '../log.ts'
 import { toJson } from '../json.ts'
-import { interrupted } from './interrupt.ts'
+import { interrupted, renewOnHangup } from './interrupt.ts'
 import type { Answer } from './output.ts'
 
 interface GatewayOptions {
@@ -12,7 +12,7 @@ interface GatewayOptions {
 
 /**
  * `headgate gateway`: runs until SIGTERM or SIGINT. Says on its first line of output, as JSON, that it is ready and where
- * its broker listens; logs go to standard error.
+ * its broker listens; logs go to standard error. SIGHUP makes it read the certificates of its listeners again.
  */
 export async function runGateway(options: GatewayOptions): Promise<Answer> {
   const config = loadConfig(options.config)
@@ -27,6 +27,9 @@ export async function runGateway(options: GatewayOptions): Promise<Answer> {
   await startGateway(config, {
     log,
     signal,
+    onRenewal: (renew) => {
+      renewOnHangup(renew, log)
+    },
     onReady: (facts) => void process.stdout.write(`${toJson({ ready: true, ...facts })}\n`),
   })
   return { json: { stopped: true }, text: 'stopped' }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument, visit } from 'yaml'
+import type { ListenerSpec } from '../../broker/index.ts'
 import type {
   DeviceId,
   GatewayId,
@@ -28,7 +29,7 @@ export interface Config {
   readonly gateway: { readonly id: GatewayId; readonly dataDir: string }
   readonly lines: readonly LineConfig[]
   readonly devices: readonly ConfiguredDevice[]
-  readonly broker: { readonly listen: readonly string[]; readonly anonymous: 'none' | 'read' }
+  readonly broker: { readonly listen: readonly ListenerSpec[]; readonly anonymous: 'none' | 'read' }
   /** null = the gateway works alone. */
   readonly cloud: CloudConfig | null
   readonly console: { readonly host: string; readonly port: number } | null
@@ -144,7 +145,7 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
     gateway: { id: gateway.id, dataDir: resolve(dir, gateway.dataDir) },
     lines: file.lines.map(lineOf),
     devices: file.devices.map((device) => deviceOf(device, profiles, local?.organisation.id)),
-    broker,
+    broker: { ...broker, listen: broker.listen.map((entry) => listenerOf(entry, dir)) },
     cloud: file.cloud === undefined ? null : cloudOf(file.cloud, dir),
     console: file.console === undefined ? null : hostAndPort(file.console.listen),
     local,
@@ -192,6 +193,17 @@ function deviceOf(
     organisation: device.organisation ?? home ?? null,
     custodian: device.custodian ?? null,
     workspace: device.workspace ?? null,
+  }
+}
+
+function listenerOf(entry: ConfigFile['broker']['listen'][number], dir: string): ListenerSpec {
+  const { tls } = entry
+  if (tls === undefined) return entry
+  const { cert, key, ca, clientCertificate } = tls
+  const files = { cert: resolve(dir, cert), key: resolve(dir, key) }
+  return {
+    ...entry,
+    tls: { ...files, clientCertificate, ...(ca === undefined ? {} : { ca: resolve(dir, ca) }) },
   }
 }
 

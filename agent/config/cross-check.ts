@@ -10,10 +10,14 @@ export type Report = (path: Path, message: string) => void
 // The checks look at the file as it is, not at what the schema made of it: a fault elsewhere must not hide these.
 const text = z.string().optional().catch(undefined)
 const list = <T extends z.ZodType>(entry: T) => z.array(entry.catch({} as never)).catch([])
+const tlsFiles = z.object({ ca: text, cert: text, key: text })
 const Loose = z.object({
   lines: list(z.object({ id: text, path: text, tcp: text })),
   devices: list(z.object({ id: text, line: text, address: text, organisation: text, profile: text })),
-  cloud: z.object({ ca: text, cert: text, key: text }).optional().catch({}),
+  broker: z
+    .object({ listen: list(z.object({ tls: tlsFiles.optional().catch(undefined) })) })
+    .catch({ listen: [] }),
+  cloud: tlsFiles.optional().catch({}),
   organisation: z.object({ id: text }).optional().catch(undefined),
   users: list(z.object({ name: text, organisation: text })),
 })
@@ -28,7 +32,7 @@ export interface Surroundings {
 export function crossCheck(file: unknown, { dir, profiles, report }: Surroundings): void {
   const parsed = Loose.safeParse(file)
   if (!parsed.success) return
-  const { lines, devices, users, organisation, cloud } = parsed.data
+  const { lines, devices, users, organisation, cloud, broker } = parsed.data
   unique(lines, 'lines', { key: 'id', of: ({ id }) => id, report })
   unique(lines, 'lines', { key: 'path', of: ({ path }) => path, report })
   unique(lines, 'lines', { key: 'tcp', of: ({ tcp }) => tcp, report })
@@ -47,10 +51,13 @@ export function crossCheck(file: unknown, { dir, profiles, report }: Surrounding
       report(['devices', at, 'line'], `names ${line}, which is not in \`lines\``)
     }
   }
+  for (const [at, { tls = {} }] of broker.listen.entries()) {
+    checkFiles(tls, { dir, report, at: ['broker', 'listen', at, 'tls'] })
+  }
   if (cloud === undefined) checkAlone({ devices, users, organisation }, report)
   else {
     checkWithCloud(file as object, report)
-    checkFiles(cloud, { dir, report })
+    checkFiles(cloud, { dir, report, at: ['cloud'] })
   }
 }
 
@@ -88,12 +95,12 @@ function checkWithCloud(file: object, report: Report): void {
 }
 
 function checkFiles(
-  cloud: NonNullable<Parts['cloud']>,
-  { dir, report }: Pick<Surroundings, 'dir' | 'report'>,
+  files: z.infer<typeof tlsFiles>,
+  { dir, report, at }: Pick<Surroundings, 'dir' | 'report'> & { readonly at: Path },
 ): void {
   for (const key of ['ca', 'cert', 'key'] as const) {
-    const path = cloud[key] === undefined ? undefined : resolve(dir, cloud[key])
-    if (path !== undefined && !isReadable(path)) report(['cloud', key], `cannot be read from ${path}`)
+    const path = files[key] === undefined ? undefined : resolve(dir, files[key])
+    if (path !== undefined && !isReadable(path)) report([...at, key], `cannot be read from ${path}`)
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { listenerFault } from '../../broker/index.ts'
 import {
   DeviceId,
   GatewayId,
@@ -15,6 +16,7 @@ import { byteSize, decimalNumber, duration, wholeNumber } from './quantity.ts'
 const DEVICES_MAX = 1_000
 const LINES_MAX = 64
 const LISTENERS_MAX = 8
+const ORIGINS_MAX = 64
 const USERS_MAX = 1_000
 const CALIBRATIONS_MAX = 100
 const FILE_NAME_MAX = 1_024
@@ -69,10 +71,32 @@ const device = z.strictObject({
   calibrations: z.array(calibration).max(CALIBRATIONS_MAX).default([]),
 })
 
-const listener = z
-  .string()
-  .regex(/^tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be tcp://HOST:PORT')
-  .refine((text) => portOf(text) <= 65_535, 'the port must be at most 65535')
+/** A URL alone, or a group with what belongs to it. */
+const listener = z.preprocess(
+  (entry) => (typeof entry === 'string' ? { url: entry } : entry),
+  z
+    .strictObject({
+      url: z.string().max(FILE_NAME_MAX),
+      tls: z
+        .strictObject({
+          cert: fileName,
+          key: fileName,
+          ca: fileName.optional(),
+          clientCertificate: z.enum(['none', 'request', 'require']).default('none'),
+        })
+        .optional(),
+      origins: z.array(z.string().max(FILE_NAME_MAX)).max(ORIGINS_MAX).optional(),
+      mode: z
+        .string()
+        .regex(/^0?[0-7]{3}$/, 'must be an access mode such as 0660')
+        .transform((digits) => Number.parseInt(digits, 8))
+        .optional(),
+    })
+    .check(({ value, issues }) => {
+      const message = listenerFault(value)
+      if (message !== null) issues.push({ code: 'custom', input: value, message })
+    }),
+)
 
 const cloud = z
   .strictObject({
@@ -100,7 +124,10 @@ export const ConfigFile = z.strictObject({
   devices: z.array(device).max(DEVICES_MAX).default([]),
   broker: z
     .strictObject({
-      listen: z.array(listener).max(LISTENERS_MAX).default(['tcp://127.0.0.1:1883']),
+      listen: z
+        .array(listener)
+        .max(LISTENERS_MAX)
+        .default([{ url: 'tcp://127.0.0.1:1883' }]),
       anonymous: z.enum(['none', 'read']).default('none'),
     })
     .prefault({}),

@@ -1,5 +1,6 @@
 import type {
   BrokerPolicy,
+  ClientCertificate,
   ConnectAnswer,
   Credentials,
   Principal as BrokerPrincipal,
@@ -20,16 +21,18 @@ import {
   type LocalTopic,
   type PolicySnapshotV1,
   parseLocalTopic,
+  ZERO_HASH,
 } from '../../cloud-sync/contract/index.ts'
 
 /** Who stands behind a connection to the gateway's own broker. */
 export type LocalPrincipal = Member | Anonymous
 
-/** A program that logged in with an API key. The id holds the membership's incarnation: who comes back is another. */
+/** A program that logged in with an API key or a client certificate. The id holds the membership's incarnation: who comes back is another. */
 interface Member extends BrokerPrincipal {
   readonly kind: 'member'
   readonly username: string
-  readonly keyHash: Hash
+  /** null = known by a client certificate. */
+  readonly keyHash: Hash | null
   readonly who: Principal
 }
 
@@ -72,8 +75,13 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     return this.#member(principal.username, principal.keyHash)?.id !== principal.id
   }
 
-  connect({ username, password }: Credentials): Promise<ConnectAnswer<LocalPrincipal>> {
-    return Promise.resolve(this.#logIn(username, password))
+  connect(credentials: Credentials): Promise<ConnectAnswer<LocalPrincipal>> {
+    const { username, password, certificate } = credentials
+    // A password is the stronger wish: a listener may ask for certificates only to know machines.
+    const known = certificate !== null && password === null
+    return Promise.resolve(
+      known ? this.#logInByCertificate(username, certificate) : this.#logIn(username, password),
+    )
   }
 
   mayPublish(principal: LocalPrincipal, { topic, retain }: PublishQuestion): 'allow' | 'quarantine' {
@@ -116,12 +124,28 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     return { allowed: true, principal }
   }
 
-  #member(username: string, keyHash: Hash): Member | undefined {
+  /** A certificate whose CN is `organisation:name` stands for the API key of that name, without the key. */
+  #logInByCertificate(
+    username: string | null,
+    { commonName }: ClientCertificate,
+  ): ConnectAnswer<LocalPrincipal> {
+    if (this.#snapshot === undefined) return { allowed: false, because: 'unavailable' }
+    const isOwn = commonName !== null && (username ?? commonName) === commonName
+    const principal = isOwn ? this.#member(commonName, null) : undefined
+    if (principal === undefined) return { allowed: false, because: 'bad-credentials' }
+    return { allowed: true, principal }
+  }
+
+  #member(username: string, keyHash: Hash | null): Member | undefined {
     const snapshot = this.#snapshot
-    const answer = authenticate({ snapshot, username, keyHash, equal: sameHash })
+    // Whoever has a verified certificate has proved the name; the key itself is not asked for.
+    const equal = keyHash === null ? () => true : sameHash
+    const answer = authenticate({ snapshot, username, keyHash: keyHash ?? ZERO_HASH, equal })
     if (snapshot === undefined || !answer.ok) return undefined
     const { org, name } = answer.principal
-    const key = snapshot.keys.find((k) => k.org === org && k.name === name && sameHash(k.hash, keyHash))
+    const key = snapshot.keys.find(
+      (k) => k.org === org && k.name === name && equal(k.hash, keyHash ?? ZERO_HASH),
+    )
     const member = snapshot.members.find((m) => m.org === org && m.name === key?.member)
     if (member === undefined) return undefined
     const id = `${username}/${member.name}/${member.incarnation}`

@@ -74,6 +74,15 @@ export async function openListener(
   }
 }
 
+/** Opens a listener and closes it again, to see whether it could be. @throws BrokerError as `openListener` */
+export async function tryListener(spec: ListenerSpec): Promise<void> {
+  const quiet = (): void => undefined
+  const log = { info: quiet, warn: quiet, error: quiet }
+  const refuse: Accept = (stream) => stream.destroy()
+  const listener = await openListener(spec, refuse, { connectionsMax: 1, log })
+  listener.close()
+}
+
 interface Parts {
   readonly place: Place
   readonly accept: Accept

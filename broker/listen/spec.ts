@@ -50,7 +50,7 @@ export function placeOf(spec: ListenerSpec): Place {
   const fault = listenerFault(spec)
   const place = parse(spec.url)
   if (fault !== null || place === null) {
-    throw new BrokerError('BROKER_LISTENER_INVALID', `${spec.url} ${fault ?? ''}`)
+    throw new BrokerError('BROKER_LISTENER_INVALID', `${spec.url} ${fault ?? 'is no listener'}`)
   }
   return place
 }
@@ -59,7 +59,7 @@ export function placeOf(spec: ListenerSpec): Place {
 export function listenerFault(spec: string | ListenerSpec): string | null {
   const { url, tls, origins, mode } = typeof spec === 'string' ? { url: spec } : spec
   const place = parse(url)
-  if (place === null) return 'is not a listener'
+  if (place === null) return 'must be tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH'
   const { transport } = place
   if (mode !== undefined && transport !== 'unix') return 'takes no `mode`: it is not a Unix socket'
   return (

@@ -46,7 +46,8 @@ async function mustBeFree(path: string): Promise<void> {
   })
   if (found === null) return
   if (!found.isSocket()) throw failed(path, new Error('there is something else than a socket'))
-  if (await answers(path)) throw failed(path, new Error('somebody listens there'))
+  if (await answers(path))
+    throw failed(path, Object.assign(new Error('somebody listens there'), { code: 'EADDRINUSE' }))
 }
 
 /** Whoever cannot be asked counts as somebody: only a socket that nobody has open is refused by the system. */

@@ -22,6 +22,8 @@ export interface RunningCloud {
   readonly http: string
   /** Root public key for a gateway's `cloud.trust`. */
   readonly trust: string
+  /** Reads the certificates of the embedded broker again; open connections stay. @throws BrokerError BROKER_TLS_INVALID */
+  renewCertificates(): Promise<void>
   /** Stops everything in reverse; resolves when all that came is committed. */
   stop(): Promise<void>
 }
@@ -88,7 +90,13 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const http = await serveHttp(app, config.listen.http)
   started.push(() => http.stop())
   signal.throwIfAborted()
-  return { mqtt: broker?.addresses() ?? [], http: http.url, trust: keys.rootPublicKey }
+  return {
+    // Without the one that is only for the ingest.
+    mqtt: broker?.addresses().slice(0, config.listen.mqtt?.length) ?? [],
+    http: http.url,
+    trust: keys.rootPublicKey,
+    renewCertificates: () => broker?.reloadCertificates() ?? Promise.resolve(),
+  }
 }
 
 async function startLink(
@@ -103,12 +111,14 @@ async function startLink(
     publicKeyOf: (id) => directory.gateway(id)?.publicKey,
   })
   const { mqtt } = config.listen
-  const broker = mqtt === undefined ? undefined : createBroker({ listen: mqtt, policy, log })
+  const broker =
+    mqtt === undefined ? undefined : createBroker({ listen: withPlainListener(mqtt), policy, log })
   if (broker !== undefined) {
     await broker.start(signal)
     started.push(() => broker.stop())
   }
-  const embedded = { url: broker?.addresses()[0] ?? '', username: INGEST_LOGIN, password: ingestSecret }
+  const own = broker?.addresses().find((address) => address.startsWith('tcp:')) ?? ''
+  const embedded = { url: own, username: INGEST_LOGIN, password: ingestSecret }
   const session = {
     clientId: INGEST_LOGIN,
     ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
@@ -118,6 +128,14 @@ async function startLink(
   started.push(() => link.stop())
   return { broker, link }
 }
+
+type MqttListeners = NonNullable<CloudConfig['listen']['mqtt']>
+
+/** The ingest is a client of the embedded broker; where every listener is encrypted it gets one on loopback. */
+const withPlainListener = (listeners: MqttListeners): MqttListeners =>
+  listeners.some(({ url }) => url.startsWith('tcp:'))
+    ? listeners
+    : [...listeners, { url: 'tcp://127.0.0.1:0' }]
 
 function externalBroker({ url, username, password, ca, cert, key }: NonNullable<CloudConfig['broker']>) {
   const files = Object.entries({ ca, cert, key }).flatMap(([name, path]) =>

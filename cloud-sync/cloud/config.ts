@@ -1,13 +1,30 @@
 import { isAbsolute, resolve, dirname } from 'node:path'
 import { z } from 'zod'
+import { listenerFault } from '../../broker/index.ts'
 import { parseYaml, readYamlFile } from './yaml.ts'
 
-const MqttListener = z
-  .string()
-  .regex(
-    /^tcp:\/\/(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/,
-    'tcp://HOST:PORT; other listeners need an external broker',
-  )
+const URL_LENGTH_MAX = 1_024
+
+/** A URL alone, or a group with the certificates that belong to it. */
+const MqttListener = z.preprocess(
+  (entry) => (typeof entry === 'string' ? { url: entry } : entry),
+  z
+    .strictObject({
+      url: z.string().max(URL_LENGTH_MAX),
+      tls: z
+        .strictObject({
+          cert: z.string().min(1),
+          key: z.string().min(1),
+          ca: z.string().min(1).optional(),
+          clientCertificate: z.enum(['none', 'request', 'require']).default('none'),
+        })
+        .optional(),
+    })
+    .check(({ value, issues }) => {
+      const message = listenerFault(value)
+      if (message !== null) issues.push({ code: 'custom', input: value, message })
+    }),
+)
 const HostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'HOST:PORT')
 
 /** `headgate cloud --config FILE` (wire.md, section 4). */
@@ -55,9 +72,13 @@ export type CloudConfig = Readonly<z.infer<typeof CloudConfigFile>>
 export function parseCloudConfig(name: string, text: string, folder: string): CloudConfig {
   const config = parseYaml({ name, text, schema: CloudConfigFile, code: 'CLOUD_CONFIG_INVALID' })
   const from = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path))
-  const { broker, directory } = config
+  const { broker, directory, listen } = config
+  const mqtt = listen.mqtt?.map((entry) =>
+    entry.tls === undefined ? entry : { ...entry, tls: { ...entry.tls, ...located(entry.tls, from) } },
+  )
   return Object.freeze({
     ...config,
+    listen: { ...listen, mqtt },
     dataDir: from(config.dataDir),
     ...(directory === undefined ? {} : { directory: from(directory) }),
     ...(broker === undefined ? {} : { broker: { ...broker, ...located(broker, from) } }),
@@ -69,16 +90,16 @@ export function readCloudConfig(path: string): CloudConfig {
   return parseCloudConfig(path, readYamlFile(path, 'CLOUD_CONFIG_INVALID'), dirname(resolve(path)))
 }
 
-/** Certificate files of the external broker. */
+/** Certificate files of a listener or of the external broker. */
 const FILES = ['ca', 'cert', 'key'] as const
 
 function located(
-  broker: NonNullable<CloudConfig['broker']>,
+  files: Partial<Record<(typeof FILES)[number], string | undefined>>,
   from: (path: string) => string,
 ): Partial<Record<(typeof FILES)[number], string>> {
   return Object.fromEntries(
     FILES.flatMap((name) => {
-      const path = broker[name]
+      const path = files[name]
       return path === undefined ? [] : [[name, from(path)]]
     }),
   )

@@ -7,7 +7,7 @@ import { createLog, type Log } from './log.ts'
 const EXIT_FAILED = 1
 const EXIT_MISUSED = 2
 
-/** `node main.ts --config FILE`: one JSON line on stdout when ready, stops on SIGTERM and SIGINT. */
+/** `node main.ts --config FILE`: one JSON line on stdout when ready, stops on SIGTERM and SIGINT, reads certificates again on SIGHUP. */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' }, 'log-level': { type: 'string' } } })
   if (values.config === undefined) {
@@ -27,6 +27,11 @@ async function main(): Promise<void> {
   const { mqtt, http, trust } = cloud
   process.stdout.write(`${JSON.stringify({ ready: true, mqtt, http, trust })}\n`)
   log.info({ mqtt, http }, 'cloud is ready')
+  process.on('SIGHUP', () => {
+    cloud.renewCertificates().catch((err: unknown) => {
+      log.error({ err }, 'a certificate cannot be used; the one that was in use stays in use')
+    })
+  })
   if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
   await cloud.stop()
   log.info({}, 'cloud has stopped')

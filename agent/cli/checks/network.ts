@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { BrokerError, type ListenerSpec, tryListener } from '../../../broker/index.ts'
 import type { CloudConfig, Config } from '../../config/config.ts'
 import { fail, type Finding, type Look, ok, reasonOf, warn } from './finding.ts'
 
@@ -28,36 +29,37 @@ export async function canConnect(host: string, port: number): Promise<string | n
 /** Whether each listener of broker and console can be taken. */
 export async function checkListeners({ broker, console }: Config, isRunning: boolean): Promise<Finding[]> {
   const places = [
-    ...broker.listen.map((text) => ({ check: 'broker', ...addressIn(text) })),
-    ...(console === null ? [] : [{ check: 'console', ...console }]),
+    ...broker.listen.map((spec) => ({ check: 'broker', spec })),
+    ...(console === null
+      ? []
+      : [{ check: 'console', spec: { url: `tcp://${bracketed(console.host)}:${console.port}` } }]),
   ]
-  return Promise.all(
-    places.map(async ({ check, host, port }) => {
-      const look = { check, subject: `${host}:${port}` }
-      const reason = await canListen(host, port)
-      if (reason === null) return ok(look, 'is free')
-      if (reason === 'EADDRINUSE' && isRunning)
-        return ok(look, 'is taken, as it must be: the gateway is running')
-      return fail(look, `cannot be listened on (${reason})`, listenHint(reason))
-    }),
-  )
+  const found = places.map(async ({ check, spec }): Promise<Finding[]> => {
+    const look = { check, subject: spec.url.replace(/^tcp:\/\//, '') }
+    const listening = await canListen(look, spec, isRunning)
+    const { tls } = spec
+    if (tls === undefined || listening.state === 'fail') return [listening]
+    const files = [tls.cert, ...(tls.ca === undefined ? [] : [tls.ca])]
+    const certificates = { check: 'certificates', subject: files.join(', ') }
+    return [listening, expiryOf(certificates, files, 'Renew them, then send the gateway a SIGHUP.')]
+  })
+  return (await Promise.all(found)).flat()
 }
 
-function addressIn(listener: string): { host: string; port: number } {
-  const { hostname, port } = new URL(listener)
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
-}
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
-async function canListen(host: string, port: number): Promise<string | null> {
-  const server = createServer()
+async function canListen(look: Look, spec: ListenerSpec, isRunning: boolean): Promise<Finding> {
   try {
-    server.listen(port, host)
-    await once(server, 'listening')
-    server.close()
-    await once(server, 'close')
-    return null
+    await tryListener(spec)
+    return ok(look, 'is free')
   } catch (error) {
-    return reasonOf(error)
+    if (!(error instanceof BrokerError)) throw error
+    if (error.code !== 'BROKER_LISTEN_FAILED')
+      return fail(look, `${error.code}: ${error.message}`, error.hint)
+    const reason = reasonOf(error.cause)
+    if (reason === 'EADDRINUSE' && isRunning)
+      return ok(look, 'is taken, as it must be: the gateway is running')
+    return fail(look, `cannot be listened on (${reason})`, listenHint(reason))
   }
 }
 
@@ -105,6 +107,7 @@ function checkCertificates({ ca, cert, key }: CloudConfig): Finding[] {
       expiryOf(
         look,
         [ca, cert].flatMap((file) => (file === null ? [] : [file])),
+        'Get new ones from whoever runs the cloud, in time.',
       ),
     ]
   } catch (error) {
@@ -112,13 +115,13 @@ function checkCertificates({ ca, cert, key }: CloudConfig): Finding[] {
   }
 }
 
-function expiryOf(look: Look, files: readonly string[]): Finding {
+function expiryOf(look: Look, files: readonly string[], hint: string): Finding {
   const days = files.map((file) => {
     const { validTo } = new X509Certificate(readFileSync(file))
     return Math.floor((Date.parse(validTo) - Date.now()) / DAY_MS)
   })
   const left = Math.min(...days)
-  if (left < 0) return fail(look, `expired ${-left} days ago`, 'Get new ones from whoever runs the cloud.')
-  if (left < EXPIRY_DAYS_WARN) return warn(look, `valid for ${left} days`, 'Get new ones in time.')
+  if (left < 0) return fail(look, `expired ${-left} days ago`, hint)
+  if (left < EXPIRY_DAYS_WARN) return warn(look, `valid for ${left} days`, hint)
   return ok(look, `valid for ${left} days`)
 }

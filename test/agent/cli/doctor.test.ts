@@ -12,6 +12,7 @@ import { checkClock, checkNode } from '../../../agent/cli/checks/machine.ts'
 import { checkPort } from '../../../agent/cli/checks/ports.ts'
 import { headgate, headgateJson, testFolder } from '../../support/cli.ts'
 import { differences } from '../../support/cli-json.ts'
+import { Authority } from '../../support/certificates.ts'
 import { testWith } from '../../support/peers.ts'
 
 const TRUST = '6fQ5wL0Sx0H2m1n4o3p2q1r0s9t8u7v6w5x4y3z2a1A='
@@ -134,6 +135,30 @@ testWith('openssl')(
     expect(strange.of('certificates')).toMatchObject([{ state: 'fail' }])
   },
 )
+
+testWith('openssl')('listeners are tried with their certificates and sockets', async () => {
+  const folder = testFolder()
+  const authority = new Authority(folder)
+  const { cert, key } = authority.server()
+  const other = authority.server()
+  const file = join(folder, 'gateway.yaml')
+  const config = (keyFile: string): string =>
+    `gateway: { id: GW-1, dataDir: data }
+broker:
+  listen:
+    - { url: "tls://127.0.0.1:0", tls: { cert: ${cert}, key: ${keyFile} } }
+    - unix:${folder}/mqtt.sock
+    - unix:${folder}/nowhere/mqtt.sock
+`
+  writeFileSync(file, config(key))
+  const { of } = await examined(file)
+  expect(of('broker').map(({ state }) => state)).toEqual(['ok', 'ok', 'fail'])
+  expect(of('certificates')).toMatchObject([{ state: 'warn', subject: cert, message: 'valid for 1 days' }])
+  writeFileSync(file, config(other.key))
+  const strange = await examined(file)
+  expect(strange.of('broker')[0]?.message).toMatch(/^BROKER_TLS_INVALID: /)
+  expect(readdirSync(folder)).not.toContain('mqtt.sock')
+})
 
 describe('a port', () => {
   const line = (path: string) =>

@@ -85,7 +85,7 @@ storage: { maxBytes: 64MiB }`,
   test('is complete and resolves paths from its own place', () => {
     expect(config).toMatchObject({
       gateway: { id: 'GW-1', dataDir: join(dir, 'data') },
-      broker: { listen: ['tcp://127.0.0.1:1883'], anonymous: 'none' },
+      broker: { listen: [{ url: 'tcp://127.0.0.1:1883' }], anonymous: 'none' },
       cloud: null,
       console: null,
       local: { organisation: { id: 'acme' }, users: [{ name: 'ana', role: 'owner' }] },
@@ -169,7 +169,7 @@ describe('a bad file', () => {
     [
       'a listener of another kind',
       `${GATEWAY}\nbroker: { listen: ["udp://127.0.0.1:1"] }`,
-      ['2 broker.listen[0] must be tcp://HOST:PORT'],
+      ['2 broker.listen[0] must be tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH'],
     ],
     [
       'a cloud beside local users',

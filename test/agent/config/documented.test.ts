@@ -27,6 +27,8 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
     return unwrap(schema.unwrap())
   }
+  // A text alone may stand for a group: the group is what is documented.
+  if (schema instanceof z.ZodPipe && schema.in instanceof z.ZodTransform) return unwrap(schema.out)
   return schema
 }
 
@@ -57,7 +59,10 @@ test('the example of docs/configuration.md is a good file, also with its cloud',
   const dir = mkdtempSync(join(tmpdir(), 'headgate-doc-'))
   try {
     mkdirSync(join(dir, 'profiles'))
-    for (const file of ['profiles/tilt.yaml', 'ca.pem', 'gateway.pem', 'gateway.key'])
+    for (const file of [
+      ...['profiles/tilt.yaml', 'ca.pem', 'gateway.pem', 'gateway.key'],
+      ...['broker.pem', 'broker.key', 'clients-ca.pem'],
+    ])
       writeFileSync(join(dir, file), '')
     const alone = parseConfig(example, { dir })
     expect(alone).toMatchObject({ cloud: null, local: { users: [{ name: 'ana' }] } })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import mqtt, { type MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LocalPolicy, type LocalPrincipal } from '../../../agent/policy/local-policy.ts'
-import { type Broker, createBroker } from '../../../broker/index.ts'
+import { type Broker, type ClientCertificate, createBroker } from '../../../broker/index.ts'
 import { GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
 
 const gateway = GatewayId.parse('GW-1')
@@ -66,6 +66,52 @@ async function principalOf(policy: LocalPolicy, who: Who): Promise<LocalPrincipa
   if (!answer.allowed) throw new Error(answer.because)
   return answer.principal
 }
+
+describe('a client certificate', () => {
+  const cases: [what: string, commonName: string | null, username: string | null, expected: string][] = [
+    ['stands for the key of its name', 'acme:scada', null, 'acme:scada/ana/1'],
+    ['may be named again', 'acme:scada', 'acme:scada', 'acme:scada/ana/1'],
+    ['stands for nobody else', 'acme:scada', 'guest:red', 'bad-credentials'],
+    ['with no name is nobody', null, null, 'bad-credentials'],
+    ['with no name is not who it says', null, 'acme:scada', 'bad-credentials'],
+    ['of an unknown name is nobody', 'acme:nobody', null, 'bad-credentials'],
+    ['of a member without a key is nobody', 'acme:ana', null, 'bad-credentials'],
+    ['of another organisation is nobody', 'guest:scada', null, 'bad-credentials'],
+  ]
+  const certificateOf = (commonName: string | null): ClientCertificate => ({
+    commonName,
+    subjectAltNames: ['DNS:acme:scada'],
+    fingerprint256: 'AB',
+    serialNumber: '01',
+  })
+  test.for(cases)('%s', async ([, commonName, username, expected]) => {
+    const policy = policyWith({}, 'read')
+    const certificate = certificateOf(commonName)
+    const answer = await policy.connect({ ...from, transport: 'tls', certificate, username, password: null })
+    expect(answer.allowed ? answer.principal.id : answer.because).toBe(expected)
+  })
+
+  test('is not looked at beside a password, right or wrong', async () => {
+    const policy = policyWith()
+    const certificate = certificateOf('acme:scada')
+    const login = (password: string) =>
+      policy.connect({ ...from, certificate, username: 'guest:red', password: Buffer.from(password) })
+    expect(await login('b-key')).toMatchObject({ principal: { id: 'guest:red/ben/1' } })
+    expect(await login('a-key')).toMatchObject({ allowed: false, because: 'bad-credentials' })
+  })
+
+  test('is gone with its member, and not with the key it never had', async () => {
+    const policy = policyWith()
+    const login = { ...from, certificate: certificateOf('acme:scada'), username: null, password: null }
+    const answer = await policy.connect(login)
+    if (!answer.allowed) throw new Error(answer.because)
+    const key = { org: 'acme', name: 'scada', member: 'ana', hash: hashOf('new-key') }
+    policy.apply(snapshotWith({ keys: [key] }))
+    expect(policy.isGone(answer.principal)).toBe(false)
+    policy.apply(snapshotWith({ members: [] }))
+    expect(policy.isGone(answer.principal)).toBe(true)
+  })
+})
 
 describe('a login', () => {
   const cases: [what: string, username: string | null, password: string | null, expected: string][] = [

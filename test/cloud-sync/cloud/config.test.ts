@@ -23,7 +23,7 @@ test('a configuration is read, frozen, and its paths count from its folder', () 
     'listen: {mqtt: ["tcp://127.0.0.1:8883"]}\ndataDir: data\ndirectory: /srv/directory.yaml\n',
   )()
   expect(config).toEqual({
-    listen: { mqtt: ['tcp://127.0.0.1:8883'], http: '127.0.0.1:8090' },
+    listen: { mqtt: [{ url: 'tcp://127.0.0.1:8883' }], http: '127.0.0.1:8090' },
     dataDir: '/etc/headgate/data',
     directory: '/srv/directory.yaml',
   })
@@ -35,7 +35,7 @@ const faulty: [string, string, (string | RegExp)[]][] = [
     'every fault is named at once, with its line',
     'listen:\n  mqtt: ["http://x"]\n  http: nowhere\ndataDir: 7\ndirektory: d.yaml\n',
     [
-      /^cloud.yaml:2: listen.mqtt.0: tcp:/,
+      /^cloud.yaml:2: listen.mqtt.0: must be tcp:/,
       /^cloud.yaml:3: listen.http: HOST:PORT$/,
       /^cloud.yaml:4: dataDir: /,
       /^cloud.yaml:5: direktory: /,
