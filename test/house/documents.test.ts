@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
+import { BROKER_NODE_FLAGS, GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { AGENT_ERRORS } from '../../agent/errors.ts'
 import { BROKER_ERRORS } from '../../broker/errors.ts'
 import { API_ERRORS } from '../../cloud-sync/cloud/errors.ts'
@@ -72,8 +72,10 @@ test('the version is the one in package.json', () => {
   expect(read('agent/version.ts')).toContain(`'${version}'`)
 })
 
-test('the launcher gives a gateway the same flags as the demo does', () => {
-  expect(read('agent/cli/headgate')).toContain(`"$node" ${GATEWAY_NODE_FLAGS.join(' ')} "$main"`)
+test('the launcher gives a gateway the same flags as the demo does, and a broker those that were measured', () => {
+  for (const flags of [GATEWAY_NODE_FLAGS, BROKER_NODE_FLAGS]) {
+    expect(read('agent/cli/headgate')).toContain(`"$node" ${flags.join(' ')} "$main"`)
+  }
   expect(read('agent/cli/headgate')).toContain(`export MALLOC_ARENA_MAX=${GATEWAY_ENV.MALLOC_ARENA_MAX}`)
 })
 
