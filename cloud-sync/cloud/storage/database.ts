@@ -73,7 +73,7 @@ async function openLocked(
 }
 
 /** Asked again after the first write: the setting may be lost on the way into WAL. */
-function assertSafe(db: BetterSqlite.Database, path: string): void {
+export function assertSafe(db: BetterSqlite.Database, path: string): void {
   const synchronous = db.pragma('synchronous', { simple: true })
   const journal = db.pragma('journal_mode', { simple: true })
   if (synchronous !== SYNCHRONOUS_FULL || journal !== 'wal') {

@@ -1,0 +1,63 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+
+/** Parameters of scrypt (RFC 7914): N, r and p. Stored with each hash, so they can grow. */
+export interface ScryptCost {
+  readonly cost: number
+  readonly blockSize: number
+  readonly parallelism: number
+}
+
+/** 32 MiB and about 0.1 s for each try. */
+export const SCRYPT_COST: ScryptCost = { cost: 2 ** 15, blockSize: 8, parallelism: 1 }
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+/** scrypt needs 128·N·r bytes; twice that is never reached by parameters of ours. */
+const MEMORY_SLACK = 256
+
+type PasswordRow = DirectoryRow<'password'>
+export type HashedPassword = Omit<PasswordRow, 'user' | 'changed_at'>
+
+/** Hashes a password with a new salt. */
+export async function hashPassword(password: string, cost: ScryptCost): Promise<HashedPassword> {
+  const salt = randomBytes(SALT_BYTES)
+  const hash = await derive(password, { salt, cost })
+  return {
+    hash: hash.toString('hex'),
+    salt: salt.toString('hex'),
+    cost: cost.cost,
+    block_size: cost.blockSize,
+    parallelism: cost.parallelism,
+  }
+}
+
+/** Whether it is the user's password. An unknown user costs the same time and is refused alike. */
+export async function isPassword(
+  read: DirectoryReader,
+  { user, password, cost }: { user: string; password: string; cost: ScryptCost },
+): Promise<boolean> {
+  const row = await read.get('password', { user })
+  const stored = row === undefined ? undefined : storedCost(row)
+  const salt = Buffer.from(row?.salt ?? '00'.repeat(SALT_BYTES), 'hex')
+  const hash = await derive(password, { salt, cost: stored ?? cost })
+  const known = Buffer.from(row?.hash ?? '00'.repeat(HASH_BYTES), 'hex')
+  return timingSafeEqual(hash, known) && row !== undefined
+}
+
+const storedCost = (row: PasswordRow): ScryptCost => ({
+  cost: row.cost,
+  blockSize: row.block_size,
+  parallelism: row.parallelism,
+})
+
+function derive(password: string, { salt, cost }: { salt: Buffer; cost: ScryptCost }): Promise<Buffer> {
+  const { cost: N, blockSize: r, parallelism: p } = cost
+  // The same letters typed on another keyboard may come composed otherwise.
+  const letters = password.normalize('NFC')
+  return new Promise((resolve, reject) => {
+    scrypt(letters, salt, HASH_BYTES, { N, r, p, maxmem: MEMORY_SLACK * N * r }, (error, hash) => {
+      if (error === null) resolve(hash)
+      else reject(error)
+    })
+  })
+}

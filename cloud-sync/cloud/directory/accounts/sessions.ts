@@ -1,0 +1,95 @@
+import type { Actor } from '../kernel/actor.ts'
+import { DirectoryRefusal, refuse } from '../errors.ts'
+import { foldEmail } from '../kernel/fold.ts'
+import { sha256 } from '../kernel/log.ts'
+import type { DirectoryWorld, Outcome } from '../kernel/write.ts'
+import { limitAddress, provePassword } from './attempts.ts'
+
+const SESSION_MS = 30 * 24 * 3_600_000
+const LOGIN_LENGTH_MAX = 254
+
+export interface SignIn {
+  /** User name or e-mail address. */
+  readonly login: string
+  readonly password: string
+  /** Whence, for the limit of tries. */
+  readonly address: string
+}
+
+export interface SignedIn {
+  /** Shown once; only its hash is kept. */
+  readonly secret: string
+  readonly user: string
+  readonly expiresAt: number
+}
+
+/** Sign-in with a password, and what a secret of a session or key stands for. */
+export interface Doors {
+  signIn(asked: SignIn): Promise<Outcome<SignedIn>>
+  signOut(secret: string): Promise<void>
+  /** Who acts with this session for this organisation; undefined where it is over. */
+  sessionActor(secret: string, org: string | null): Promise<Actor | undefined>
+  /** Who acts with this API key or token: its user, for its organisation, with its scope. */
+  keyActor(secret: string): Promise<Actor | undefined>
+}
+
+export function createDoors(world: DirectoryWorld): Doors {
+  const { store, now } = world
+  return {
+    async signIn(asked) {
+      try {
+        return { ok: true, repeated: false, value: await signIn(world, asked) }
+      } catch (error) {
+        if (!(error instanceof DirectoryRefusal)) throw error
+        const { code, message, hint } = error
+        return { ok: false, code, message, hint }
+      }
+    },
+    signOut: (secret) => store.transaction((tx) => tx.drop('session', { hash: sha256(secret) })),
+    async sessionActor(secret, org) {
+      const session = await store.read.get('session', { hash: sha256(secret) })
+      if (session === undefined || session.expires_at <= now()) return undefined
+      const user = await store.read.get('user', { id: session.user, state: 'active' })
+      return user === undefined ? undefined : { kind: 'user', user: user.id, org, scope: 'full' }
+    },
+    async keyActor(secret) {
+      const token = await store.read.get('token', { hash: sha256(secret), state: 'active' })
+      if (token === undefined || (token.expires_at !== null && token.expires_at <= now())) return undefined
+      const { org, user, incarnation, scope } = token
+      const member = await store.read.get('membership', { org, user, state: 'active' })
+      const account = await store.read.get('user', { id: user, state: 'active' })
+      // A key dies with the membership it was made in; a new one does not revive it.
+      if (member?.incarnation !== incarnation || account === undefined) return undefined
+      return { kind: 'user', user, org, scope }
+    },
+  }
+}
+
+async function signIn(world: DirectoryWorld, { login, password, address }: SignIn): Promise<SignedIn> {
+  const { store, now, newSecret } = world
+  await limitAddress(world, address)
+  if (login.length > LOGIN_LENGTH_MAX) refuse('DIRECTORY_PASSWORD_WRONG', 'user name or password is wrong')
+  const user = login.includes('@')
+    ? await store.read.get('user', { email_key: foldEmail(login) })
+    : await store.read.get('user', { id: login })
+  // Also for somebody unknown or suspended: the same work, the same answer.
+  await provePassword(world, user?.id ?? login, password)
+  if (user?.state !== 'active') refuse('DIRECTORY_PASSWORD_WRONG', 'user name or password is wrong')
+  const secret = newSecret()
+  const at = now()
+  const expiresAt = at + SESSION_MS
+  await store.transaction(async (tx) => {
+    await tx.put('session', { hash: sha256(secret), user: user.id, created_at: at, expires_at: expiresAt })
+    await tx.add('audit', {
+      at,
+      org: null,
+      actor_kind: 'user',
+      actor: user.id,
+      actor_org: null,
+      what: 'user.sign-in',
+      outcome: 'done',
+      detail: address,
+    })
+  })
+  return { secret, user: user.id, expiresAt }
+}

@@ -1,0 +1,210 @@
+import { z } from 'zod'
+import { refuse, notFound } from '../errors.ts'
+import { foldEmail } from '../kernel/fold.ts'
+import { sha256 } from '../kernel/log.ts'
+import { Email, Password, Secret, Timezone, Title, Username } from '../kernel/words.ts'
+import {
+  type Asking,
+  command,
+  orgChain,
+  ownChain,
+  query,
+  userChain,
+  type Writing,
+} from '../kernel/write.ts'
+import { mails } from '../mail/texts.ts'
+import { foundOrganisation, NewOrganisation } from '../organisations/founding.ts'
+import { limitAddress, limitTries, provePassword } from './attempts.ts'
+import { hashPassword, type HashedPassword } from './passwords.ts'
+
+const VERIFY_MS = 2 * 24 * 3_600_000
+const RESET_MS = 3_600_000
+const RESETS_AN_ADDRESS_MAX = 5
+
+/** A personal account; with an organisation and its first workspace where they are named (S1.3). */
+export const signUp = command({
+  name: 'user.sign-up',
+  input: z.strictObject({
+    username: Username,
+    email: Email,
+    password: Password,
+    name: Title,
+    tz: Timezone.default('UTC'),
+    organisation: NewOrganisation.optional(),
+    workspace: z.strictObject({ name: Title }).optional(),
+  }),
+  chains: ({ username, organisation }) => [
+    userChain(username),
+    ...(organisation === undefined ? [] : [orgChain(organisation.id)]),
+  ],
+  before: async (world, actor, { password }) => {
+    if (actor.kind === 'visitor') await limitAddress(world, actor.address)
+    return hashPassword(password, world.scryptCost)
+  },
+  async run(writing, { username, email, name, tz, organisation, workspace }, hashed: HashedPassword) {
+    if (workspace !== undefined && organisation === undefined)
+      refuse('DIRECTORY_INPUT_INVALID', 'a workspace belongs to an organisation: name both')
+    await addUser(writing, { username, email, name, tz })
+    await writing.working.put('password', { user: username, changed_at: writing.at, ...hashed })
+    await askToVerify(writing, username, email)
+    const founded =
+      organisation === undefined
+        ? null
+        : await foundOrganisation(writing, { ...organisation, owner: username, workspace: workspace?.name })
+    return { user: username, organisation: founded?.id ?? null, workspace: founded?.workspace ?? null }
+  },
+})
+
+/** E-mail, name and time zone; the address changes when the new one is proven (S0.4), the user name never (S0.5). */
+export const changeProfile = command({
+  name: 'user.change-profile',
+  input: z.strictObject({
+    email: Email.optional(),
+    name: Title.optional(),
+    tz: Timezone.optional(),
+    username: z.string().optional(),
+  }),
+  chains: ownChain,
+  async run(writing, { email, name, tz, username }) {
+    const user = await ownAccount(writing)
+    if (username !== undefined && username !== user.id)
+      refuse('DIRECTORY_UNCHANGEABLE', `${user.id} cannot change the user name`)
+    if (name !== undefined || tz !== undefined)
+      await writing.put('user', { ...user, name: name ?? user.name, tz: tz ?? user.tz })
+    if (email === undefined || email === user.email) return { emailPending: null }
+    if (foldEmail(email) !== user.email_key && (await writing.read.get('user', { email_key: foldEmail(email) })))
+      refuse('DIRECTORY_EXISTS', 'this address belongs to another account')
+    await askToVerify(writing, user.id, email)
+    return { emailPending: email }
+  },
+})
+
+/** Opened from the mail: the address is the user's. */
+export const verifyEmail = command({
+  name: 'user.verify-email',
+  input: z.strictObject({ secret: Secret }),
+  chains: async ({ secret }, _actor, read) => {
+    const found = await read.get('verification', { hash: sha256(secret), purpose: 'address' })
+    return found === undefined ? [] : [userChain(found.user)]
+  },
+  async run(writing, { secret }) {
+    const { user: id, email } = await verificationOf(writing, secret, 'address')
+    const user = (await writing.read.get('user', { id })) ?? notFound('user')
+    await writing.put('user', { ...user, email, email_key: foldEmail(email), email_verified_at: writing.at })
+    await writing.working.drop('verification', { user: id, purpose: 'address' })
+    return { user: id, email }
+  },
+})
+
+/** A new password for who knows the old one; every session ends, API keys stay (S0.6). */
+export const changePassword = command({
+  name: 'user.change-password',
+  input: z.strictObject({ password: z.string().max(256), newPassword: Password }),
+  chains: ownChain,
+  before: async (world, actor, { password, newPassword }) => {
+    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
+    await provePassword(world, actor.user, password)
+    return hashPassword(newPassword, world.scryptCost)
+  },
+  async run(writing, _input, hashed: HashedPassword) {
+    const { id } = await ownAccount(writing)
+    await setPassword(writing, id, hashed)
+    return { user: id }
+  },
+})
+
+/** A mail to choose a new password; whether there is such an account is not told. */
+export const requestReset = command({
+  name: 'user.request-reset',
+  input: z.strictObject({ email: Email }),
+  chains: () => [],
+  before: (world, _actor, { email }) =>
+    limitTries(world, { bucket: `reset:${foldEmail(email)}`, max: RESETS_AN_ADDRESS_MAX }),
+  async run(writing, { email }) {
+    const user = await writing.read.get('user', { email_key: foldEmail(email) })
+    if (user === undefined) return {}
+    const url = await verification(writing, { user: user.id, email: user.email, purpose: 'password' })
+    await writing.mail(mails.reset(user.email, url))
+    return {}
+  },
+})
+
+export const resetPassword = command({
+  name: 'user.reset-password',
+  input: z.strictObject({ secret: Secret, newPassword: Password }),
+  chains: () => [],
+  before: (world, _actor, { newPassword }) => hashPassword(newPassword, world.scryptCost),
+  async run(writing, { secret }, hashed: HashedPassword) {
+    const { user } = await verificationOf(writing, secret, 'password')
+    await setPassword(writing, user, hashed)
+    await writing.working.drop('verification', { user, purpose: 'password' })
+    return { user }
+  },
+})
+
+/** The profile page: exactly these (S0.3). */
+export const me = query({
+  input: z.strictObject({}),
+  async run(asking) {
+    const { id, email, name, tz } = await ownAccount(asking)
+    return { email, name, username: id, timezone: tz }
+  },
+})
+
+/** The active account of who acts; throws DIRECTORY_SIGNED_OUT. */
+export async function ownAccount({ actor, read }: Asking) {
+  const user = actor.kind === 'user' ? await read.get('user', { id: actor.user }) : undefined
+  if (user?.state !== 'active') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
+  return user
+}
+
+/** Adds an account without password; throws DIRECTORY_EXISTS. */
+export async function addUser(
+  writing: Writing,
+  { username, email, name, tz }: { username: string; email: string; name: string; tz: string },
+): Promise<void> {
+  const { read, at } = writing
+  const email_key = foldEmail(email)
+  if (await read.get('user', { id: username })) refuse('DIRECTORY_EXISTS', `the user name ${username} is taken`)
+  if (await read.get('user', { email_key })) refuse('DIRECTORY_EXISTS', 'this address belongs to an account')
+  await writing.put('user', {
+    id: username,
+    email,
+    email_key,
+    email_verified_at: null,
+    name,
+    tz,
+    state: 'active',
+    created_at: at,
+  })
+}
+
+async function setPassword(writing: Writing, user: string, hashed: HashedPassword): Promise<void> {
+  await writing.working.put('password', { user, changed_at: writing.at, ...hashed })
+  await writing.working.drop('session', { user })
+}
+
+async function askToVerify(writing: Writing, user: string, email: string): Promise<void> {
+  const url = await verification(writing, { user, email, purpose: 'address' })
+  await writing.mail(mails.verify(email, url))
+}
+
+/** Makes the secret of a mail; an older one of the same purpose ends. */
+async function verification(
+  { working, world, at }: Writing,
+  asked: { user: string; email: string; purpose: 'address' | 'password' },
+): Promise<string> {
+  const secret = world.newSecret()
+  const { user, purpose } = asked
+  await working.drop('verification', { user, purpose })
+  const expires_at = at + (purpose === 'address' ? VERIFY_MS : RESET_MS)
+  await working.put('verification', { hash: sha256(secret), ...asked, expires_at })
+  return `${world.siteUrl}/${purpose === 'address' ? 'verify' : 'reset'}#${secret}`
+}
+
+async function verificationOf({ read, at }: Writing, secret: string, purpose: 'address' | 'password') {
+  const found = await read.get('verification', { hash: sha256(secret), purpose })
+  if (found === undefined || found.expires_at <= at)
+    return refuse('DIRECTORY_NOT_FOUND', 'this address has expired or was used')
+  return found
+}

@@ -1,0 +1,288 @@
+import { z } from 'zod'
+import {
+  type DirectoryReader,
+  type DirectoryRow,
+  type DirectoryStore,
+  type DirectoryTables,
+  type DirectoryTransaction,
+  isDuplicate,
+  type PolicyTable,
+} from '../../storage/index.ts'
+import { DirectoryRefusal, type DirectoryErrorCode, refuse } from '../errors.ts'
+import type { Message } from '../mail/port.ts'
+import type { ScryptCost } from '../accounts/passwords.ts'
+import { type Actor, nameOf } from './actor.ts'
+import { appendEntries, chainOf, type Head, type Op, sha256 } from './log.ts'
+
+/** What the directory is given of the outer world. */
+export interface DirectoryWorld {
+  readonly store: DirectoryStore
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly newId: () => string
+  /** 256 random bits, base64url. */
+  readonly newSecret: () => string
+  readonly scryptCost: ScryptCost
+  /** Where links in mails lead, without a slash at the end. */
+  readonly siteUrl: string
+}
+
+/** One write: by whom, and the key under which a repetition gets the same answer instead of a second effect. */
+export interface Call {
+  readonly actor: Actor
+  readonly key: string
+}
+
+export type Outcome<R> =
+  | { readonly ok: true; readonly value: R; readonly repeated: boolean }
+  | { readonly ok: false; readonly code: DirectoryErrorCode; readonly message: string; readonly hint: string }
+
+/** What a question is answered from. */
+export interface Asking {
+  readonly read: DirectoryReader
+  readonly world: DirectoryWorld
+  readonly actor: Actor
+  /** The moment of the whole question or write, epoch ms. */
+  readonly at: number
+}
+
+/** One kind of question. */
+export interface Query<I, R> {
+  readonly input: z.ZodType<I>
+  readonly run: (asking: Asking, input: I) => Promise<R>
+}
+export const query = <I, R>(made: Query<I, R>): Query<I, R> => made
+
+/** Answers from a connection that no write waits for. */
+export async function ask<I, R>(
+  world: DirectoryWorld,
+  made: Query<I, R>,
+  actor: Actor,
+  raw: unknown,
+): Promise<Outcome<R>> {
+  try {
+    const parsed = made.input.safeParse(raw)
+    if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
+    const value = await made.run({ read: world.store.read, world, actor, at: world.now() }, parsed.data as I)
+    return { ok: true, value, repeated: false }
+  } catch (error) {
+    if (error instanceof DirectoryRefusal) return refused(error)
+    throw error
+  }
+}
+
+const refused = ({ code, message, hint }: DirectoryRefusal) => ({ ok: false, code, message, hint }) as const
+
+type WorkingTable = Exclude<keyof DirectoryTables, PolicyTable | 'policy_log' | 'chain_head' | 'audit' | 'done_write'>
+
+/** What a command works with inside its transaction. */
+export interface Writing extends Asking {
+  /** Changes policy: the row and its entry in the log. */
+  put<N extends PolicyTable>(table: N, row: DirectoryRow<N>): Promise<void>
+  drop<N extends PolicyTable>(table: N, row: DirectoryRow<N>): Promise<void>
+  /** Changes what is not policy: secrets, sessions, counters. */
+  readonly working: Pick<DirectoryTransaction, 'get' | 'find'> & {
+    put<N extends WorkingTable>(table: N, row: DirectoryRow<N>): Promise<void>
+    drop<N extends WorkingTable>(table: N, where: Partial<DirectoryRow<N>>): Promise<void>
+  }
+  /** Leaves after the commit, and only if there is one. */
+  mail(message: Message): Promise<void>
+}
+
+/** One kind of write. */
+export interface Command<I, R, P = unknown> {
+  readonly name: string
+  readonly input: z.ZodType<I>
+  /** Chains of the log that it may write: nobody else writes these meanwhile. */
+  readonly chains: (input: I, actor: Actor, read: DirectoryReader) => readonly string[] | Promise<readonly string[]>
+  /** Costly or refusing work before the transaction: passwords, limits. */
+  readonly before?: (world: DirectoryWorld, actor: Actor, input: I) => Promise<P>
+  readonly run: (writing: Writing, input: I, prepared: P) => Promise<R>
+  /** Fields of the result that are shown once: a repetition gets null. */
+  readonly once?: readonly (keyof R & string)[]
+}
+
+export const command = <I, R, P = undefined>(made: Command<I, R, P>): Command<I, R, P> => made
+
+/** Fields that never enter a fingerprint: a fast hash of a password is nearly the password. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'newPassword'])
+const KEY_LENGTH_MAX = 128
+const REPEATED_WRITES_TRIED_MAX = 3
+/** Refusals that an owner wants to see afterwards. */
+const AUDITED: ReadonlySet<DirectoryErrorCode> = new Set([
+  'DIRECTORY_FORBIDDEN',
+  'DIRECTORY_ABOVE_RANK',
+  'DIRECTORY_PASSWORD_WRONG',
+  'DIRECTORY_NO_POLICY',
+  'DIRECTORY_LAST_OWNER',
+])
+
+/** Runs one write whole or not at all: rows, log, audit and the answer for a repetition in one transaction. */
+export async function perform<I, R, P>(
+  world: DirectoryWorld,
+  made: Command<I, R, P>,
+  call: Call,
+  raw: unknown,
+): Promise<Outcome<R>> {
+  const parsed = made.input.safeParse(raw)
+  try {
+    if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
+    if (call.key.length === 0 || call.key.length > KEY_LENGTH_MAX)
+      refuse('DIRECTORY_INPUT_INVALID', `the idempotency key has 1 to ${KEY_LENGTH_MAX} characters`)
+    return await performed(world, made, call, parsed.data as I)
+  } catch (error) {
+    if (!(error instanceof DirectoryRefusal)) throw error
+    const earlier = parsed.success ? await doneBefore(world, made, call, parsed.data) : undefined
+    if (earlier !== undefined) return earlier
+    if (parsed.success && AUDITED.has(error.code) && call.actor.kind !== 'visitor') {
+      await auditRefusal(world, made, call, { input: parsed.data, outcome: error.code })
+    }
+    return refused(error)
+  }
+}
+
+async function performed<I, R, P>(
+  world: DirectoryWorld,
+  made: Command<I, R, P>,
+  call: Call,
+  input: I,
+): Promise<Outcome<R>> {
+  const prepared = (await made.before?.(world, call.actor, input)) as P
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const value = await world.store.transaction((tx) => inTransaction(tx, { world, made, call, input, prepared }))
+      return { ok: true, value, repeated: false }
+    } catch (error) {
+      if (!isDuplicate(error)) throw error
+      // Somebody took the same name at the same moment, or it is this very write again.
+      const earlier = await doneBefore(world, made, call, input)
+      if (earlier !== undefined) return earlier
+      if (tries >= REPEATED_WRITES_TRIED_MAX) refuse('DIRECTORY_EXISTS', 'somebody else was faster')
+    }
+  }
+}
+
+interface Running<I, R, P> {
+  readonly world: DirectoryWorld
+  readonly made: Command<I, R, P>
+  readonly call: Call
+  readonly input: I
+  readonly prepared: P
+}
+
+async function inTransaction<I, R, P>(
+  tx: DirectoryTransaction,
+  { world, made, call, input, prepared }: Running<I, R, P>,
+): Promise<R> {
+  const at = world.now()
+  const chains = [...new Set(await made.chains(input, call.actor, tx))].sort()
+  const heads = new Map<string, Head>()
+  if (chains.length > 0) for (const head of await tx.hold(chains)) heads.set(head.chain, head)
+  const ops = new Map<string, Op[]>()
+  const note = (how: Op['do'], table: PolicyTable, row: Record<string, unknown>): void => {
+    const chain = chainOf(table, row)
+    if (!chains.includes(chain)) throw new Error(`${made.name} writes ${chain} without holding it`)
+    const known = ops.get(chain) ?? []
+    known.push({ do: how, table, row })
+    ops.set(chain, known)
+  }
+  const writing: Writing = {
+    read: tx,
+    world,
+    actor: call.actor,
+    at,
+    async put(table, row) {
+      note('put', table, row)
+      await tx.put(table, row as never)
+    },
+    async drop(table, row) {
+      note('drop', table, row)
+      await tx.drop(table, row as never)
+    },
+    working: tx as Writing['working'],
+    mail: ({ to, subject, body }) =>
+      tx.put('mail', {
+        id: world.newId(),
+        recipient: to,
+        subject,
+        body,
+        created_at: at,
+        next_try_at: at,
+        tries: 0,
+        sent_at: null,
+      }),
+  }
+  const value = await made.run(writing, input, prepared)
+  await appendEntries(tx, { heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops })
+  await audit(tx, { made, call, at, chains, outcome: 'done' })
+  await tx.add('done_write', {
+    actor: actorKey(call.actor),
+    key: call.key,
+    fingerprint: fingerprintOf(made.name, input),
+    result: JSON.stringify(withoutSecrets(value, made.once ?? [])),
+    at,
+  })
+  return value
+}
+
+/** The answer to the same write when it was done before; refuses the same key for another one. */
+async function doneBefore<I, R, P>(
+  world: DirectoryWorld,
+  made: Command<I, R, P>,
+  call: Call,
+  input: I,
+): Promise<Outcome<R> | undefined> {
+  const row = await world.store.read.get('done_write', { actor: actorKey(call.actor), key: call.key })
+  if (row === undefined) return undefined
+  if (row.fingerprint !== fingerprintOf(made.name, input)) {
+    return refused(new DirectoryRefusal('DIRECTORY_KEY_REUSED', `${call.key} was used for another write`))
+  }
+  return { ok: true, value: JSON.parse(row.result) as R, repeated: true }
+}
+
+/** Besides the transaction that was taken back; nothing else of the write is left. */
+async function auditRefusal<I, R, P>(
+  world: DirectoryWorld,
+  made: Command<I, R, P>,
+  call: Call,
+  { input, outcome }: { input: I; outcome: string },
+): Promise<void> {
+  const known = await Promise.resolve(made.chains(input, call.actor, world.store.read)).catch(() => [])
+  await world.store.transaction((tx) => audit(tx, { made, call, at: world.now(), chains: known, outcome }))
+}
+
+async function audit<I, R, P>(
+  tx: DirectoryTransaction,
+  {
+    made,
+    call,
+    at,
+    chains,
+    outcome,
+  }: { made: Command<I, R, P>; call: Call; at: number; chains: readonly string[]; outcome: string },
+): Promise<void> {
+  const org = chains.find((chain) => chain.startsWith(ORG_CHAIN))?.slice(ORG_CHAIN.length) ?? null
+  const { kind, id, org: actorOrg } = nameOf(call.actor)
+  const row = { at, org, actor_kind: kind, actor: id, actor_org: actorOrg, what: made.name, outcome, detail: call.key }
+  await tx.add('audit', row)
+}
+
+const ORG_CHAIN = 'org:'
+export const orgChain = (org: string): string => `${ORG_CHAIN}${org}`
+export const userChain = (user: string): string => `user:${user}`
+/** The chain of the user that acts; none for others. */
+export const ownChain = (_input: unknown, actor: Actor): string[] =>
+  actor.kind === 'user' ? [userChain(actor.user)] : []
+
+const actorKey = (actor: Actor): string => {
+  const { kind, id } = nameOf(actor)
+  return `${kind}:${id}`
+}
+
+const fingerprintOf = (name: string, input: unknown): string =>
+  sha256(`${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value)) ?? ''}`)
+
+function withoutSecrets<R>(value: R, once: readonly (keyof R & string)[]): R {
+  if (once.length === 0) return value
+  return { ...value, ...Object.fromEntries(once.map((field) => [field, null])) }
+}

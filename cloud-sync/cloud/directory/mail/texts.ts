@@ -1,0 +1,30 @@
+import type { Message } from './port.ts'
+
+/** All mails, in one place. Names of other people are quoted as data: a text never has markup. */
+export const mails = {
+  verify: (to: string, url: string): Message => ({
+    to,
+    subject: 'Confirm your address',
+    body: `Open this address within two days to confirm that this mailbox is yours:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
+  }),
+  invitation: (to: string, { org, url, by }: { org: string; url: string; by: string }): Message => ({
+    to,
+    subject: `Invitation to ${org}`,
+    body: `${by} invites you to ${org}. Sign in or sign up with this very address (${to}), then open within seven days:\n\n${url}\n`,
+  }),
+  reset: (to: string, url: string): Message => ({
+    to,
+    subject: 'Choose a new password',
+    body: `Open this address within one hour to choose a new password:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
+  }),
+  provisioned: (to: string, { org, url }: { org: string; url: string }): Message => ({
+    to,
+    subject: `Your organisation ${org} is ready`,
+    body: `Your purchase has an organisation now: ${org}. Sign up or sign in with this very address (${to}), then open within seven days to become its owner:\n\n${url}\n`,
+  }),
+  alert: (to: string, { what, where }: { what: string; where: string }): Message => ({
+    to,
+    subject: `Alert: ${what}`,
+    body: `${what}\n\n${where}\n\nYou can switch off alerts of a device for yourself in its settings.\n`,
+  }),
+} as const

@@ -1,0 +1,3 @@
+export * from './policy-tables.ts'
+export * from './store.ts'
+export * from './tables.ts'

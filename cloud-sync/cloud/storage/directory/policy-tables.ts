@@ -1,0 +1,315 @@
+import type { Level, Organisation, Role } from '../../../contract/index.ts'
+import { maybe, type Tables, text, whole } from '../relational/index.ts'
+
+/** What can be shared. */
+export type ResourceKind = 'workspace' | 'gateway' | 'device' | 'sensor' | 'view' | 'alert'
+
+/**
+ * What the policy log adds up to: who there is and who may do what. Each row belongs to one chain of the log, named by
+ * `chain`; nothing is ever written here without an entry there. Flags are 0 or 1, times epoch ms, `*_key` is the folded
+ * form that is compared, resources are paths: `GW-1`, `GW-1/tilt-1`, `GW-1/tilt-1/main`, or an id.
+ */
+export const POLICY_TABLES = {
+  user: {
+    columns: {
+      id: text(),
+      email: text(),
+      email_key: text(),
+      email_verified_at: maybe(whole()),
+      name: text(),
+      tz: text(),
+      state: text<'active' | 'suspended'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    unique: [['email_key']],
+  },
+  organisation: {
+    columns: {
+      id: text(),
+      name: text(),
+      name_key: text(),
+      type: text<Organisation['type']>(),
+      visibility: text<Organisation['visibility']>(),
+      billing: text<Organisation['billing']>(),
+      preset: text<Organisation['preset']>(),
+      description: text(),
+      logo_url: text(),
+      /** JSON: what the whole organisation may use, by service. */
+      quotas: text(),
+      state: text<'active' | 'suspended' | 'deleted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['name_key']],
+  },
+  membership: {
+    columns: {
+      org: text(),
+      user: text(),
+      role: text<Role>(),
+      /** The billing add-on. */
+      billing: whole(),
+      incarnation: whole(),
+      state: text<'active' | 'suspended' | 'left' | 'removed'>(),
+      since: whole(),
+    },
+    key: ['org', 'user'],
+    indexes: [['user']],
+  },
+  workspace: {
+    columns: {
+      id: text(),
+      org: text(),
+      type: text<'project' | 'profile' | 'system'>(),
+      name: text(),
+      description: text(),
+      logo_url: text(),
+      /** JSON: limit by service. */
+      quotas: text(),
+      state: text<'active' | 'deleted'>(),
+      created_by: text(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org']],
+  },
+  invitation: {
+    columns: {
+      id: text(),
+      org: text(),
+      email: text(),
+      email_key: text(),
+      role: text<Role>(),
+      workspace: maybe(text()),
+      workspace_level: maybe(text<Level>()),
+      /** SHA-256 of the secret in the mail; a repeated invitation gets a new one. */
+      secret_hash: text(),
+      invited_by: text(),
+      state: text<'open' | 'accepted' | 'declined' | 'revoked'>(),
+      accepted_by: maybe(text()),
+      created_at: whole(),
+      expires_at: whole(),
+    },
+    key: ['id'],
+    unique: [['secret_hash']],
+    indexes: [['org', 'email_key'], ['email_key']],
+  },
+  team: {
+    columns: {
+      id: text(),
+      org: text(),
+      handle: text(),
+      name: text(),
+      state: text<'active' | 'deleted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org', 'handle']],
+  },
+  team_member: {
+    columns: {
+      team: text(),
+      user: text(),
+      org: text(),
+      role: text<'lead' | 'member'>(),
+      incarnation: whole(),
+    },
+    key: ['team', 'user'],
+    indexes: [['org', 'user']],
+  },
+  /** One way: people of `org` may share to people of `to_org`. */
+  cross_org_policy: {
+    columns: {
+      org: text(),
+      to_org: text(),
+      /** A policy that is set again has another id; what was shared under the old one stays asleep. */
+      id: text(),
+      max_level: text<Level>(),
+      offline_ttl_ms: whole(),
+      state: text<'active' | 'deleted'>(),
+      created_by: text(),
+      created_at: whole(),
+    },
+    key: ['org', 'to_org'],
+    indexes: [['to_org']],
+  },
+  /** `partner` manages `org`. */
+  management_link: {
+    columns: {
+      id: text(),
+      org: text(),
+      partner: text(),
+      /** The most that a member of the partner may be there. */
+      cap: text<Role>(),
+      state: text<'pending' | 'active' | 'ended'>(),
+      consent_by: maybe(text()),
+      expires_at: maybe(whole()),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org'], ['partner']],
+  },
+  gateway: {
+    columns: {
+      id: text(),
+      org: text(),
+      workspace: maybe(text()),
+      custodian: maybe(text()),
+      owner_epoch: whole(),
+      public_key: text(),
+      state: text<'claimed' | 'disputed' | 'released'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org']],
+  },
+  device: {
+    columns: {
+      path: text(),
+      gateway: text(),
+      org: text(),
+      workspace: maybe(text()),
+      custodian: maybe(text()),
+      owner_epoch: whole(),
+      name: text(),
+      state: text<'active' | 'removed'>(),
+      created_at: whole(),
+    },
+    key: ['path'],
+    indexes: [['org'], ['gateway']],
+  },
+  /** What is shown to whom; `org` owns the resource. */
+  grant: {
+    columns: {
+      id: text(),
+      org: text(),
+      resource_kind: text<ResourceKind>(),
+      resource: text(),
+      /** A user by name, a team by id, an organisation by id. */
+      principal_kind: text<'user' | 'team' | 'org'>(),
+      principal: text(),
+      principal_org: text(),
+      level: text<Level>(),
+      granted_by: text(),
+      /** The membership that it was given to; 0 where it was given to a team or organisation. */
+      incarnation: whole(),
+      /** The resource's when it was granted. */
+      owner_epoch: whole(),
+      /** Id of the cross-organisation policy that carries it; null = it stays inside the owner's. */
+      via: maybe(text()),
+      expires_at: maybe(whole()),
+      /** `legacy`: kept by somebody who left, exempt from the tenant fence, listed (S0.9). */
+      state: text<'live' | 'legacy' | 'revoked'>(),
+      /** The grant that brought it along, e.g. of a view. */
+      brought_by: maybe(text()),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [
+      ['org', 'principal'],
+      ['resource', 'principal'],
+      ['principal_kind', 'principal'],
+    ],
+  },
+  saved_view: {
+    columns: {
+      id: text(),
+      org: text(),
+      owner: text(),
+      name: text(),
+      kind: text<'graph' | 'map' | 'table'>(),
+      /** JSON list of the gateways that it shows. */
+      gateways: text(),
+      /** JSON, the viewer's own affair. */
+      definition: text(),
+      state: text<'active' | 'deleted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org']],
+  },
+  alert_rule: {
+    columns: {
+      id: text(),
+      org: text(),
+      owner: text(),
+      name: text(),
+      kind: text<'offline' | 'low-battery' | 'threshold'>(),
+      resource: text(),
+      channel: maybe(text()),
+      /** JSON `{above?, below?}` of a threshold. */
+      bounds: text(),
+      /** The team that is told besides owner and whom it is shared with. */
+      team: maybe(text()),
+      state: text<'active' | 'deleted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org'], ['resource']],
+  },
+  alert_opt_out: {
+    columns: {
+      user: text(),
+      device: text(),
+      kind: text<'offline' | 'low-battery' | 'all'>(),
+      /** The organisation through which the user is alerted, and the membership there with which this dies. */
+      org: text(),
+      incarnation: whole(),
+    },
+    key: ['user', 'device', 'kind', 'org'],
+    indexes: [['device']],
+  },
+  token: {
+    columns: {
+      id: text(),
+      org: text(),
+      user: text(),
+      name: text(),
+      kind: text<'api-key' | 'token'>(),
+      scope: text<'full' | 'read' | 'write'>(),
+      /** SHA-256 of 256 random bits. */
+      hash: text(),
+      incarnation: whole(),
+      expires_at: maybe(whole()),
+      state: text<'active' | 'revoked'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    unique: [['hash']],
+    indexes: [['org', 'user']],
+  },
+  /** What a shop or an older system called something; makes provisioning and migration repeatable. */
+  foreign_id: {
+    columns: { source: text(), foreign: text(), org: text(), what: text(), id: text() },
+    key: ['source', 'foreign'],
+  },
+  platform_operator: {
+    columns: { user: text(), state: text<'active' | 'ended'>(), since: whole() },
+    key: ['user'],
+  },
+} as const satisfies Tables
+
+export type PolicyTable = keyof typeof POLICY_TABLES
+
+/** The chain of the log that a row belongs to: a kind and the column that names it. */
+export const CHAINS: { readonly [T in PolicyTable]: readonly [kind: 'org' | 'user' | 'platform', column: string] } = {
+  user: ['user', 'id'],
+  organisation: ['org', 'id'],
+  membership: ['org', 'org'],
+  workspace: ['org', 'org'],
+  invitation: ['org', 'org'],
+  team: ['org', 'org'],
+  team_member: ['org', 'org'],
+  cross_org_policy: ['org', 'org'],
+  management_link: ['org', 'org'],
+  gateway: ['org', 'org'],
+  device: ['org', 'org'],
+  grant: ['org', 'org'],
+  saved_view: ['org', 'org'],
+  alert_rule: ['org', 'org'],
+  alert_opt_out: ['user', 'user'],
+  token: ['org', 'org'],
+  foreign_id: ['org', 'org'],
+  platform_operator: ['platform', 'user'],
+}

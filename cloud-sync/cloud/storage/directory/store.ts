@@ -1,0 +1,107 @@
+import { sql, type Transaction, type Kysely } from 'kysely'
+import {
+  type DatabaseTarget,
+  openRelational,
+  rowReader,
+  type RowReader,
+  type RowWriter,
+  rowWriter,
+  type SchemaOf,
+} from '../relational/index.ts'
+import { DIRECTORY_MIGRATIONS } from './migrations.ts'
+import { DIRECTORY_TABLES, type DirectoryRow, type DirectoryTables } from './tables.ts'
+
+type Schema = SchemaOf<DirectoryTables>
+export type ChainHead = DirectoryRow<'chain_head'>
+
+/** Reading the directory's rows, with the few questions that equality does not answer. */
+export interface DirectoryReader extends RowReader<DirectoryTables> {
+  /** Public, active organisations whose folded name begins so, by name. */
+  publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
+  /** Mails that wait and whose time has come, oldest first. */
+  dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
+}
+
+export interface DirectoryTransaction extends DirectoryReader, RowWriter<DirectoryTables> {
+  /** Waits until nobody else writes these chains; heads of chains that have begun. */
+  hold(chains: readonly string[]): Promise<ChainHead[]>
+  /** Counts one attempt in the window; how many there are now. */
+  countAttempt(attempt: { bucket: string; now: number; windowMs: number }): Promise<number>
+}
+
+/** The directory's database: everything it stores, on SQLite or PostgreSQL. */
+export interface DirectoryStore {
+  readonly dialect: 'sqlite' | 'postgres'
+  readonly read: DirectoryReader
+  transaction<T>(work: (tx: DirectoryTransaction) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Opens and migrates; throws CLOUD_DATABASE_NEWER, CLOUD_DATABASE_UNSAFE, CLOUD_DATABASE_FAILED. */
+export async function openDirectoryStore(target: DatabaseTarget): Promise<DirectoryStore> {
+  const database = await openRelational<Schema>(target, DIRECTORY_MIGRATIONS)
+  const { dialect, read, close } = database
+  return {
+    dialect,
+    read: readerOn(read),
+    close,
+    transaction: (work) => database.transaction((tx) => work(transactionOn(tx, dialect))),
+  }
+}
+
+function readerOn(db: Kysely<Schema>): DirectoryReader {
+  return {
+    ...rowReader<DirectoryTables>(db as unknown as Kysely<never>),
+    publicOrganisations: (prefix, limit) =>
+      db
+        .selectFrom('organisation')
+        .selectAll()
+        .where('visibility', '=', 'public')
+        .where('state', '=', 'active')
+        .where('name_key', '>=', prefix)
+        // Beyond every text that begins so: U+10FFFF sorts last in both engines' code point order.
+        .where('name_key', '<', `${prefix}\u{10FFFF}`)
+        .orderBy('name_key')
+        .limit(limit)
+        .execute(),
+    dueMail: (now, limit) =>
+      db
+        .selectFrom('mail')
+        .selectAll()
+        .where('sent_at', 'is', null)
+        .where('next_try_at', '<=', now)
+        .orderBy('created_at')
+        .limit(limit)
+        .execute(),
+  }
+}
+
+function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'): DirectoryTransaction {
+  return {
+    ...readerOn(tx),
+    ...rowWriter(tx as unknown as Transaction<never>, DIRECTORY_TABLES),
+    // In order of their names, so that two writers never wait for each other.
+    hold: (chains) =>
+      tx
+        .selectFrom('chain_head')
+        .selectAll()
+        .where('chain', 'in', chains)
+        .orderBy('chain')
+        .$if(dialect === 'postgres', (query) => query.forUpdate())
+        .execute(),
+    async countAttempt({ bucket, now, windowMs }) {
+      const row = await tx
+        .insertInto('attempt')
+        .values({ bucket, count: 1, since: now })
+        .onConflict((c) =>
+          c.column('bucket').doUpdateSet((eb) => ({
+            count: sql<number>`case when ${eb.ref('attempt.since')} + ${windowMs} <= ${now} then 1 else ${eb.ref('attempt.count')} + 1 end`,
+            since: sql<number>`case when ${eb.ref('attempt.since')} + ${windowMs} <= ${now} then ${now} else ${eb.ref('attempt.since')} end`,
+          })),
+        )
+        .returning('count')
+        .executeTakeFirstOrThrow()
+      return row.count
+    },
+  }
+}

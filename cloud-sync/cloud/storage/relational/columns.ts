@@ -1,0 +1,61 @@
+import { type Kysely, sql } from 'kysely'
+
+/** One column: its SQL type on both databases and, for the compiler only, what it holds. */
+export interface Column<T> {
+  readonly holds: 'text' | 'whole' | 'serial'
+  readonly nullable: boolean
+  readonly type?: T
+}
+
+export const text = <T extends string = string>(): Column<T> => ({ holds: 'text', nullable: false })
+/** A whole number up to 2^53: times are epoch ms, flags 0 or 1. */
+export const whole = (): Column<number> => ({ holds: 'whole', nullable: false })
+/** Counts up by itself, in the order of insertion. */
+export const serial = (): Column<number> => ({ holds: 'serial', nullable: false })
+export const maybe = <T>(column: Column<T>): Column<T | null> => ({ holds: column.holds, nullable: true })
+
+/** A table as data: the migration that makes it and the types of its rows come from the same lines. */
+export interface Table {
+  readonly columns: Readonly<Record<string, Column<unknown>>>
+  readonly key: readonly string[]
+  readonly unique?: readonly (readonly string[])[]
+  readonly indexes?: readonly (readonly string[])[]
+}
+export type Tables = Readonly<Record<string, Table>>
+
+type Held<C> = C extends Column<infer T> ? T : never
+export type RowOf<T extends Table> = { [C in keyof T['columns']]: Held<T['columns'][C]> }
+/** What Kysely takes for its schema. */
+export type SchemaOf<T extends Tables> = { [N in keyof T]: RowOf<T[N]> }
+
+/** Texts sort by code point on both, as JavaScript's do. */
+const TYPES = {
+  sqlite: { text: 'text', whole: 'bigint', serial: 'integer' },
+  postgres: { text: sql`text collate "C"`, whole: 'bigint', serial: 'bigserial' },
+} as const
+
+/** Makes a table and its indexes. */
+export async function createTable(
+  db: Kysely<never>,
+  { name, table, dialect }: { name: string; table: Table; dialect: Dialect },
+): Promise<void> {
+  const typeOf = TYPES[dialect]
+  let made = db.schema.createTable(name)
+  for (const [column, { holds, nullable }] of Object.entries(table.columns)) {
+    made = made.addColumn(column, typeOf[holds], (c) => (nullable ? c : c.notNull()))
+  }
+  made = made.addPrimaryKeyConstraint(`${name}_pk`, table.key as never[])
+  for (const [index, columns] of (table.unique ?? []).entries()) {
+    made = made.addUniqueConstraint(`${name}_u${index + 1}`, columns as never[])
+  }
+  await made.execute()
+  for (const [index, columns] of (table.indexes ?? []).entries()) {
+    await db.schema
+      .createIndex(`${name}_i${index + 1}`)
+      .on(name)
+      .columns([...columns])
+      .execute()
+  }
+}
+
+export type Dialect = 'sqlite' | 'postgres'

@@ -1,0 +1,53 @@
+import { type Kysely, sql } from 'kysely'
+import { SyncError } from '../../../contract/index.ts'
+import type { Dialect } from './columns.ts'
+
+/** One step of the schema; a released step is never changed. */
+export type Migration = (db: Kysely<never>, dialect: Dialect) => Promise<void>
+
+interface Versions {
+  directory_version: { version: number }
+}
+
+/** PostgreSQL: one process migrates, the others wait (any constant number will do). */
+const MIGRATION_LOCK = 4_770_317
+
+/**
+ * Brings the schema to the newest version in one transaction (both engines take back DDL). Throws CLOUD_DATABASE_NEWER
+ * without having written where a newer version made it.
+ */
+export async function migrateTo(
+  db: Kysely<never>,
+  { migrations, dialect }: { migrations: readonly Migration[]; dialect: Dialect },
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(tx)
+    const at = await versionIn(tx)
+    if (at > migrations.length) {
+      throw new SyncError(
+        'CLOUD_DATABASE_NEWER',
+        `the directory has version ${at}; this program knows ${migrations.length}`,
+      )
+    }
+    if (at === migrations.length) return
+    for (const step of migrations.slice(at)) await step(tx, dialect)
+    const versions = tx as unknown as Kysely<Versions>
+    if (at === 0) {
+      await tx.schema
+        .createTable('directory_version')
+        .addColumn('version', 'integer', (c) => c.notNull())
+        .execute()
+      await versions.insertInto('directory_version').values({ version: migrations.length }).execute()
+    } else {
+      await versions.updateTable('directory_version').set({ version: migrations.length }).execute()
+    }
+  })
+}
+
+async function versionIn(db: Kysely<never>): Promise<number> {
+  const tables = await db.introspection.getTables()
+  if (!tables.some(({ name }) => name === 'directory_version')) return 0
+  const versions = db as unknown as Kysely<Versions>
+  const row = await versions.selectFrom('directory_version').select('version').executeTakeFirst()
+  return row?.version ?? 0
+}

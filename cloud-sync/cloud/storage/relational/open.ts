@@ -1,0 +1,149 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import { type Dialect as KyselyDialect, Kysely, PostgresDialect, SqliteDialect, type Transaction } from 'kysely'
+import pg from 'pg'
+import { SyncError } from '../../../contract/index.ts'
+import { assertSafe } from '../database.ts'
+import type { Dialect } from './columns.ts'
+import { type Migration, migrateTo } from './migrate.ts'
+
+/** Where a database is: a file, or `postgres://…`. */
+export type DatabaseTarget =
+  | { readonly dialect: 'sqlite'; readonly path: string }
+  | {
+      readonly dialect: 'postgres'
+      readonly url: string
+      /** Connections at most. */
+      readonly connections?: number
+    }
+
+const PG_CONNECTIONS = 10
+const PG_CONNECT_TIMEOUT_MS = 5_000
+/** Nothing of ours runs longer; a statement that does is lost, and its transaction with it. */
+const PG_STATEMENT_TIMEOUT_MS = 30_000
+const SQLITE_BUSY_WAIT_MS = 5_000
+/** A transaction that another one stopped (deadlock, serialization) is tried again this often. */
+const TRIES_MAX = 5
+/** PostgreSQL's numbers for int8 and for what a concurrent transaction may cause. */
+const PG_INT8 = 20
+const PG_RETRY: ReadonlySet<string> = new Set(['40001', '40P01'])
+const UNIQUE_VIOLATIONS: ReadonlySet<string> = new Set([
+  '23505',
+  'SQLITE_CONSTRAINT_PRIMARYKEY',
+  'SQLITE_CONSTRAINT_UNIQUE',
+])
+
+/** One database of one product version, on either engine. */
+export interface RelationalDatabase<S> {
+  readonly dialect: Dialect
+  /** Never holds up a write: another connection than the transactions'. */
+  readonly read: Kysely<S>
+  /** All or nothing, synced to disk before it resolves; run again where a concurrent one was in the way. */
+  transaction<T>(work: (tx: Transaction<S>) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Opens and migrates; throws CLOUD_DATABASE_NEWER, CLOUD_DATABASE_UNSAFE or CLOUD_DATABASE_FAILED. */
+export async function openRelational<S>(
+  target: DatabaseTarget,
+  migrations: readonly Migration[],
+): Promise<RelationalDatabase<S>> {
+  const engine = target.dialect === 'sqlite' ? sqliteEngine<S>(target.path) : postgresEngine<S>(target)
+  try {
+    await migrateTo(engine.write as unknown as Kysely<never>, { migrations, dialect: target.dialect })
+    await engine.assertDurable()
+  } catch (error) {
+    await engine.close()
+    throw error instanceof SyncError ? error : failed(error)
+  }
+  const { read, write, close } = engine
+  return { dialect: target.dialect, read, close, transaction: (work) => retried(write, work) }
+}
+
+/** True where a row with the same key or unique value was there already. */
+export const isDuplicate = (error: unknown): boolean => UNIQUE_VIOLATIONS.has(codeOf(error))
+
+interface Engine<S> {
+  readonly read: Kysely<S>
+  readonly write: Kysely<S>
+  assertDurable(): Promise<void>
+  close(): Promise<void>
+}
+
+function sqliteEngine<S>(path: string): Engine<S> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  closeSync(openSync(path, 'a', 0o600))
+  const writer = new BetterSqlite(path, { timeout: SQLITE_BUSY_WAIT_MS })
+  writer.pragma('journal_mode = WAL')
+  writer.pragma('synchronous = FULL')
+  const reader = new BetterSqlite(path, { readonly: true, timeout: SQLITE_BUSY_WAIT_MS })
+  const on = (database: BetterSqlite.Database): Kysely<S> =>
+    kyselyOn(new SqliteDialect({ database: () => Promise.resolve(database) }))
+  const [read, write] = [on(reader), on(writer)]
+  return {
+    read,
+    write,
+    assertDurable: () => Promise.resolve(assertSafe(writer, path)),
+    close: async () => {
+      await read.destroy()
+      await write.destroy()
+      reader.close()
+      writer.close()
+    },
+  }
+}
+
+function postgresEngine<S>({ url, connections }: DatabaseTarget & { dialect: 'postgres' }): Engine<S> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections ?? PG_CONNECTIONS,
+    connectionTimeoutMillis: PG_CONNECT_TIMEOUT_MS,
+    statement_timeout: PG_STATEMENT_TIMEOUT_MS,
+    application_name: 'headgate',
+    types: {
+      getTypeParser: ((oid: number, format?: 'text') =>
+        oid === PG_INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+    },
+  })
+  // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.
+  pool.on('error', () => undefined)
+  const db = kyselyOn<S>(new PostgresDialect({ pool }))
+  return {
+    read: db,
+    write: db,
+    assertDurable: async () => {
+      const { rows } = await pool.query<{ commit: string; fsync: string }>(
+        "select current_setting('synchronous_commit') as commit, current_setting('fsync') as fsync",
+      )
+      const [found] = rows
+      if (found?.commit === 'off' || found?.fsync !== 'on') {
+        throw new SyncError(
+          'CLOUD_DATABASE_UNSAFE',
+          `PostgreSQL runs with fsync=${found?.fsync ?? '?'}, synchronous_commit=${found?.commit ?? '?'}`,
+        )
+      }
+    },
+    close: () => db.destroy(),
+  }
+}
+
+const kyselyOn = <S>(dialect: KyselyDialect): Kysely<S> => new Kysely<S>({ dialect })
+
+async function retried<S, T>(db: Kysely<S>, work: (tx: Transaction<S>) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction().execute(work)
+    } catch (error) {
+      if (attempt >= TRIES_MAX || !PG_RETRY.has(codeOf(error))) throw error
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : ''
+}
+
+const failed = (cause: unknown): SyncError =>
+  new SyncError('CLOUD_DATABASE_FAILED', cause instanceof Error ? cause.message : String(cause), { cause })
