@@ -79,6 +79,8 @@ module.exports = {
       'agent/storage|cloud-sync/cloud/storage|broker/persistence',
       'node_modules/better-sqlite3',
     ),
+    owner('one-owner-for-postgres', 'cloud-sync/cloud/storage', '(^|node_modules/)pg($|/)'),
+    owner('one-owner-for-mail', 'cloud-sync/cloud/directory/mail', '(^|node_modules/)nodemailer'),
     owner('one-owner-for-serialport', 'hardware', '(^|node_modules/)@?serialport'),
     owner('one-owner-for-aedes', 'broker', '(^|node_modules/)aedes($|/)'),
     owner('one-owner-for-ws', 'broker/listen', '(^|node_modules/)(@types/)?ws($|/)'),

@@ -7,7 +7,8 @@ export const SYNC_ERRORS = {
   CLOUD_DATABASE_BUSY: 'Another headgate cloud runs on this dataDir; stop it first.',
   CLOUD_DATABASE_NEWER: 'Install the version that wrote this database, or a newer one.',
   CLOUD_DATABASE_UNSAFE: 'Put dataDir on a local disk; this file system cannot promise that a commit lasts.',
-  CLOUD_DATABASE_FAILED: 'Check that the database runs, that its address is right and that its disk has room.',
+  CLOUD_DATABASE_FAILED:
+    'Check that the database runs, that its address is right and that its disk has room.',
   CLOUD_KEYS_DAMAGED:
     'Put the files of dataDir/keys back from your backup; new ones would be strangers to every gateway.',
   CLOUD_DIRECTORY_INVALID: 'Correct the entries named above.',

@@ -12,6 +12,7 @@ const PEERS = {
   faketime: ['sh', '-c', 'command -v faketime'],
   openssl: ['openssl', 'version'],
   strace: ['strace', '-V'],
+  postgresql: ['sh', '-c', 'test -x "$(ls -d /usr/lib/postgresql/*/bin/postgres | head -1)"'],
   root: ['sh', '-c', 'test "$(id -u)" = 0'],
   loop: ['sh', '-c', 'test "$(id -u)" = 0 && test -e /dev/loop-control && command -v mkfs.ext4'],
 } as const

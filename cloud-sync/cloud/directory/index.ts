@@ -1,5 +1,10 @@
 export * from './changes.ts'
 export * from './directory.ts'
+export type { Actor } from './kernel/actor.ts'
+export { rebuild as rebuildDirectory } from './kernel/log.ts'
+export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
+export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
+export { createOrgDirectory, type OrgDirectory } from './org-directory.ts'
 export { parseDirectory } from './seed.ts'
 export {
   deviceIn,

@@ -12,8 +12,9 @@ export interface ScryptCost {
 export const SCRYPT_COST: ScryptCost = { cost: 2 ** 15, blockSize: 8, parallelism: 1 }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
-/** scrypt needs 128·N·r bytes; twice that is never reached by parameters of ours. */
-const MEMORY_SLACK = 256
+/** scrypt needs 128·N·r bytes and a little; OpenSSL refuses what needs more than it is let have. */
+const MEMORY_PER_BLOCK = 256
+const MEMORY_LEAST = 1 << 20
 
 type PasswordRow = DirectoryRow<'password'>
 export type HashedPassword = Omit<PasswordRow, 'user' | 'changed_at'>
@@ -55,9 +56,15 @@ function derive(password: string, { salt, cost }: { salt: Buffer; cost: ScryptCo
   // The same letters typed on another keyboard may come composed otherwise.
   const letters = password.normalize('NFC')
   return new Promise((resolve, reject) => {
-    scrypt(letters, salt, HASH_BYTES, { N, r, p, maxmem: MEMORY_SLACK * N * r }, (error, hash) => {
-      if (error === null) resolve(hash)
-      else reject(error)
-    })
+    scrypt(
+      letters,
+      salt,
+      HASH_BYTES,
+      { N, r, p, maxmem: MEMORY_LEAST + MEMORY_PER_BLOCK * N * r },
+      (error, hash) => {
+        if (error === null) resolve(hash)
+        else reject(error)
+      },
+    )
   })
 }

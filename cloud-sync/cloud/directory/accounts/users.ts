@@ -3,15 +3,7 @@ import { refuse, notFound } from '../errors.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import { Email, Password, Secret, Timezone, Title, Username } from '../kernel/words.ts'
-import {
-  type Asking,
-  command,
-  orgChain,
-  ownChain,
-  query,
-  userChain,
-  type Writing,
-} from '../kernel/write.ts'
+import { type Asking, command, orgChain, ownChain, query, userChain, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
 import { foundOrganisation, NewOrganisation } from '../organisations/founding.ts'
 import { limitAddress, limitTries, provePassword } from './attempts.ts'
@@ -72,7 +64,10 @@ export const changeProfile = command({
     if (name !== undefined || tz !== undefined)
       await writing.put('user', { ...user, name: name ?? user.name, tz: tz ?? user.tz })
     if (email === undefined || email === user.email) return { emailPending: null }
-    if (foldEmail(email) !== user.email_key && (await writing.read.get('user', { email_key: foldEmail(email) })))
+    if (
+      foldEmail(email) !== user.email_key &&
+      (await writing.read.get('user', { email_key: foldEmail(email) }))
+    )
       refuse('DIRECTORY_EXISTS', 'this address belongs to another account')
     await askToVerify(writing, user.id, email)
     return { emailPending: email }
@@ -165,7 +160,8 @@ export async function addUser(
 ): Promise<void> {
   const { read, at } = writing
   const email_key = foldEmail(email)
-  if (await read.get('user', { id: username })) refuse('DIRECTORY_EXISTS', `the user name ${username} is taken`)
+  if (await read.get('user', { id: username }))
+    refuse('DIRECTORY_EXISTS', `the user name ${username} is taken`)
   if (await read.get('user', { email_key })) refuse('DIRECTORY_EXISTS', 'this address belongs to an account')
   await writing.put('user', {
     id: username,

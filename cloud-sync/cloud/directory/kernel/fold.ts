@@ -3,9 +3,4 @@ export const foldEmail = (email: string): string => email.normalize('NFC').toLow
 
 /** A name as it is compared and searched: without case, accents and doubled spaces. */
 export const foldName = (name: string): string =>
-  name
-    .normalize('NFKD')
-    .replaceAll(/\p{M}/gu, '')
-    .toLowerCase()
-    .replaceAll(/\s+/gu, ' ')
-    .trim()
+  name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase().replaceAll(/\s+/gu, ' ').trim()

@@ -51,7 +51,11 @@ export function chainOf(table: PolicyTable, row: Readonly<Record<string, unknown
 /** Appends one entry to each chain that has operations; the caller holds these chains. */
 export async function appendEntries(
   tx: DirectoryTransaction,
-  { heads, fact, ops }: { heads: ReadonlyMap<string, Head>; fact: Fact; ops: ReadonlyMap<string, readonly Op[]> },
+  {
+    heads,
+    fact,
+    ops,
+  }: { heads: ReadonlyMap<string, Head>; fact: Fact; ops: ReadonlyMap<string, readonly Op[]> },
 ): Promise<void> {
   for (const [chain, done] of ops) {
     const { seq, hash: prev } = heads.get(chain) ?? { seq: 0, hash: ZERO }
@@ -89,7 +93,8 @@ function checked(row: DirectoryRow<'policy_log'>, heads: Map<string, Head>): z.i
   const entry = Entry.safeParse(JSON.parse(row.entry))
   if (!entry.success || sha256(row.entry) !== row.hash) return broken()
   const { data } = entry
-  const follows = data.seq === seq + 1 && data.prev === hash && data.chain === row.chain && row.seq === data.seq
+  const follows =
+    data.seq === seq + 1 && data.prev === hash && data.chain === row.chain && row.seq === data.seq
   if (!follows) return broken()
   heads.set(row.chain, { seq: data.seq, hash: row.hash })
   return data
@@ -98,8 +103,8 @@ function checked(row: DirectoryRow<'policy_log'>, heads: Map<string, Head>): z.i
 async function replay(tx: DirectoryTransaction, { ops }: z.infer<typeof Entry>): Promise<void> {
   for (const { do: how, table, row } of ops) {
     if (!isPolicyTable(table)) refuse('DIRECTORY_LOG_BROKEN', `there is no table ${table}`)
-    else if (how === 'put') await tx.put(table, row as DirectoryRow<PolicyTable> as never)
-    else await tx.drop(table, row as never)
+    else if (how === 'put') await tx.put(table, row)
+    else await tx.drop(table, row)
   }
 }
 

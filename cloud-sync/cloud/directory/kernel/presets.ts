@@ -24,7 +24,12 @@ const OPEN: MembershipRules = {
   oneOwner: false,
 }
 const PARTNER: readonly Role[] = ['installer', 'systems-admin', 'super-installer', 'owner']
-const CUSTOMER: readonly Role[] = ['customer-viewer', 'customer-operator', 'customer-manager', 'customer-owner']
+const CUSTOMER: readonly Role[] = [
+  'customer-viewer',
+  'customer-operator',
+  'customer-manager',
+  'customer-owner',
+]
 
 const RULES: Readonly<Record<Preset, MembershipRules>> = {
   headgate: { ...OPEN, roles: [...OPEN.roles, ...PARTNER.slice(0, -1), ...CUSTOMER] },

@@ -25,9 +25,10 @@ export const lowerLevel = (a: Level, b: Level): Level => (LEVEL_RANKS[a] <= LEVE
 export const isAtMost = (level: Level, most: Level): boolean => LEVEL_RANKS[level] <= LEVEL_RANKS[most]
 
 /** Nobody gives a role above their own (S1.16). */
-export function assertMayGive(own: Role, given: Role): void {
-  if (isOwnerRole(own)) return
-  if (RANKS[given] > RANKS[own]) refuse('DIRECTORY_ABOVE_RANK', `${own} cannot give the role ${given}`)
+export const mayGive = (own: Role, given: Role): boolean => isOwnerRole(own) || RANKS[given] <= RANKS[own]
+
+export function assertMayGive(own: { readonly role: Role }, given: Role): void {
+  if (!mayGive(own.role, given)) refuse('DIRECTORY_ABOVE_RANK', `${own.role} cannot give the role ${given}`)
 }
 
 /** Nobody changes a rank at or above the own one, owners excepted (decisions.md, ownership). */

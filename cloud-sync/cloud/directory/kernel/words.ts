@@ -29,10 +29,9 @@ export const Secret = z.string().regex(/^[A-Za-z0-9_-]{43}$/, '43 characters of 
 export const TokenScope = z.enum(['full', 'read', 'write'])
 export type TokenScope = z.infer<typeof TokenScope>
 /** Limits by service. */
-export const Quotas = z.record(z.string().regex(/^[a-z][a-z0-9_.-]{0,63}$/), z.int().min(0)).refine(
-  (quotas) => Object.keys(quotas).length <= QUOTAS_MAX,
-  'too many services',
-)
+export const Quotas = z
+  .record(z.string().regex(/^[a-z][a-z0-9_.-]{0,63}$/), z.int().min(0))
+  .refine((quotas) => Object.keys(quotas).length <= QUOTAS_MAX, 'too many services')
 export type Quotas = z.infer<typeof Quotas>
 const QUOTAS_MAX = 64
 

@@ -47,23 +47,23 @@ export interface Asking {
 }
 
 /** One kind of question. */
-export interface Query<I, R> {
-  readonly input: z.ZodType<I>
-  readonly run: (asking: Asking, input: I) => Promise<R>
+export interface Query<S extends z.ZodType, R> {
+  readonly input: S
+  readonly run: (asking: Asking, input: z.output<S>) => Promise<R>
 }
-export const query = <I, R>(made: Query<I, R>): Query<I, R> => made
+export const query = <S extends z.ZodType, R>(made: Query<S, R>): Query<S, R> => made
 
 /** Answers from a connection that no write waits for. */
-export async function ask<I, R>(
+export async function ask<S extends z.ZodType, R>(
   world: DirectoryWorld,
-  made: Query<I, R>,
+  made: Query<S, R>,
   actor: Actor,
   raw: unknown,
 ): Promise<Outcome<R>> {
   try {
     const parsed = made.input.safeParse(raw)
     if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
-    const value = await made.run({ read: world.store.read, world, actor, at: world.now() }, parsed.data as I)
+    const value = await made.run({ read: world.store.read, world, actor, at: world.now() }, parsed.data)
     return { ok: true, value, repeated: false }
   } catch (error) {
     if (error instanceof DirectoryRefusal) return refused(error)
@@ -73,7 +73,10 @@ export async function ask<I, R>(
 
 const refused = ({ code, message, hint }: DirectoryRefusal) => ({ ok: false, code, message, hint }) as const
 
-type WorkingTable = Exclude<keyof DirectoryTables, PolicyTable | 'policy_log' | 'chain_head' | 'audit' | 'done_write'>
+type WorkingTable = Exclude<
+  keyof DirectoryTables,
+  PolicyTable | 'policy_log' | 'chain_head' | 'audit' | 'done_write'
+>
 
 /** What a command works with inside its transaction. */
 export interface Writing extends Asking {
@@ -90,19 +93,24 @@ export interface Writing extends Asking {
 }
 
 /** One kind of write. */
-export interface Command<I, R, P = unknown> {
+export interface Command<S extends z.ZodType, R, P> {
   readonly name: string
-  readonly input: z.ZodType<I>
+  readonly input: S
   /** Chains of the log that it may write: nobody else writes these meanwhile. */
-  readonly chains: (input: I, actor: Actor, read: DirectoryReader) => readonly string[] | Promise<readonly string[]>
+  readonly chains: (
+    input: z.output<S>,
+    actor: Actor,
+    read: DirectoryReader,
+  ) => readonly string[] | Promise<readonly string[]>
   /** Costly or refusing work before the transaction: passwords, limits. */
-  readonly before?: (world: DirectoryWorld, actor: Actor, input: I) => Promise<P>
-  readonly run: (writing: Writing, input: I, prepared: P) => Promise<R>
+  readonly before?: (world: DirectoryWorld, actor: Actor, input: z.output<S>) => Promise<P>
+  readonly run: (writing: Writing, input: z.output<S>, prepared: P) => Promise<R>
   /** Fields of the result that are shown once: a repetition gets null. */
   readonly once?: readonly (keyof R & string)[]
 }
 
-export const command = <I, R, P = undefined>(made: Command<I, R, P>): Command<I, R, P> => made
+export const command = <S extends z.ZodType, R, P = undefined>(made: Command<S, R, P>): Command<S, R, P> =>
+  made
 
 /** Fields that never enter a fingerprint: a fast hash of a password is nearly the password. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'newPassword'])
@@ -113,14 +121,13 @@ const AUDITED: ReadonlySet<DirectoryErrorCode> = new Set([
   'DIRECTORY_FORBIDDEN',
   'DIRECTORY_ABOVE_RANK',
   'DIRECTORY_PASSWORD_WRONG',
-  'DIRECTORY_NO_POLICY',
   'DIRECTORY_LAST_OWNER',
 ])
 
 /** Runs one write whole or not at all: rows, log, audit and the answer for a repetition in one transaction. */
-export async function perform<I, R, P>(
+export async function perform<S extends z.ZodType, R, P>(
   world: DirectoryWorld,
-  made: Command<I, R, P>,
+  made: Command<S, R, P>,
   call: Call,
   raw: unknown,
 ): Promise<Outcome<R>> {
@@ -129,7 +136,7 @@ export async function perform<I, R, P>(
     if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
     if (call.key.length === 0 || call.key.length > KEY_LENGTH_MAX)
       refuse('DIRECTORY_INPUT_INVALID', `the idempotency key has 1 to ${KEY_LENGTH_MAX} characters`)
-    return await performed(world, made, call, parsed.data as I)
+    return await performed(world, made, call, parsed.data)
   } catch (error) {
     if (!(error instanceof DirectoryRefusal)) throw error
     const earlier = parsed.success ? await doneBefore(world, made, call, parsed.data) : undefined
@@ -141,16 +148,18 @@ export async function perform<I, R, P>(
   }
 }
 
-async function performed<I, R, P>(
+async function performed<S extends z.ZodType, R, P>(
   world: DirectoryWorld,
-  made: Command<I, R, P>,
+  made: Command<S, R, P>,
   call: Call,
-  input: I,
+  input: z.output<S>,
 ): Promise<Outcome<R>> {
   const prepared = (await made.before?.(world, call.actor, input)) as P
   for (let tries = 1; ; tries += 1) {
     try {
-      const value = await world.store.transaction((tx) => inTransaction(tx, { world, made, call, input, prepared }))
+      const value = await world.store.transaction((tx) =>
+        inTransaction(tx, { world, made, call, input, prepared }),
+      )
       return { ok: true, value, repeated: false }
     } catch (error) {
       if (!isDuplicate(error)) throw error
@@ -162,17 +171,17 @@ async function performed<I, R, P>(
   }
 }
 
-interface Running<I, R, P> {
+interface Running<S extends z.ZodType, R, P> {
   readonly world: DirectoryWorld
-  readonly made: Command<I, R, P>
+  readonly made: Command<S, R, P>
   readonly call: Call
-  readonly input: I
+  readonly input: z.output<S>
   readonly prepared: P
 }
 
-async function inTransaction<I, R, P>(
+async function inTransaction<S extends z.ZodType, R, P>(
   tx: DirectoryTransaction,
-  { world, made, call, input, prepared }: Running<I, R, P>,
+  { world, made, call, input, prepared }: Running<S, R, P>,
 ): Promise<R> {
   const at = world.now()
   const chains = [...new Set(await made.chains(input, call.actor, tx))].sort()
@@ -193,13 +202,13 @@ async function inTransaction<I, R, P>(
     at,
     async put(table, row) {
       note('put', table, row)
-      await tx.put(table, row as never)
+      await tx.put(table, row)
     },
     async drop(table, row) {
       note('drop', table, row)
-      await tx.drop(table, row as never)
+      await tx.drop(table, row)
     },
-    working: tx as Writing['working'],
+    working: tx,
     mail: ({ to, subject, body }) =>
       tx.put('mail', {
         id: world.newId(),
@@ -226,11 +235,11 @@ async function inTransaction<I, R, P>(
 }
 
 /** The answer to the same write when it was done before; refuses the same key for another one. */
-async function doneBefore<I, R, P>(
+async function doneBefore<S extends z.ZodType, R, P>(
   world: DirectoryWorld,
-  made: Command<I, R, P>,
+  made: Command<S, R, P>,
   call: Call,
-  input: I,
+  input: z.output<S>,
 ): Promise<Outcome<R> | undefined> {
   const row = await world.store.read.get('done_write', { actor: actorKey(call.actor), key: call.key })
   if (row === undefined) return undefined
@@ -241,17 +250,17 @@ async function doneBefore<I, R, P>(
 }
 
 /** Besides the transaction that was taken back; nothing else of the write is left. */
-async function auditRefusal<I, R, P>(
+async function auditRefusal<S extends z.ZodType, R, P>(
   world: DirectoryWorld,
-  made: Command<I, R, P>,
+  made: Command<S, R, P>,
   call: Call,
-  { input, outcome }: { input: I; outcome: string },
+  { input, outcome }: { input: z.output<S>; outcome: string },
 ): Promise<void> {
   const known = await Promise.resolve(made.chains(input, call.actor, world.store.read)).catch(() => [])
   await world.store.transaction((tx) => audit(tx, { made, call, at: world.now(), chains: known, outcome }))
 }
 
-async function audit<I, R, P>(
+async function audit<S extends z.ZodType, R, P>(
   tx: DirectoryTransaction,
   {
     made,
@@ -259,11 +268,20 @@ async function audit<I, R, P>(
     at,
     chains,
     outcome,
-  }: { made: Command<I, R, P>; call: Call; at: number; chains: readonly string[]; outcome: string },
+  }: { made: Command<S, R, P>; call: Call; at: number; chains: readonly string[]; outcome: string },
 ): Promise<void> {
   const org = chains.find((chain) => chain.startsWith(ORG_CHAIN))?.slice(ORG_CHAIN.length) ?? null
   const { kind, id, org: actorOrg } = nameOf(call.actor)
-  const row = { at, org, actor_kind: kind, actor: id, actor_org: actorOrg, what: made.name, outcome, detail: call.key }
+  const row = {
+    at,
+    org,
+    actor_kind: kind,
+    actor: id,
+    actor_org: actorOrg,
+    what: made.name,
+    outcome,
+    detail: call.key,
+  }
   await tx.add('audit', row)
 }
 
@@ -280,7 +298,9 @@ const actorKey = (actor: Actor): string => {
 }
 
 const fingerprintOf = (name: string, input: unknown): string =>
-  sha256(`${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value)) ?? ''}`)
+  sha256(
+    `${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value)) ?? ''}`,
+  )
 
 function withoutSecrets<R>(value: R, once: readonly (keyof R & string)[]): R {
   if (once.length === 0) return value

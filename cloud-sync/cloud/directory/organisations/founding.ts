@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Organisation, Preset } from '../../../contract/index.ts'
+import { type Organisation, Preset } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { foldName } from '../kernel/fold.ts'

@@ -17,7 +17,12 @@ export async function endMembership(
   for (const token of await read.find('token', { org, user, state: 'active' }))
     await writing.put('token', { ...token, state: 'revoked' })
   for (const team of await read.find('team_member', { org, user })) await writing.drop('team_member', team)
-  const grants = await read.find('grant', { org, principal_kind: 'user', principal: user, state: ['live', 'legacy'] })
+  const grants = await read.find('grant', {
+    org,
+    principal_kind: 'user',
+    principal: user,
+    state: ['live', 'legacy'],
+  })
   for (const grant of grants) await writing.put('grant', { ...grant, state: afterwards(grant, org, how) })
   await endCustody(writing, member, how)
 }
@@ -45,8 +50,12 @@ async function endCustody(
   for (const device of devices) await writing.put('device', { ...device, custodian: null })
   if (how === 'removed') return
   const kept = [
-    ...gateways.map(({ id, owner_epoch }) => ({ resource_kind: 'gateway', resource: id, owner_epoch }) as const),
-    ...devices.map(({ path, owner_epoch }) => ({ resource_kind: 'device', resource: path, owner_epoch }) as const),
+    ...gateways.map(
+      ({ id, owner_epoch }) => ({ resource_kind: 'gateway', resource: id, owner_epoch }) as const,
+    ),
+    ...devices.map(
+      ({ path, owner_epoch }) => ({ resource_kind: 'device', resource: path, owner_epoch }) as const,
+    ),
   ]
   for (const thing of kept) {
     await writing.put('grant', {

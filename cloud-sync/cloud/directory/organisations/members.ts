@@ -26,7 +26,7 @@ export const changeRole = command({
     if (oneOwner && isOwnerRole(role) !== isOwnerRole(member.role))
       refuse('DIRECTORY_PRESET_FORBIDS', 'ownership is transferred here, not given')
     assertMayChange(own.role, member.role)
-    assertMayGive(own.role, role)
+    assertMayGive(own, role)
     if (billing === true && !own.billing && !isOwnerRole(own.role))
       refuse('DIRECTORY_ABOVE_RANK', 'who has no billing cannot give it')
     if (isOwnerRole(member.role) && !isOwnerRole(role)) await assertOtherOwner(writing, member)
@@ -137,7 +137,11 @@ export const list = query({
 })
 
 /** A member who is one now, suspended or not; throws DIRECTORY_NOT_FOUND. */
-export async function memberOf({ read }: Asking, org: string, user: string): Promise<DirectoryRow<'membership'>> {
+export async function memberOf(
+  { read }: Asking,
+  org: string,
+  user: string,
+): Promise<DirectoryRow<'membership'>> {
   const member = await read.get('membership', { org, user, state: ['active', 'suspended'] })
   return member ?? notFound('member')
 }

@@ -115,11 +115,17 @@ export const mine = query({
   input: z.strictObject({}),
   async run(asking) {
     const { id } = await ownAccount(asking)
-    const memberships = await asking.read.find('membership', { user: id, state: 'active' }, { orderBy: ['org'] })
+    const memberships = await asking.read.find(
+      'membership',
+      { user: id, state: 'active' },
+      { orderBy: ['org'] },
+    )
     const own = await Promise.all(
       memberships.map(async ({ org, role }) => ({ row: await active(asking, org), role, through: null })),
     )
-    const partners = own.flatMap(({ row, role }) => (row?.type === 'partner' ? [{ partner: row.id, role }] : []))
+    const partners = own.flatMap(({ row, role }) =>
+      row?.type === 'partner' ? [{ partner: row.id, role }] : [],
+    )
     const links = await asking.read.find('management_link', {
       partner: partners.map(({ partner }) => partner),
       state: 'active',
@@ -141,7 +147,7 @@ export const search = query({
   async run(asking, { org, name }) {
     await demand(asking, 'crossorg.manage', { org })
     const prefix = foldName(name)
-    if ([...prefix].length < SEARCH_LETTERS_MIN) return []
+    if (Array.from(prefix).length < SEARCH_LETTERS_MIN) return []
     const known = await asking.read.find('cross_org_policy', { org, state: 'active' })
     const hidden = new Set([org, ...known.map(({ to_org }) => to_org)])
     const found = await asking.read.publicOrganisations(prefix, FOUND_MAX + hidden.size)
@@ -154,7 +160,15 @@ export const search = query({
 
 const active = (asking: Asking, org: string) => activeOrganisation(asking, org)
 
-const described = ({ id, name, type, visibility, preset, description, logo_url }: DirectoryRow<'organisation'>) => ({
+const described = ({
+  id,
+  name,
+  type,
+  visibility,
+  preset,
+  description,
+  logo_url,
+}: DirectoryRow<'organisation'>) => ({
   id,
   name,
   type,

@@ -16,11 +16,7 @@ const first: Migration = async (db, dialect) => {
   for (const table of APPEND_ONLY) await forbidChanges(db, dialect, table)
 }
 
-async function forbidChanges(
-  db: Parameters<Migration>[0],
-  dialect: Dialect,
-  table: string,
-): Promise<void> {
+async function forbidChanges(db: Parameters<Migration>[0], dialect: Dialect, table: string): Promise<void> {
   const what = sql.lit(`${table} is append-only`)
   if (dialect === 'sqlite') {
     for (const change of ['update', 'delete']) {

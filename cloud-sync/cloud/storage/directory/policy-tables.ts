@@ -293,7 +293,9 @@ export const POLICY_TABLES = {
 export type PolicyTable = keyof typeof POLICY_TABLES
 
 /** The chain of the log that a row belongs to: a kind and the column that names it. */
-export const CHAINS: { readonly [T in PolicyTable]: readonly [kind: 'org' | 'user' | 'platform', column: string] } = {
+export const CHAINS: {
+  readonly [T in PolicyTable]: readonly [kind: 'org' | 'user' | 'platform', column: string]
+} = {
   user: ['user', 'id'],
   organisation: ['org', 'id'],
   membership: ['org', 'org'],

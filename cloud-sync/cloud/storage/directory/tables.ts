@@ -106,7 +106,10 @@ const WORKING_TABLES = {
       detail: text(),
     },
     key: ['id'],
-    indexes: [['org', 'opened_at'], ['resource', 'state']],
+    indexes: [
+      ['org', 'opened_at'],
+      ['resource', 'state'],
+    ],
   },
 } as const satisfies Tables
 

@@ -22,7 +22,7 @@ export async function migrateTo(
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(tx)
-    const at = await versionIn(tx)
+    const at = await versionIn(tx, dialect)
     if (at > migrations.length) {
       throw new SyncError(
         'CLOUD_DATABASE_NEWER',
@@ -44,10 +44,18 @@ export async function migrateTo(
   })
 }
 
-async function versionIn(db: Kysely<never>): Promise<number> {
-  const tables = await db.introspection.getTables()
-  if (!tables.some(({ name }) => name === 'directory_version')) return 0
+async function versionIn(db: Kysely<never>, dialect: Dialect): Promise<number> {
+  const { rows } = await KNOWN[dialect].execute(db)
+  if (rows[0]?.known !== 1) return 0
   const versions = db as unknown as Kysely<Versions>
   const row = await versions.selectFrom('directory_version').select('version').executeTakeFirst()
   return row?.version ?? 0
 }
+
+/** Whether there is a version, where PostgreSQL's `search_path` leads. */
+const KNOWN = {
+  sqlite: sql<{
+    known: number
+  }>`select count(*) as known from sqlite_master where name = 'directory_version'`,
+  postgres: sql<{ known: number }>`select (to_regclass('directory_version') is not null)::int as known`,
+} as const

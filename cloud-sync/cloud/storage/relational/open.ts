@@ -1,7 +1,13 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
-import { type Dialect as KyselyDialect, Kysely, PostgresDialect, SqliteDialect, type Transaction } from 'kysely'
+import {
+  type Dialect as KyselyDialect,
+  Kysely,
+  PostgresDialect,
+  SqliteDialect,
+  type Transaction,
+} from 'kysely'
 import pg from 'pg'
 import { SyncError } from '../../../contract/index.ts'
 import { assertSafe } from '../database.ts'
@@ -25,8 +31,8 @@ const PG_STATEMENT_TIMEOUT_MS = 30_000
 const SQLITE_BUSY_WAIT_MS = 5_000
 /** A transaction that another one stopped (deadlock, serialization) is tried again this often. */
 const TRIES_MAX = 5
-/** PostgreSQL's numbers for int8 and for what a concurrent transaction may cause. */
-const PG_INT8 = 20
+const PG_INT8: number = pg.types.builtins.INT8
+/** What a concurrent transaction may cause: serialization failure, deadlock. */
 const PG_RETRY: ReadonlySet<string> = new Set(['40001', '40P01'])
 const UNIQUE_VIOLATIONS: ReadonlySet<string> = new Set([
   '23505',
@@ -41,7 +47,7 @@ export interface RelationalDatabase<S> {
   readonly read: Kysely<S>
   /** All or nothing, synced to disk before it resolves; run again where a concurrent one was in the way. */
   transaction<T>(work: (tx: Transaction<S>) => Promise<T>): Promise<T>
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 /** Opens and migrates; throws CLOUD_DATABASE_NEWER, CLOUD_DATABASE_UNSAFE or CLOUD_DATABASE_FAILED. */
@@ -67,8 +73,8 @@ export const isDuplicate = (error: unknown): boolean => UNIQUE_VIOLATIONS.has(co
 interface Engine<S> {
   readonly read: Kysely<S>
   readonly write: Kysely<S>
-  assertDurable(): Promise<void>
-  close(): Promise<void>
+  assertDurable: () => Promise<void>
+  close: () => Promise<void>
 }
 
 function sqliteEngine<S>(path: string): Engine<S> {
@@ -84,7 +90,10 @@ function sqliteEngine<S>(path: string): Engine<S> {
   return {
     read,
     write,
-    assertDurable: () => Promise.resolve(assertSafe(writer, path)),
+    assertDurable: () => {
+      assertSafe(writer, path)
+      return Promise.resolve()
+    },
     close: async () => {
       await read.destroy()
       await write.destroy()
@@ -102,8 +111,8 @@ function postgresEngine<S>({ url, connections }: DatabaseTarget & { dialect: 'po
     statement_timeout: PG_STATEMENT_TIMEOUT_MS,
     application_name: 'headgate',
     types: {
-      getTypeParser: ((oid: number, format?: 'text') =>
-        oid === PG_INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+      getTypeParser: (oid, format) =>
+        oid === PG_INT8 ? Number : (pg.types.getTypeParser(oid, format) as (text: string) => unknown),
     },
   })
   // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.

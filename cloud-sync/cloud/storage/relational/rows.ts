@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
 import type { RowOf, Tables } from './columns.ts'
 
 type Untyped = Record<string, Record<string, unknown>>
@@ -38,19 +38,10 @@ export function rowReader<T extends Tables>(db: Kysely<never>): RowReader<T> {
     where: Record<string, unknown>,
     { orderBy = [], descending = false, after, limit }: Page<Record<string, unknown>> = {},
   ): Promise<Record<string, unknown>[]> => {
-    let query = untyped.selectFrom(table).selectAll()
-    for (const [column, value] of Object.entries(where)) {
-      if (Array.isArray(value) && value.length === 0) return []
-      query = Array.isArray(value)
-        ? query.where(column, 'in', value)
-        : value === null
-          ? query.where(column, 'is', null)
-          : query.where(column, '=', value)
-    }
+    if (Object.values(where).some((value) => Array.isArray(value) && value.length === 0)) return []
+    let query = matching(untyped.selectFrom(table).selectAll(), where)
     const [first] = orderBy
-    if (first !== undefined && after !== undefined) {
-      query = query.where(first, descending ? '<' : '>', after)
-    }
+    if (first !== undefined && after !== undefined) query = query.where(first, descending ? '<' : '>', after)
     for (const column of orderBy) query = query.orderBy(column, descending ? 'desc' : 'asc')
     return (limit === undefined ? query : query.limit(limit)).execute()
   }
@@ -72,8 +63,8 @@ export function rowWriter<T extends Tables>(tx: Transaction<never>, tables: T): 
         .values(row)
         .onConflict((c) =>
           Object.keys(changed).length === 0
-            ? c.columns(key as never[]).doNothing()
-            : c.columns(key as never[]).doUpdateSet(changed as never),
+            ? c.columns(key).doNothing()
+            : c.columns(key).doUpdateSet(changed),
         )
         .execute()
     },
@@ -85,5 +76,14 @@ export function rowWriter<T extends Tables>(tx: Transaction<never>, tables: T): 
       for (const [column, value] of Object.entries(where)) query = query.where(column, '=', value)
       await query.execute()
     },
-  } as unknown as RowWriter<T>
+  }
+}
+
+type Query = SelectQueryBuilder<Untyped, string, Record<string, unknown>>
+
+function matching(query: Query, where: Record<string, unknown>): Query {
+  return Object.entries(where).reduce<Query>((narrowed, [column, value]) => {
+    if (Array.isArray(value)) return narrowed.where(column, 'in', value)
+    return value === null ? narrowed.where(column, 'is', null) : narrowed.where(column, '=', value)
+  }, query)
 }

@@ -1,0 +1,115 @@
+import type { z } from 'zod'
+import { createDoors, type Doors } from './accounts/sessions.ts'
+import * as users from './accounts/users.ts'
+import type { Actor } from './kernel/actor.ts'
+import {
+  ask,
+  type Call,
+  type Command,
+  type DirectoryWorld,
+  type Outcome,
+  perform,
+  type Query,
+} from './kernel/write.ts'
+import * as invitations from './organisations/invitations.ts'
+import * as members from './organisations/members.ts'
+import * as organisations from './organisations/organisations.ts'
+
+/** Everything that can be done, by area. Each has its `input` schema; a later HTTP route needs nothing else. */
+export const DIRECTORY_WRITES = {
+  users: {
+    signUp: users.signUp,
+    changeProfile: users.changeProfile,
+    verifyEmail: users.verifyEmail,
+    changePassword: users.changePassword,
+    requestReset: users.requestReset,
+    resetPassword: users.resetPassword,
+  },
+  organisations: {
+    create: organisations.create,
+    update: organisations.update,
+    setVisibility: organisations.setVisibility,
+    govern: organisations.govern,
+    remove: organisations.remove,
+    transferOwnership: members.transferOwnership,
+  },
+  members: {
+    changeRole: members.changeRole,
+    suspend: members.suspend,
+    remove: members.remove,
+    leave: members.leave,
+  },
+  invitations: {
+    invite: invitations.invite,
+    accept: invitations.accept,
+    decline: invitations.decline,
+    revoke: invitations.revoke,
+  },
+} as const
+
+/** Everything that can be asked. */
+export const DIRECTORY_QUERIES = {
+  users: { me: users.me },
+  organisations: {
+    details: organisations.details,
+    mine: organisations.mine,
+    search: organisations.search,
+  },
+  members: { list: members.list },
+  invitations: { list: invitations.list },
+} as const
+
+type Areas = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+/** What a command and a query have in common: what goes in and what comes out. */
+interface Runs<S extends z.ZodType, R> {
+  readonly input: S
+  readonly run: (...given: never[]) => Promise<R>
+}
+type Writes<A extends Areas> = {
+  readonly [K in keyof A]: {
+    readonly [M in keyof A[K]]: A[K][M] extends Runs<infer S, infer R>
+      ? (call: Call, input: z.input<S>) => Promise<Outcome<R>>
+      : never
+  }
+}
+type Questions<A extends Areas> = {
+  readonly [K in keyof A]: {
+    readonly [M in keyof A[K]]: A[K][M] extends Runs<infer S, infer R>
+      ? (actor: Actor, input: z.input<S>) => Promise<Outcome<R>>
+      : never
+  }
+}
+
+/**
+ * Who there is and who may do what: the front door. A refusal is a value with code and hint; only a failure of the
+ * database throws. Every write asks the access model, is logged, audited and repeatable by its key.
+ */
+export interface OrgDirectory {
+  readonly write: Writes<typeof DIRECTORY_WRITES>
+  readonly ask: Questions<typeof DIRECTORY_QUERIES>
+  readonly doors: Doors
+}
+
+export function createOrgDirectory(world: DirectoryWorld): OrgDirectory {
+  return {
+    write: bound(
+      DIRECTORY_WRITES,
+      (made) => (call: Call, input: unknown) =>
+        perform(world, made as Command<z.ZodType, unknown, unknown>, call, input),
+    ) as unknown as Writes<typeof DIRECTORY_WRITES>,
+    ask: bound(
+      DIRECTORY_QUERIES,
+      (made) => (actor: Actor, input: unknown) => ask(world, made as Query<z.ZodType, unknown>, actor, input),
+    ) as unknown as Questions<typeof DIRECTORY_QUERIES>,
+    doors: createDoors(world),
+  }
+}
+
+function bound(areas: Areas, bind: (made: unknown) => unknown): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(areas).map(([area, methods]) => [
+      area,
+      Object.fromEntries(Object.entries(methods).map(([name, made]) => [name, bind(made)])),
+    ]),
+  )
+}

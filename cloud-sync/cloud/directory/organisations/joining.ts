@@ -1,0 +1,76 @@
+import type { Level, Role } from '../../../contract/index.ts'
+import type { DirectoryRow } from '../../storage/index.ts'
+import { refuse } from '../errors.ts'
+import type { Writing } from '../kernel/write.ts'
+import { assertFree } from './founding.ts'
+
+/**
+ * Makes somebody a member: a new incarnation where they were one before, so that nothing old revives. Throws
+ * DIRECTORY_EXISTS where they are one now.
+ */
+export async function join(
+  writing: Writing,
+  organisation: DirectoryRow<'organisation'>,
+  { user, role, billing }: { user: string; role: Role; billing: boolean },
+): Promise<DirectoryRow<'membership'>> {
+  const before = await writing.read.get('membership', { org: organisation.id, user })
+  if (before?.state === 'active' || before?.state === 'suspended')
+    refuse('DIRECTORY_EXISTS', `${user} is a member already`)
+  await assertFree(writing, user, organisation)
+  const row = {
+    org: organisation.id,
+    user,
+    role,
+    billing: billing ? 1 : 0,
+    incarnation: (before?.incarnation ?? 0) + 1,
+    state: 'active' as const,
+    since: writing.at,
+  }
+  await writing.put('membership', row)
+  return row
+}
+
+/** A role in one workspace: a grant on it. Another level replaces the one before. */
+export async function giveWorkspaceLevel(
+  writing: Writing,
+  {
+    workspace,
+    member: { user, incarnation, org },
+    level,
+    by,
+  }: {
+    workspace: Pick<DirectoryRow<'workspace'>, 'id' | 'org'>
+    member: Pick<DirectoryRow<'membership'>, 'user' | 'incarnation' | 'org'>
+    level: Level
+    by: string
+  },
+): Promise<string> {
+  const { read, world, at } = writing
+  const present = await read.get('grant', {
+    resource_kind: 'workspace',
+    resource: workspace.id,
+    principal_kind: 'user',
+    principal: user,
+    state: 'live',
+  })
+  const id = present?.id ?? world.newId()
+  await writing.put('grant', {
+    id,
+    org: workspace.org,
+    resource_kind: 'workspace',
+    resource: workspace.id,
+    principal_kind: 'user',
+    principal: user,
+    principal_org: org,
+    level,
+    granted_by: by,
+    incarnation,
+    owner_epoch: 1,
+    via: null,
+    expires_at: null,
+    state: 'live',
+    brought_by: null,
+    created_at: present?.created_at ?? at,
+  })
+  return id
+}

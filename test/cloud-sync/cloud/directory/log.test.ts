@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'vitest'
+import { rebuildDirectory } from '../../../../cloud-sync/cloud/directory/index.ts'
+import { type DirectoryStore, openDirectoryStore } from '../../../../cloud-sync/cloud/storage/index.ts'
+import { done, onBothEngines, refusal, type TestDirectory } from '../../../support/directory-world.ts'
+
+const create = (d: TestDirectory, key: string, id: string) =>
+  d.write.organisations.create({ actor: d.actor('ana'), key }, { id, name: id })
+
+onBothEngines((engine) => {
+  engine.with('every change is one entry of its chain, each chained to the one before', async (d) => {
+    await d.person('ana', 'acme')
+    const asAna = () => d.as('ana', 'acme')
+    await done(d.write.organisations.setVisibility(asAna(), { org: 'acme', visibility: 'public' }))
+    await done(d.write.organisations.update(asAna(), { org: 'acme', name: 'Acme Mining' }))
+    const entries = await d.store.read.find('policy_log', { chain: 'org:acme' }, { orderBy: ['seq'] })
+    expect(entries.map(({ seq, kind }) => `${seq} ${kind}`)).toEqual([
+      '1 user.sign-up',
+      '2 organisation.set-visibility',
+      '3 organisation.update',
+    ])
+    let prev = '0'.repeat(64)
+    for (const { entry, hash } of entries) {
+      expect(JSON.parse(entry)).toMatchObject({ prev, chain: 'org:acme' })
+      expect(createHash('sha256').update(entry).digest('hex')).toBe(hash)
+      prev = hash
+    }
+    const audit = await d.store.read.find('audit', { org: 'acme' }, { orderBy: ['position'] })
+    expect(
+      audit.map(({ what, actor, actor_org }) => `${what} ${actor} ${actor_org ?? '-'}`).slice(1),
+    ).toEqual(['organisation.set-visibility ana acme', 'organisation.update ana acme'])
+  })
+
+  engine.with('a refused write leaves no row, no entry and no mail, but a line in the audit', async (d) => {
+    await d.person('ana', 'acme')
+    await d.person('bob')
+    await d.joins('bob', 'acme', 'member', 'ana')
+    const before = await d.store.read.find('policy_log', {})
+    const mails = await d.store.read.find('mail', {})
+    const refused = d.write.invitations.invite(d.as('bob', 'acme'), { org: 'acme', email: 'x@example.org' })
+    expect(await refusal(refused)).toBe('DIRECTORY_FORBIDDEN')
+    expect(await d.store.read.find('policy_log', {})).toEqual(before)
+    expect(await d.store.read.find('mail', {})).toEqual(mails)
+    const last = (await d.store.read.find('audit', { actor: 'bob' }, { orderBy: ['position'] })).at(-1)
+    expect(last).toMatchObject({ org: 'acme', what: 'invitation.invite', outcome: 'DIRECTORY_FORBIDDEN' })
+  })
+
+  engine.with('a repeated write has one effect and the same answer', async (d) => {
+    await d.person('ana')
+    const first = await create(d, 'once', 'acme')
+    expect(first).toMatchObject({ ok: true, repeated: false, value: { organisation: 'acme' } })
+    expect(await create(d, 'once', 'acme')).toMatchObject({
+      ok: true,
+      repeated: true,
+      value: { organisation: 'acme' },
+    })
+    expect(await create(d, 'once', 'other')).toMatchObject({ ok: false, code: 'DIRECTORY_KEY_REUSED' })
+    expect(await create(d, 'twice', 'acme')).toMatchObject({ ok: false, code: 'DIRECTORY_EXISTS' })
+    expect(await d.store.read.find('policy_log', { chain: 'org:acme' })).toHaveLength(1)
+  })
+
+  engine.with('the same write ten times at once has one effect', async (d) => {
+    await d.person('ana')
+    const all = await Promise.all(Array.from({ length: 10 }, () => create(d, 'once', 'acme')))
+    expect(all.every(({ ok }) => ok)).toBe(true)
+    expect(all.filter((outcome) => outcome.ok && !outcome.repeated)).toHaveLength(1)
+    expect(await d.store.read.find('policy_log', { chain: 'org:acme' })).toHaveLength(1)
+  })
+
+  engine.with('twenty writers of one organisation at once make one unbroken chain', async (d) => {
+    await d.person('ana', 'acme')
+    const writes = Array.from({ length: 20 }, (_, n) =>
+      d.write.organisations.update(d.as('ana', 'acme'), { org: 'acme', description: `${n}` }),
+    )
+    for (const outcome of await Promise.all(writes)) expect(outcome.ok).toBe(true)
+    const entries = await d.store.read.find('policy_log', { chain: 'org:acme' }, { orderBy: ['seq'] })
+    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 21 }, (_, n) => n + 1))
+  })
+
+  engine.with('an entry cannot be changed or deleted, and a log with another byte is refused', async (d) => {
+    await d.person('ana', 'acme')
+    const [first] = await d.store.read.find('policy_log', { chain: 'org:acme' })
+    await expect(d.store.transaction((tx) => tx.drop('policy_log', { chain: 'org:acme' }))).rejects.toThrow(
+      'append-only',
+    )
+    await expect(
+      d.store.transaction((tx) => tx.put('policy_log', { ...first, kind: 'x' } as never)),
+    ).rejects.toThrow('append-only')
+    const forged: DirectoryStore = {
+      ...d.store,
+      read: {
+        ...d.store.read,
+        find: (async (...asked: Parameters<DirectoryStore['read']['find']>) =>
+          (await d.store.read.find(...asked)).map((row) =>
+            'entry' in row ? { ...row, entry: String(row.entry).replace('"ana"', '"eve"') } : row,
+          )) as DirectoryStore['read']['find'],
+      },
+    }
+    const empty = await openDirectoryStore(engine.target())
+    await expect(rebuildDirectory(forged, empty)).rejects.toMatchObject({ code: 'DIRECTORY_LOG_BROKEN' })
+    await empty.close()
+  })
+})
