@@ -299,7 +299,7 @@ const actorKey = (actor: Actor): string => {
 
 const fingerprintOf = (name: string, input: unknown): string =>
   sha256(
-    `${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value)) ?? ''}`,
+    `${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value))}`,
   )
 
 function withoutSecrets<R>(value: R, once: readonly (keyof R & string)[]): R {

@@ -31,7 +31,6 @@ const PG_STATEMENT_TIMEOUT_MS = 30_000
 const SQLITE_BUSY_WAIT_MS = 5_000
 /** A transaction that another one stopped (deadlock, serialization) is tried again this often. */
 const TRIES_MAX = 5
-const PG_INT8: number = pg.types.builtins.INT8
 /** What a concurrent transaction may cause: serialization failure, deadlock. */
 const PG_RETRY: ReadonlySet<string> = new Set(['40001', '40P01'])
 const UNIQUE_VIOLATIONS: ReadonlySet<string> = new Set([
@@ -112,7 +111,9 @@ function postgresEngine<S>({ url, connections }: DatabaseTarget & { dialect: 'po
     application_name: 'headgate',
     types: {
       getTypeParser: (oid, format) =>
-        oid === PG_INT8 ? Number : (pg.types.getTypeParser(oid, format) as (text: string) => unknown),
+        oid === pg.types.builtins.INT8
+          ? Number
+          : (pg.types.getTypeParser(oid, format) as (text: string) => unknown),
     },
   })
   // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.
