@@ -21,9 +21,10 @@ export class WebSocketStream extends Duplex {
   constructor(socket: WebSocket, connection: Socket) {
     super({ decodeStrings: true })
     this.#socket = socket
-    // Before ws sees them: it holds a message until it is whole, and who has not logged in may not fill our memory so.
-    connection.prependListener('data', (chunk: Buffer) => {
-      this.#unfinished += chunk.length
+    // ws holds a message until it is whole, and who has not logged in may not fill our memory so. Counted before ws
+    // reads a chunk and looked at after it: a chunk that has ended a message has set the count back.
+    connection.prependListener('data', (chunk: Buffer) => (this.#unfinished += chunk.length))
+    connection.on('data', () => {
       if (!this.#answered && this.#unfinished > STRANGER_MESSAGE_BYTES_MAX)
         this.#refuse(TOO_BIG, 'a WebSocket message of a stranger is larger than is allowed')
     })

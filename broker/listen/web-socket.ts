@@ -47,14 +47,21 @@ export function webSocketUpgrade(options: UpgradeOptions): (connection: Socket) 
     perMessageDeflate: false,
     handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
   })
+  const refused = new WeakSet<Duplex>()
+  // Once for a connection: what else came with the same bytes, many requests at a time, is not answered.
+  const refuse = (connection: Duplex, refusal: RefusedUpgrade): void => {
+    if (refused.has(connection)) return
+    refused.add(connection)
+    options.refused(refusal.because, connection, refusal.reason)
+    answer(connection, refusal)
+  }
   // It never listens itself: it is handed connections, encrypted ones too, which have their time already.
   const http = createServer({ maxHeaderSize: UPGRADE_HEADER_BYTES_MAX, keepAlive: false })
   http.on('upgrade', (request, _stream, head) => {
     const connection = request.socket
     const refusal = refusalOf(request, options)
     if (refusal !== null) {
-      options.refused(refusal.because, connection, refusal.reason)
-      answer(connection, refusal.status, refusal.reason)
+      refuse(connection, refusal)
       return
     }
     upgrader.handleUpgrade(request, connection, head, (socket: WebSocket) => {
@@ -62,12 +69,10 @@ export function webSocketUpgrade(options: UpgradeOptions): (connection: Socket) 
     })
   })
   http.on('request', ({ socket }: IncomingMessage) => {
-    options.refused('upgrade', socket, 'a plain request')
-    answer(socket, UPGRADE_REQUIRED, 'this is MQTT over WebSocket')
+    refuse(socket, { because: 'upgrade', status: UPGRADE_REQUIRED, reason: 'this is MQTT over WebSocket' })
   })
   const malformed = (error: Error, connection: Duplex): void => {
-    options.refused('upgrade', connection, error.message)
-    answer(connection, BAD_REQUEST, 'malformed')
+    refuse(connection, { because: 'upgrade', status: BAD_REQUEST, reason: error.message })
   }
   http.on('clientError', malformed)
   upgrader.on('wsClientError', malformed)
@@ -99,7 +104,7 @@ function refusalOf(
 }
 
 /** Says why, for whoever looks at it, and closes. */
-function answer(connection: Duplex, status: number, reason: string): void {
+function answer(connection: Duplex, { status, reason }: RefusedUpgrade): void {
   if (connection.destroyed) return
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,

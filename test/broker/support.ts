@@ -115,10 +115,10 @@ export async function rawClient(url: string): Promise<RawClient> {
 }
 
 /** Waits until it is true. */
-export async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
+export async function until(isTrue: () => boolean, timeoutMs = 5_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
   while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${isTrue.toString()}`)
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${isTrue.toString()}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
