@@ -132,7 +132,13 @@ function brokerOf(
   { store, log }: { store: Store; log: Log },
 ): { broker: Broker<LocalPrincipal>; policy: LocalPolicy } {
   const policy = new LocalPolicy({ gateway: config.gateway.id, anonymous: config.broker.anonymous })
-  const broker = createBroker<LocalPrincipal>({ listen: config.broker.listen, policy, log })
+  const broker = createBroker<LocalPrincipal>({
+    listen: config.broker.listen,
+    policy,
+    log,
+    // One writer: a message, its meter and the readings of that moment share a transaction.
+    storage: { database: store.database, writer: store.writer },
+  })
   policy.apply(store.policy.current() ?? undefined)
   store.policy.onApplied((snapshot) => {
     policy.apply(snapshot)

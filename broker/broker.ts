@@ -1,18 +1,28 @@
+import type { AuditEvent } from './exchange/audit.ts'
+import type { BrokerLimits } from './limits.ts'
 import type { ListenerSpec } from './listen/index.ts'
 import type { BrokerLog } from './log.ts'
+import type { TrafficSink } from './metering/traffic.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
+import type { BrokerStorage } from './persistence/index.ts'
 import type { BrokerPolicy, Principal } from './policy.ts'
 import type { DollarTopics } from './topics.ts'
 
-export type { BrokerLog } from './log.ts'
-
 export interface BrokerOptions<P extends Principal> {
-  /** A URL alone, `tcp://HOST:PORT`, or one with certificates and what else belongs to it. Port 0 picks a free one. */
+  /** URLs like `tcp://HOST:PORT` (port 0 picks a free one), or listeners with their files. */
   readonly listen: readonly (string | ListenerSpec)[]
   readonly policy: BrokerPolicy<P>
   readonly log: BrokerLog
   /** Topics that begin with `$`; default: refused. */
   readonly dollarTopics?: DollarTopics
+  /** Where sessions, queues and messages are kept. Without it they are in memory, and a PUBACK promises no more than that. */
+  readonly storage?: BrokerStorage
+  /** What differs from `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<BrokerLimits>
+  /** Gets the bytes and messages of each principal and owner of topics. */
+  readonly traffic?: TrafficSink
+  /** Told of refused connects, publishes, subscriptions and wills; rate-limited. */
+  readonly onAudit?: (event: AuditEvent) => void
 }
 
 export interface LocalMessage {
@@ -37,7 +47,7 @@ export interface BrokerStats {
   readonly refusedSubscriptions: number
   /** Deliveries the policy refused. */
   readonly withheld: number
-  /** Packets that went because a queue, the retained store or a connection's backlog was full. */
+  /** Messages that went because a queue, the retained store or a connection's backlog was full. */
   readonly dropped: number
 }
 
@@ -45,23 +55,27 @@ export interface BrokerStats {
 export interface Broker<P extends Principal> {
   start(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
-  /** Addresses actually listened on, in the order they were asked for, `tcp://HOST:PORT` or `unix:/PATH`. */
+  /** Addresses actually listened on, like `tcp://HOST:PORT`. */
   addresses(): readonly string[]
   /**
    * Reads the certificates of all listeners again; open connections stay. One that cannot be used leaves the old one in
-   * use and does not hold up the others. @throws BrokerError BROKER_TLS_INVALID, the first there was
+   * use. @throws BrokerError BROKER_TLS_INVALID
    */
   reloadCertificates(): Promise<void>
   /**
    * Publishes from inside, without asking the policy who sends; deliveries are asked as ever. Resolves when the
-   * message has been handed to the queue or the socket of everybody who gets it, not when they have received it.
+   * message has been handed to the queue or the connection of everybody who gets it, not when they have received it.
+   * A retained message from inside is kept in memory only: publish it again after a start.
    */
   publish(message: LocalMessage): Promise<void>
-  /** Called for every allowed publish of a client; the returned way stops it. */
+  /**
+   * Called for every allowed publish of a client; the returned way stops it. A QoS 1 or 2 message is stored by then.
+   * After a crash what was stored last is told again.
+   */
   onMessage(listener: (message: ClientMessage<P>) => void): () => void
   /**
    * Closes every connection of the principals for which this is true, e.g. after a revocation, and drops their
-   * stored subscriptions and queued packets.
+   * stored subscriptions, queued messages and wills. Resolves when that is on the disk.
    */
   closeSessions(which: (principal: P) => boolean): Promise<void>
   stats(): BrokerStats

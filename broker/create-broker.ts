@@ -1,55 +1,50 @@
-import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { Aedes } from 'aedes'
 import type { Broker, BrokerOptions, BrokerStats, ClientMessage, LocalMessage } from './broker.ts'
-import { Gate } from './gate.ts'
-import { GuardedSocket } from './guarded-socket.ts'
-import { CONNECTIONS_MAX, CONNECT_TIMEOUT_MS, DRAIN_TIMEOUT_MS, TOPIC_LEVELS_MAX } from './limits.ts'
-import { type Listener, type ListenerSpec, openListener, type Peer } from './listen/index.ts'
+import { Exchange } from './exchange/exchange.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
+import { type Listener, type ListenerSpec, openListener, type Peer, type Refusal } from './listen/index.ts'
 import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
+import { openBrokerStorage, type OpenedBrokerStorage } from './persistence/index.ts'
+import type { BrokerLog } from './log.ts'
 import type { Principal } from './policy.ts'
 
 /**
- * A broker in this process behind one policy. Nothing happens before `start`; after `stop` make a new one.
- * Sessions, queues and retained messages live in memory.
+ * A broker in this process behind one policy. Nothing happens before `start`; after `stop` make a new one. aedes runs
+ * the connections (CONNECT, take-over, wills); what is sent and received is ours (docs/adr/0009).
  */
 export function createBroker<P extends Principal>(options: BrokerOptions<P>): Broker<P> {
-  return new AedesBroker(options)
+  return new StrictBroker(options)
 }
 
-class AedesBroker<P extends Principal> implements Broker<P> {
+/** Whoever publishes more than this from inside waits for a turn of the event loop, so that it can go out. */
+const BYTES_A_TURN = 64 * 1024
+const MESSAGE_OVERHEAD_BYTES = 256
+
+class StrictBroker<P extends Principal> implements Broker<P> {
   readonly #options: BrokerOptions<P>
-  readonly #gate: Gate<P>
+  /** In memory, where nobody gave one. */
+  readonly #ownStorage: OpenedBrokerStorage | undefined
+  readonly #exchange: Exchange<P>
   readonly #metrics: BrokerMetrics
-  readonly #aedes: Aedes
-  readonly #sockets = new Set<GuardedSocket>()
   readonly #listeners: Listener[] = []
+  /** Bytes published from inside since others last had a turn. */
+  #sinceTurn = 0
 
   constructor(options: BrokerOptions<P>) {
     this.#options = options
-    this.#metrics = createBrokerMetrics(() => this.#gate.stats())
-    this.#gate = new Gate(options, this.#metrics)
-    const { authenticate, authorizePublish, authorizeSubscribe, authorizeForward, store } = this.#gate
-    this.#aedes = new Aedes({
-      authenticate,
-      authorizePublish,
-      authorizeSubscribe,
-      authorizeForward,
-      persistence: store,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      drainTimeout: DRAIN_TIMEOUT_MS,
-      maxTopicLevels: TOPIC_LEVELS_MAX,
-    })
+    let { storage } = options
+    if (storage === undefined) storage = this.#ownStorage = inMemory(options.log)
+    this.#exchange = new Exchange(options, storage, { ...DEFAULT_LIMITS, ...options.limits })
+    this.#metrics = createBrokerMetrics(this.#exchange)
   }
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    this.#listen()
-    await this.#aedes.listen()
+    await this.#exchange.start()
     try {
-      for (const entry of this.#options.listen) {
-        this.#listeners.push(await this.#openListener(entry))
+      for (const given of this.#options.listen) {
+        await this.#listen(typeof given === 'string' ? { url: given } : given)
         signal.throwIfAborted()
       }
     } catch (error) {
@@ -60,10 +55,8 @@ class AedesBroker<P extends Principal> implements Broker<P> {
 
   async stop(): Promise<void> {
     for (const listener of this.#listeners.splice(0)) listener.close()
-    await new Promise<void>((resolve) => {
-      this.#aedes.close(resolve)
-    })
-    for (const socket of this.#sockets) socket.destroy()
+    await this.#exchange.stop()
+    this.#ownStorage?.close()
   }
 
   addresses(): readonly string[] {
@@ -76,84 +69,56 @@ class AedesBroker<P extends Principal> implements Broker<P> {
   }
 
   publish(message: LocalMessage): Promise<void> {
-    this.#gate.countPublished()
-    return new Promise((resolve, reject) => {
-      const { topic, qos, retain } = message
-      const payload = Buffer.from(message.payload)
-      this.#aedes.publish({ cmd: 'publish', topic, payload, qos, retain, dup: false }, (error) => {
-        if (error) reject(error)
-        else resolve()
-      })
-    })
+    this.#exchange.publishing.inside(message, { keepRetained: false })
+    this.#sinceTurn += message.payload.length + MESSAGE_OVERHEAD_BYTES
+    if (this.#sinceTurn < BYTES_A_TURN) return Promise.resolve()
+    this.#sinceTurn = 0
+    return new Promise((resolve) => setImmediate(resolve))
   }
 
   onMessage(listener: (message: ClientMessage<P>) => void): () => void {
-    return this.#gate.onMessage(listener)
+    return this.#exchange.publishing.onMessage(listener)
   }
 
   closeSessions(which: (principal: P) => boolean): Promise<void> {
-    return this.#gate.closeSessions(which)
+    return this.#exchange.closeSessions(which)
   }
 
   stats(): BrokerStats {
-    return this.#gate.stats()
+    const { counts, registry } = this.#exchange
+    const { published, delivered, quarantined, refusedConnects, refusedSubscriptions, withheld } = counts
+    const { droppedQos0, refusedWills, droppedQueued, droppedOffline, droppedRetained } = counts
+    return {
+      clients: registry.connected.size,
+      published,
+      delivered,
+      quarantined: quarantined + refusedWills,
+      refusedConnects,
+      refusedSubscriptions,
+      withheld,
+      dropped: droppedQos0 + droppedQueued + droppedOffline + droppedRetained,
+    }
   }
 
   metrics(): readonly MetricFamily[] {
     return this.#metrics.families()
   }
 
-  #listen(): void {
-    const { log } = this.#options
-    // aedes reports what it cannot deal with as 'error'; without a listener that would end the process.
-    const faults: EventEmitter = this.#aedes
-    faults.on('error', (err: unknown) => {
-      log.error({ err }, 'broker fault')
-    })
-    // What a stranger's bytes do is told by a reason, not by a stack: it is no fault of ours.
-    this.#aedes.on('clientError', (client, error) => {
-      // A refused CONNECT has an errorCode; the gate has told it.
-      if (!('errorCode' in error))
-        log.info({ clientId: client.id, reason: error.message }, 'connection closed')
-    })
-    this.#aedes.on('connectionError', (_client, error) => {
-      log.info({ reason: error.message }, 'connection closed before its login')
-    })
-    this.#aedes.on('connackSent', (_packet, client) => {
-      this.#gate.restored(client)
-    })
-    this.#aedes.on('unsubscribe', (filters, client) => {
-      this.#gate.unsubscribed(client, filters)
-    })
-  }
-
-  #openListener(entry: string | ListenerSpec): Promise<Listener> {
-    return openListener(
-      typeof entry === 'string' ? { url: entry } : entry,
-      (stream, peer) => {
-        this.#accept(stream, peer)
-      },
-      {
-        connectionsMax: CONNECTIONS_MAX,
-        log: this.#options.log,
-        onRefused: (refusal) => {
-          this.#metrics.handshakes.add(refusal)
-        },
-      },
-    )
-  }
-
-  #accept(stream: Duplex, peer: Peer): void {
-    if (this.#sockets.size >= CONNECTIONS_MAX) {
-      this.#metrics.bounds.add('connections')
-      stream.destroy()
-      return
+  async #listen(spec: ListenerSpec): Promise<void> {
+    const accept = (stream: Duplex, peer: Peer): void => {
+      this.#exchange.accept(stream, peer)
     }
-    const guarded = new GuardedSocket(stream, peer, () => {
-      this.#metrics.bounds.add('packet-bytes')
-    })
-    this.#sockets.add(guarded)
-    guarded.once('close', () => this.#sockets.delete(guarded))
-    this.#aedes.handle(guarded)
+    const onRefused = (refusal: Refusal): void => {
+      this.#metrics.handshakes.add(refusal)
+    }
+    const options = { connectionsMax: this.#exchange.limits.connections, log: this.#options.log, onRefused }
+    this.#listeners.push(await openListener(spec, accept, options))
   }
 }
+
+const inMemory = (log: BrokerLog): OpenedBrokerStorage =>
+  openBrokerStorage(':memory:', {
+    onDamage: (err) => {
+      log.error({ err }, 'the broker has no store any more')
+    },
+  })

@@ -8,5 +8,6 @@ export {
   type Transport,
   tryListener,
 } from './listen/index.ts'
+export { openBrokerStorage, type OpenedBrokerStorage } from './persistence/index.ts'
 export { serveMetrics } from './metrics/serve.ts'
 export type * from './policy.ts'

@@ -1,27 +1,95 @@
-/** A connection that has not sent its CONNECT by then is closed. */
-export const CONNECT_TIMEOUT_MS = 5_000
-/** Largest CONNECT, bytes after its fixed header: everything before the login is a stranger's. */
-export const CONNECT_BYTES_MAX = 16 * 1024
-/** Largest other packet, bytes after its fixed header; four times the largest payload of the link. */
-export const PACKET_BYTES_MAX = 256 * 1024
-/** Connections at one time, all listeners together. */
-export const CONNECTIONS_MAX = 1_000
-/** Bytes waiting for all connections together; beyond it the subscriber furthest behind is closed. */
-export const BACKLOG_BYTES_MAX = 32 * 1024 * 1024
-/** A connection with less waiting for it is not looked at: all of them together stay within what a gateway has. */
-export const BACKLOG_NOTED_BYTES = 32 * 1024
-/** A write that has not drained by then closes its connection; the backlog limit is met long before: nobody waits for another. */
-export const DRAIN_TIMEOUT_MS = 5_000
-export const CLIENT_ID_LENGTH_MAX = 128
-export const TOPIC_LENGTH_MAX = 512
-export const TOPIC_LEVELS_MAX = 16
-/** Filters of one connection. */
-export const SUBSCRIPTIONS_MAX = 256
-/** Stored sessions without a connection, of one principal; beyond it the longest gone is forgotten. */
-export const ABSENT_SESSIONS_MAX = 64
-/** Packets waiting in one stored session; beyond it the oldest go, counted. */
-export const QUEUE_PACKETS_MAX = 1_000
-/** Payload bytes waiting in one stored session; beyond it the oldest packets go, counted. */
-export const QUEUE_BYTES_MAX = 4 * 1024 * 1024
-/** Topics with a retained message. */
-export const RETAINED_TOPICS_MAX = 50_000
+/** Every bound of a broker. All are per broker unless they say otherwise; each has a metric and, where met, a log line. */
+export interface BrokerLimits {
+  /** Connections at one time, all listeners together. */
+  readonly connections: number
+  /** Connections from one address that have not logged in, or that have. A Unix socket has no address. */
+  readonly connectionsPerAddress: number
+  readonly connectionsPerPrincipal: number
+  /** A connection that has not sent its CONNECT by then is closed, ms. */
+  readonly connectTimeoutMs: number
+  /** Largest CONNECT, bytes after its fixed header: everything before the login is a stranger's. */
+  readonly connectBytes: number
+  /** Largest other packet, bytes after its fixed header. */
+  readonly packetBytes: number
+  /** What one connection may send a second, bytes; beyond it its reading pauses. */
+  readonly bytesPerSecond: number
+  /** What one connection may send a second, packets; beyond it its reading pauses. */
+  readonly packetsPerSecond: number
+  /** Published messages of one connection that wait for the disk; beyond it its reading pauses. */
+  readonly inflightIn: number
+  /** QoS 2 messages of one connection that were received and not released; beyond it, it is closed. */
+  readonly unreleased: number
+  /** Bytes of published messages that wait for the disk, all connections; beyond it their reading pauses. */
+  readonly inflightInBytes: number
+  /** A publisher that has waited so long for a full disk is closed, ms. */
+  readonly storeWaitMs: number
+  /** Messages of one connection that wait for its acknowledgement. */
+  readonly inflightOut: number
+  /** QoS 1 and 2 messages that wait behind the window of a connection without a stored session; beyond it, it is closed. */
+  readonly queuedMessages: number
+  /** The same in bytes. */
+  readonly queuedBytes: number
+  /** Bytes on their way to one connection beyond which its QoS 0 messages are dropped. */
+  readonly backlogBytes: number
+  /** A connection that has been beyond that for so long is closed, ms. */
+  readonly slowMs: number
+  /** Bytes on their way to all connections; beyond it the one furthest behind is closed. */
+  readonly backlogTotalBytes: number
+  /** Filters of one client. */
+  readonly subscriptions: number
+  /** Stored sessions of one principal without a connection; beyond it the longest gone is forgotten. */
+  readonly absentSessions: number
+  /** Stored sessions in all, connected or not. */
+  readonly sessions: number
+  /** Messages that wait in one stored session; beyond it the oldest go, counted. */
+  readonly offlineMessages: number
+  /** The same in bytes. */
+  readonly offlineBytes: number
+  /** Messages older than this go from stored sessions, ms of counted running time. */
+  readonly offlineAgeMs: number
+  /** Topics with a retained message. */
+  readonly retainedTopics: number
+  readonly retainedBytes: number
+  /** Characters. */
+  readonly topicLength: number
+  readonly topicLevels: number
+  readonly clientIdLength: number
+  /** Resident memory of the whole process, bytes; near it new connections are refused and backlogs dropped. */
+  readonly memoryBytes: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const DEFAULT_LIMITS: BrokerLimits = {
+  connections: 1_000,
+  connectionsPerAddress: 1_000,
+  connectionsPerPrincipal: 1_000,
+  connectTimeoutMs: 5_000,
+  connectBytes: 16 * KIB,
+  packetBytes: 256 * KIB,
+  bytesPerSecond: 64 * MIB,
+  packetsPerSecond: 200_000,
+  inflightIn: 512,
+  unreleased: 1_000,
+  inflightInBytes: 8 * MIB,
+  storeWaitMs: 30_000,
+  inflightOut: 8_000,
+  queuedMessages: 20_000,
+  queuedBytes: 8 * MIB,
+  backlogBytes: 4 * MIB,
+  slowMs: 30_000,
+  backlogTotalBytes: 32 * MIB,
+  subscriptions: 256,
+  absentSessions: 64,
+  sessions: 1_000,
+  offlineMessages: 10_000,
+  offlineBytes: 16 * MIB,
+  offlineAgeMs: 28 * 86_400_000,
+  retainedTopics: 50_000,
+  retainedBytes: 32 * MIB,
+  topicLength: 512,
+  topicLevels: 16,
+  clientIdLength: 128,
+  memoryBytes: 256 * MIB,
+}

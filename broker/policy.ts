@@ -36,6 +36,8 @@ export interface PublishQuestion {
  */
 export interface BrokerPolicy<P extends Principal> {
   connect(credentials: Credentials): Promise<ConnectAnswer<P>>
+  /** Who this id stands for now, without a login: for stored sessions and wills. Undefined for nobody any more. */
+  principal(id: string): P | undefined
   /** `quarantine`: acknowledged, counted, delivered to nobody, so that a misconfigured device does not reconnect for ever. */
   mayPublish(principal: P, question: PublishQuestion): 'allow' | 'quarantine'
   maySubscribe(principal: P, filter: string): boolean

@@ -1,40 +1,41 @@
-import { CLIENT_ID_LENGTH_MAX, TOPIC_LENGTH_MAX, TOPIC_LEVELS_MAX } from './limits.ts'
-
-/** Where a refused publish ends: it is never delivered. */
-export const QUARANTINE_TOPIC = '$headgate/quarantine'
-
 /**
  * What topics are that begin with `$` [MQTT-4.7.2-1]: all `refused`, or `ordinary` but for the broker's own ones
  * (`$SYS`, and `$share`, which would grant a shared subscription that nobody serves).
  */
 export type DollarTopics = 'refused' | 'ordinary'
 
+/** What a topic or filter may look like, beyond what the protocol says. */
+export interface TopicRules {
+  readonly dollarTopics: DollarTopics
+  /** Characters. */
+  readonly topicLength: number
+  readonly topicLevels: number
+}
+
+const DOLLAR = 0x24
+const SLASH = 0x2f
 const RESERVED = /^\$(SYS|share)(\/|$)/
 
 /** True for a topic or filter that nobody may publish to, subscribe to or receive. */
-export const topicIsReserved = (topic: string, dollarTopics: DollarTopics): boolean =>
-  topic.startsWith('$') && (dollarTopics === 'refused' || topic === QUARANTINE_TOPIC || RESERVED.test(topic))
+export const topicIsReserved = (topic: string, { dollarTopics }: TopicRules): boolean =>
+  topic.charCodeAt(0) === DOLLAR && (dollarTopics === 'refused' || RESERVED.test(topic))
 
-// [MQTT-1.5.3-1], [MQTT-1.5.3-2]: no lone surrogates, no U+0000; control characters and non-characters may be refused.
-const SOUND_TEXT = /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u
-// A client id ends up in topics and logs of other programs: nothing that means something in a topic.
-const SOUND_CLIENT_ID = /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}+#/]+$/u
+/**
+ * True for a topic that a client may publish to or a filter that it may subscribe to, before the policy is asked; `$SYS`
+ * and `$share` are not. What the protocol asks for (text, wildcards) has been checked.
+ */
+export const topicIsSound = (topic: string, rules: TopicRules): boolean =>
+  isBounded(topic, rules) && !topicIsReserved(topic, rules)
 
-/** True for a topic that may be published to by a client: no wildcard, not reserved, no control character, bounded. */
-export const topicIsSound = (topic: string, dollarTopics: DollarTopics = 'refused'): boolean =>
-  textIsSound(topic) && !topicIsReserved(topic, dollarTopics) && !/[+#]/.test(topic)
+/** True for a client id that may be used. That it is text has been checked. */
+export const clientIdIsSound = (id: string, lengthMax: number): boolean =>
+  id.length > 0 && id.length <= lengthMax
 
-/** True for a filter that may be subscribed to, before the policy is asked: `$SYS` and `$share` are not. */
-export const filterIsSound = (filter: string, dollarTopics: DollarTopics = 'refused'): boolean =>
-  textIsSound(filter) && !topicIsReserved(filter, dollarTopics)
-
-/** True for a client id that may be used at all. */
-export const clientIdIsSound = (id: string): boolean =>
-  id.length <= CLIENT_ID_LENGTH_MAX && SOUND_CLIENT_ID.test(id)
-
-function textIsSound(text: string): boolean {
-  if (text.length === 0 || text.length > TOPIC_LENGTH_MAX) return false
-  return SOUND_TEXT.test(text) && text.split('/').length <= TOPIC_LEVELS_MAX
+function isBounded(topic: string, { topicLength, topicLevels }: TopicRules): boolean {
+  if (topic.length > topicLength) return false
+  let levels = 1
+  for (let at = 0; at < topic.length; at += 1) if (topic.charCodeAt(at) === SLASH) levels += 1
+  return levels <= topicLevels
 }
 
 /** True where the filter matches the topic (MQTT 3.1.1, section 4.7). */

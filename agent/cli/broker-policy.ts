@@ -60,6 +60,11 @@ export class StandalonePolicy implements BrokerPolicy<Principal> {
     return Promise.resolve(this.#logIn(username, password))
   }
 
+  principal(id: string): Principal | undefined {
+    if (id === OPEN.id) return this.#doors.open ? OPEN : undefined
+    return this.#principals.get(id.replace(/^user:/, ''))
+  }
+
   mayPublish(): 'allow' {
     return 'allow'
   }

@@ -1,10 +1,15 @@
 import { once } from 'node:events'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createBroker, serveMetrics } from '../../broker/index.ts'
+import { readFileSync } from 'node:fs'
+import {
+  createBroker,
+  openBrokerStorage,
+  type OpenedBrokerStorage,
+  serveMetrics,
+} from '../../broker/index.ts'
 import type { Hash } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
-import { createLog } from '../log.ts'
+import { createLog, type Log } from '../log.ts'
 import { StandalonePolicy, usersOf } from './broker-policy.ts'
 import { interrupted, renewOnHangup } from './interrupt.ts'
 import { type Answer, processTerminal } from './output.ts'
@@ -30,14 +35,15 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
   if (!open && users.size === 0) {
     warn('nobody can log in: name users by --users FILE, or let everybody in by --open')
   }
-  keepNothing(options.data)
   const signal = interrupted()
   const log = createLog({ level: 'info' })
+  const storage = storageIn(options.data, log)
   const broker = createBroker({
     listen: options.listen.length === 0 ? [LISTEN_USUAL] : options.listen,
     policy: new StandalonePolicy({ open, users, deniedFilters: new Set(options.denySubscribe) }),
     // `$SYS` and `$share` stay refused.
     dollarTopics: 'ordinary',
+    storage,
     log,
   })
   await broker.start(signal)
@@ -51,6 +57,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
     await page?.stop()
   } finally {
     await broker.stop()
+    storage.close()
   }
   return { json: { stopped: true }, text: 'stopped' }
 }
@@ -65,10 +72,20 @@ function usersIn(file: string): Map<string, Hash> {
   return usersOf(text, file)
 }
 
-/** What is told while the broker's sessions live in memory. */
-function keepNothing(folder: string | undefined): void {
-  if (folder !== undefined) mkdirSync(folder, { recursive: true })
-  warn('sessions, queues and retained messages are kept in memory; nothing of them survives the end')
+function storageIn(folder: string | undefined, log: Log): OpenedBrokerStorage {
+  if (folder === undefined)
+    warn('without --data nothing survives the end: sessions, queues and retained messages are in memory')
+  const storage = openBrokerStorage(folder ?? ':memory:', {
+    onDamage: (err) => {
+      log.error({ err }, 'the store cannot be used any more')
+    },
+    onRefused: (err) => {
+      log.warn({ err }, 'the disk takes nothing; publishers wait')
+    },
+  })
+  if (storage.damaged !== null)
+    warn(`the store was damaged; it is kept as ${storage.damaged} and a new one begun`)
+  return storage
 }
 
 function warn(text: string): void {

@@ -84,6 +84,15 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     )
   }
 
+  principal(id: string): LocalPrincipal | undefined {
+    if (id === ANONYMOUS.id) return this.#options.anonymous === 'none' ? undefined : ANONYMOUS
+    for (const { org, name, hash } of this.#snapshot?.keys ?? []) {
+      const member = this.#member(`${org}:${name}`, hash)
+      if (member?.id === id) return member
+    }
+    return undefined
+  }
+
   mayPublish(principal: LocalPrincipal, { topic, retain }: PublishQuestion): 'allow' | 'quarantine' {
     const parsed = this.#parse(topic)
     if (parsed === undefined || principal.kind === 'anonymous') return 'quarantine'

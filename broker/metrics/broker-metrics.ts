@@ -1,53 +1,117 @@
-import type { BrokerStats } from '../broker.ts'
+import type { CloseReason } from '../connection/connection.ts'
+import type { Counts } from '../exchange/counts.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { type Refusal, REFUSALS } from '../listen/index.ts'
+import type { Principal } from '../policy.ts'
+import { WIRE_FAULTS } from '../wire/index.ts'
 import { type CounterBy, Metrics } from './metrics.ts'
 import { addProcessMetrics } from './process.ts'
 
-/** Every limit that may refuse something. A new one is added here, so that nothing is refused uncounted. */
-export const BOUNDS = ['connections', 'packet-bytes', 'backlog-bytes'] as const
-export type Bound = (typeof BOUNDS)[number]
-
 /** Whatever the broker counts. */
 export interface BrokerMetrics extends Pick<Metrics, 'families'> {
-  readonly bounds: CounterBy<Bound>
-  /** Connections that ended before their CONNECT. */
   readonly handshakes: CounterBy<Refusal>
 }
 
-const STATS: readonly [key: keyof BrokerStats, type: 'counter' | 'gauge', name: string, help: string][] = [
-  ['clients', 'gauge', 'clients', 'Clients that are logged in.'],
-  ['published', 'counter', 'messages_published_total', 'Messages taken from clients and from inside.'],
-  ['delivered', 'counter', 'messages_delivered_total', 'Messages handed to subscribers.'],
+const COUNTERS: readonly [key: NumberKey, name: string, help: string][] = [
+  ['published', 'messages_published_total', 'Messages taken from clients and from inside.'],
+  ['delivered', 'messages_delivered_total', 'Messages handed to subscribers.'],
+  ['redelivered', 'messages_redelivered_total', 'Messages sent again with the DUP flag.'],
   [
     'quarantined',
-    'counter',
     'messages_quarantined_total',
     'Publishes that the policy refused; acknowledged, delivered to nobody.',
   ],
-  ['withheld', 'counter', 'deliveries_refused_total', 'Deliveries that the policy refused.'],
-  [
-    'dropped',
-    'counter',
-    'messages_dropped_total',
-    'Messages that went because a queue, the retained store or a backlog was full.',
-  ],
-  ['refusedConnects', 'counter', 'connects_refused_total', 'Logins that were refused.'],
-  ['refusedSubscriptions', 'counter', 'subscriptions_refused_total', 'Subscriptions that were refused.'],
+  ['withheld', 'deliveries_refused_total', 'Deliveries that the policy refused.'],
+  ['refusedConnects', 'connects_refused_total', 'Logins that were refused.'],
+  ['refusedSubscriptions', 'subscriptions_refused_total', 'Subscriptions that were refused.'],
+  ['refusedWills', 'wills_refused_total', 'Wills that the policy refused.'],
+  ['paused', 'publishers_paused_total', 'How often the reading of a publisher paused for the disk.'],
+]
+type NumberKey = { [K in keyof Counts]: Counts[K] extends number ? K : never }[keyof Counts]
+
+/** What went or was turned away because of a bound, by the bound's name in the configuration. */
+const BOUNDS: readonly [key: NumberKey, bound: string][] = [
+  ['turnedAwayConnections', 'connections'],
+  ['turnedAwayAddress', 'connectionsPerAddress'],
+  ['turnedAwayMemory', 'memoryBytes'],
+  ['droppedQos0', 'backlogBytes'],
+  ['droppedQueued', 'queuedMessages'],
+  ['droppedOffline', 'offlineMessages'],
+  ['droppedRetained', 'retainedTopics'],
+  ['unreleasedExceeded', 'unreleased'],
 ]
 
-export function createBrokerMetrics(stats: () => BrokerStats): BrokerMetrics {
+const CLOSE_REASONS: readonly CloseReason[] = [
+  'client',
+  'network',
+  'disconnect',
+  'protocol',
+  'connect-timeout',
+  'keepalive',
+  'refused',
+  'taken-over',
+  'too-slow',
+  'store-full',
+  'revoked',
+  'memory',
+  'shutdown',
+]
+
+const PREFIX = 'headgate_broker_'
+
+/** The figures of a broker, read when they are asked for. */
+export function createBrokerMetrics<P extends Principal>(exchange: Exchange<P>): BrokerMetrics {
   const metrics = new Metrics()
-  for (const [key, type, name, help] of STATS) {
-    metrics.read(type, `headgate_broker_${name}`, help, () => stats()[key])
+  const { counts, store, registry, audit, publishing, retained } = exchange
+  for (const [key, name, help] of COUNTERS)
+    metrics.read('counter', `${PREFIX}${name}`, help, () => counts[key])
+  const gauge = (name: string, help: string, value: () => number): void => {
+    metrics.read('gauge', `${PREFIX}${name}`, help, value)
   }
-  const bounds = metrics.counterBy(
-    { name: 'headgate_broker_bounds_total', label: 'bound', values: BOUNDS },
-    'What was refused or closed because it went beyond a bound, by the bound.',
+  gauge('clients', 'Clients that are logged in.', () => registry.connected.size)
+  gauge('connections', 'Connections that are open, logged in or not.', () => exchange.connections)
+  gauge('sessions', 'Stored sessions, connected or not.', () => registry.sessions.size)
+  gauge('queued_messages', 'Messages in the queues of stored sessions.', () => store.figures.queueRows)
+  gauge('pending_messages', 'Published messages that wait for the disk.', () => publishing.pendingMessages)
+  gauge(
+    'retained_topics',
+    'Topics with a retained message.',
+    () => store.figures.retainedTopics + retained.insideTopics,
+  )
+  gauge('retained_bytes', 'Bytes of retained messages on the disk.', () => store.figures.retainedBytes)
+  metrics.read('counter', `${PREFIX}commits_total`, 'Transactions.', () => store.figures.commits)
+  metrics.read(
+    'counter',
+    `${PREFIX}audit_untold_total`,
+    'Refusals counted but not logged.',
+    () => audit.untold,
+  )
+  metrics.readBy(
+    { name: `${PREFIX}bounds_total`, label: 'bound' },
+    'What was dropped, turned away or closed because of a bound, by the bound.',
+    () => BOUNDS.map(([key, bound]) => [bound, counts[key]]),
+  )
+  metrics.readBy({ name: `${PREFIX}closed_total`, label: 'reason' }, 'Connections closed, by why.', () =>
+    CLOSE_REASONS.map((reason) => [reason, counts.closed.get(reason) ?? 0]),
+  )
+  metrics.readBy(
+    { name: `${PREFIX}protocol_faults_total`, label: 'fault' },
+    'Packets that broke the protocol, by how.',
+    () =>
+      [...new Set([...WIRE_FAULT_NAMES, 'out-of-turn'])].map((fault) => [
+        fault,
+        counts.faults.get(fault) ?? 0,
+      ]),
+  )
+  metrics.readBy({ name: `${PREFIX}limit`, label: 'bound', type: 'gauge' }, 'The bounds in force.', () =>
+    Object.entries(exchange.limits).map(([bound, value]) => [bound, Number(value)]),
   )
   const handshakes = metrics.counterBy(
-    { name: 'headgate_broker_handshakes_refused_total', label: 'reason', values: REFUSALS },
+    { name: `${PREFIX}handshakes_refused_total`, label: 'reason', values: REFUSALS },
     'Connections refused before MQTT began, by the reason.',
   )
   addProcessMetrics(metrics)
-  return { bounds, handshakes, families: () => metrics.families() }
+  return { handshakes, families: () => metrics.families() }
 }
+
+const WIRE_FAULT_NAMES = Object.keys(WIRE_FAULTS)

@@ -69,6 +69,21 @@ export class Metrics {
     }
   }
 
+  /** Figures that somebody else keeps, by one label whose values are known beforehand. */
+  readBy(
+    given: { readonly name: string; readonly label: string; readonly type?: 'counter' | 'gauge' },
+    help: string,
+    values: () => readonly (readonly [string, number])[],
+  ): void {
+    const { name, label, type = 'counter' } = given
+    this.#families.push(() => ({
+      name,
+      help,
+      type,
+      samples: values().map(([text, value]) => ({ labels: { [label]: text }, value })),
+    }))
+  }
+
   /** A figure that somebody else keeps, read when it is asked for. */
   read(type: 'counter' | 'gauge', name: string, help: string, value: () => number): void {
     this.#families.push(() => ({ name, help, type, samples: [{ labels: {}, value: value() }] }))

@@ -5,6 +5,7 @@ import { keyIdOf, openMessage, sha256, shardOf, SIGNED_HEAD_BYTES } from '../cod
 
 /** Client id and user name of the cloud's own session with its embedded broker. */
 export const INGEST_LOGIN = 'cloud.ingest'
+const CLOUD: CloudPrincipal = { id: 'cloud', gateway: null }
 /** Longest password looked at, characters: a signed login is about 200. */
 const PASSWORD_LENGTH_MAX = 1_024
 
@@ -37,6 +38,12 @@ export function cloudGate(settings: GateSettings): BrokerPolicy<CloudPrincipal> 
           : { allowed: true, principal },
       )
     },
+    principal(id) {
+      if (id === CLOUD.id) return CLOUD
+      const gateway = GatewayId.safeParse(id.replace(/^gateway:/, ''))
+      if (!gateway.success || settings.publicKeyOf(gateway.data) === undefined) return undefined
+      return { id, gateway: gateway.data }
+    },
     mayPublish({ gateway }, { topic, retain, payloadBytes }) {
       const allowed =
         gateway === null
@@ -63,7 +70,7 @@ function whoIs(settings: GateSettings, credentials: Credentials): CloudPrincipal
   // The client id is bound to the login: nobody takes over another's session (reliability.md, T1).
   if (password === null || username !== clientId || password.length > PASSWORD_LENGTH_MAX) return undefined
   if (clientId === INGEST_LOGIN) {
-    return isSame(password, settings.ingestSecret) ? { id: 'cloud', gateway: null } : undefined
+    return isSame(password, settings.ingestSecret) ? CLOUD : undefined
   }
   const gateway = GatewayId.safeParse(clientId)
   if (!gateway.success || !isSigned(settings, gateway.data, password)) return undefined

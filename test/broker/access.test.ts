@@ -154,7 +154,6 @@ describe('at publish', () => {
   test.for([
     ['a will to an own topic is published', 'a', ['a gone']],
     ['a will to a foreign topic goes to nobody', 'b', []],
-    ['a will with a wildcard goes to nobody', 'a/#', []],
   ] as const)('%s', async ([, topic, expected]) => {
     await start({ publish: ['ana a'], subscribe: ['ben #'], receive: ['ben #'] })
     const ben = await bench.client({ clientId: 'b', username: 'ben' })
@@ -227,7 +226,7 @@ describe('at connect', () => {
     expect(first.received).toEqual([])
   })
 
-  test.for(['a/b', 'a+', '#', 'a\u0000b', 'x'.repeat(200)])('client id %j is refused', async (clientId) => {
+  test.for(['a\u0000b', 'a\u0007b', 'x'.repeat(200)])('client id %j is refused', async (clientId) => {
     await start({})
     await expect(bench.client({ clientId, username: 'ana' })).rejects.toThrow()
   })

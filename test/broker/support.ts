@@ -2,7 +2,13 @@ import { once } from 'node:events'
 import { connect as dial, type Socket } from 'node:net'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import packets, { type Packet } from 'mqtt-packet'
-import { type Broker, type BrokerPolicy, createBroker, type Principal } from '../../broker/index.ts'
+import {
+  type Broker,
+  type BrokerOptions,
+  type BrokerPolicy,
+  createBroker,
+  type Principal,
+} from '../../broker/index.ts'
 
 /** A principal named by its user name, and a policy that is three tables of `name topic` with MQTT wildcards. */
 export interface Rules {
@@ -34,7 +40,10 @@ const allows = (table: readonly string[], name: string, topic: string): boolean 
   })
 
 /** A started broker on a free port whose policy is `rules`; change them while it runs. */
-export async function startBench(rules: Partial<Rules> = {}): Promise<Bench> {
+export async function startBench(
+  rules: Partial<Rules> = {},
+  more: Partial<BrokerOptions<Principal>> = {},
+): Promise<Bench> {
   const table: Rules = { publish: [], subscribe: [], receive: [], ...rules }
   const policy: BrokerPolicy<Principal> = {
     connect: ({ username, password }) =>
@@ -43,13 +52,14 @@ export async function startBench(rules: Partial<Rules> = {}): Promise<Bench> {
           ? { allowed: true, principal: { id: username } }
           : { allowed: false, because: 'bad-credentials' },
       ),
+    principal: (id) => ({ id }),
     mayPublish: ({ id }, { topic }) => (allows(table.publish, id, topic) ? 'allow' : 'quarantine'),
     maySubscribe: ({ id }, filter) => allows(table.subscribe, id, filter),
     mayReceive: ({ id }, topic) => allows(table.receive, id, topic),
   }
   const quiet = (): void => undefined
   const log = { info: quiet, warn: quiet, error: quiet }
-  const broker = createBroker({ listen: ['tcp://127.0.0.1:0'], policy, log })
+  const broker = createBroker({ listen: ['tcp://127.0.0.1:0'], policy, log, ...more })
   await broker.start(new AbortController().signal)
   const url = broker.addresses()[0] ?? ''
   const clients: MqttClient[] = []

@@ -82,6 +82,7 @@ export class DeliveryWorld {
     const real = this.#real
     this.policy = {
       connect: (credentials) => real.connect(credentials),
+      principal: (id) => real.principal(id),
       mayPublish: (principal, question) => real.mayPublish(principal, question),
       maySubscribe: (principal, filter) => real.maySubscribe(principal, filter),
       mayReceive: (principal, topic) => flaw === 'open' || real.mayReceive(principal, topic),

@@ -75,6 +75,7 @@ const policy: BrokerPolicy<Principal> = {
         : ({ allowed: true, principal: { id } } as const),
     )
   },
+  principal: (id) => ({ id }),
   mayPublish: () => 'allow',
   maySubscribe: () => true,
   mayReceive: (_principal, topic) => topic !== 'secret',

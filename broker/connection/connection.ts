@@ -1,0 +1,206 @@
+import type { Duplex } from 'node:stream'
+import type { BrokerLimits } from '../limits.ts'
+import type { Peer } from '../listen/index.ts'
+import { type InPacket, PacketReader, WireFault } from '../wire/index.ts'
+import { RateLimit } from './rate-limit.ts'
+
+/** Why the reading of a connection pauses; it goes on when none of them is left. */
+export type Hold =
+  /** A CONNECT, SUBSCRIBE or UNSUBSCRIBE is being worked on; what follows it waits. */
+  | 'control'
+  /** A packet that must see the effect of the messages before it waits for them. */
+  | 'order'
+  /** As many published messages as are allowed wait for the disk. */
+  | 'inflight'
+  /** More than its share in this second. */
+  | 'rate'
+
+/** Why a connection was closed; a label in the metrics. */
+export type CloseReason =
+  | 'client'
+  | 'network'
+  | 'disconnect'
+  | 'protocol'
+  | 'connect-timeout'
+  | 'keepalive'
+  | 'refused'
+  | 'taken-over'
+  | 'too-slow'
+  | 'store-full'
+  | 'revoked'
+  | 'memory'
+  | 'shutdown'
+
+export interface ConnectionEvents {
+  /** One whole, well-formed packet. May hold the connection: then nothing more comes until the hold is released. */
+  onPacket(packet: InPacket): void
+  /** A packet that breaks the protocol; the connection is closed after this. */
+  onFault(fault: WireFault): void
+  /** Called once, at once. */
+  onClosed(reason: CloseReason): void
+}
+
+/** After the last bytes were handed over, the peer has this long to take them, ms. */
+const LINGER_MS = 1_000
+
+/**
+ * One network connection: bytes in become packets, packets out become bytes. What is written in one turn of the event
+ * loop goes to the kernel in one call. Knows nothing of sessions or rights.
+ */
+export class Connection {
+  readonly peer: Peer
+  /** Monotonic, ms: when something was received last. */
+  heardAt: number
+  readonly #stream: Duplex
+  readonly #reader: PacketReader
+  readonly #events: ConnectionEvents
+  readonly #rate: RateLimit
+  readonly #holds = new Set<Hold>()
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
+  #working = false
+  #ended = false
+  #paused = false
+  #open = true
+
+  constructor(stream: Duplex, peer: Peer, parts: { limits: BrokerLimits; events: ConnectionEvents }) {
+    this.#stream = stream
+    this.peer = peer
+    this.#events = parts.events
+    const { limits } = parts
+    this.#reader = new PacketReader({
+      connectBytesMax: limits.connectBytes,
+      packetBytesMax: limits.packetBytes,
+    })
+    this.#rate = new RateLimit(limits)
+    this.heardAt = performance.now()
+    stream.on('data', this.#onData)
+    stream.on('end', this.#onEnd)
+    stream.on('error', this.#onLost)
+    stream.on('close', this.#onLost)
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** True while nothing is read. */
+  get isHeld(): boolean {
+    return this.#holds.size > 0
+  }
+
+  /** Bytes that wait for the peer to read. */
+  get backlog(): number {
+    return this.#gatheredBytes + this.#stream.writableLength
+  }
+
+  /** Sends whole packets with this turn's others. */
+  send(frame: Buffer): void {
+    if (!this.#open) return
+    this.#gathered.push(frame)
+    this.#gatheredBytes += frame.length
+    if (this.#gathered.length === 1) process.nextTick(this.#flush)
+  }
+
+  hold(reason: Hold): void {
+    this.#holds.add(reason)
+  }
+
+  /** Goes on reading where this was the last reason to pause. */
+  release(reason: Hold): void {
+    if (this.#holds.delete(reason)) this.#work()
+  }
+
+  /** Sends what waits, then closes. What was received and not yet worked on is lost. Safe to call again. */
+  close(reason: CloseReason): void {
+    if (!this.#open) return
+    const isLost = reason === 'network' || reason === 'too-slow'
+    if (!isLost) this.#flush()
+    this.#open = false
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    if (isLost || this.#stream.destroyed) this.#stream.destroy()
+    else this.#linger()
+    this.#events.onClosed(reason)
+  }
+
+  /** Closing with unread bytes makes the kernel send a reset, and the peer may never see the last packet: so they are read. */
+  #linger(): void {
+    const stream = this.#stream
+    stream.off('data', this.#onData)
+    stream.on('data', () => undefined)
+    stream.resume()
+    stream.end()
+    setTimeout(() => stream.destroy(), LINGER_MS).unref()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.heardAt = performance.now()
+    this.#reader.push(chunk)
+    this.#work()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    this.#work()
+  }
+
+  readonly #onLost = (): void => {
+    this.close('network')
+  }
+
+  #work(): void {
+    if (this.#working || !this.#open) return
+    this.#working = true
+    try {
+      this.#takePackets()
+    } catch (error) {
+      if (!(error instanceof WireFault)) throw error
+      this.#events.onFault(error)
+      if (error.reply !== null) this.send(error.reply)
+      this.close('protocol')
+    } finally {
+      this.#working = false
+    }
+    this.#pauseOrResume()
+  }
+
+  #takePackets(): void {
+    while (this.#holds.size === 0 && this.#open) {
+      const packet = this.#reader.next()
+      if (packet === null) {
+        // What the peer sent before it hung up has been worked on.
+        if (this.#ended) this.close('client')
+        return
+      }
+      const pauseMs = this.#rate.take(packet.bytes)
+      if (pauseMs > 0) this.#holdFor(pauseMs)
+      this.#events.onPacket(packet)
+    }
+  }
+
+  #holdFor(ms: number): void {
+    this.hold('rate')
+    setTimeout(() => {
+      this.release('rate')
+    }, ms).unref()
+  }
+
+  #pauseOrResume(): void {
+    if (!this.#open) return
+    const pause = this.#holds.size > 0
+    if (pause === this.#paused) return
+    this.#paused = pause
+    if (pause) this.#stream.pause()
+    else this.#stream.resume()
+  }
+
+  readonly #flush = (): void => {
+    const frames = this.#gathered
+    if (frames.length === 0) return
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    const [only] = frames
+    this.#stream.write(frames.length === 1 && only !== undefined ? only : Buffer.concat(frames))
+  }
+}

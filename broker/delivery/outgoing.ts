@@ -1,0 +1,77 @@
+import type { Connection } from '../connection/connection.ts'
+import type { BrokerLimits } from '../limits.ts'
+import { encodeAck, encodePublish } from '../wire/index.ts'
+import type { Message, Qos } from './message.ts'
+
+/** Counts what deliveries cost and what bounds take away. */
+export interface DeliveryCounts {
+  delivered: number
+  /** QoS 0 messages that a slow connection did not get. */
+  droppedQos0: number
+  /** Messages that went with a connection closed as too slow. */
+  droppedQueued: number
+  /** Messages that went because a stored session was full or they were too old. */
+  droppedOffline: number
+  redelivered: number
+}
+
+/** Is told of each packet as it is sent, for metering. */
+export type OnSent = (topic: string, bytes: number, repeated: boolean) => void
+
+interface OutgoingParts {
+  readonly limits: BrokerLimits
+  readonly counts: DeliveryCounts
+  readonly onSent: OnSent
+}
+
+/** Writes messages to one connection: encodes, counts, and drops QoS 0 where the peer does not keep up. */
+export class Outgoing {
+  readonly connection: Connection
+  readonly limits: BrokerLimits
+  readonly counts: DeliveryCounts
+  readonly #onSent: OnSent
+
+  constructor(connection: Connection, { limits, counts, onSent }: OutgoingParts) {
+    this.connection = connection
+    this.limits = limits
+    this.counts = counts
+    this.#onSent = onSent
+  }
+
+  /** At QoS 0; dropped and counted where too much is on its way already. */
+  once(message: Message, retain = false): void {
+    if (this.connection.backlog > this.limits.backlogBytes) {
+      this.counts.droppedQos0 += 1
+      return
+    }
+    const { topic, payload } = message
+    const frame = retain
+      ? encodePublish({ topic, payload, qos: 0, retain, dup: false, messageId: 0 })
+      : message.frame
+    this.#sent(frame, topic, false)
+  }
+
+  publish(message: Outbound): void {
+    if (message.dup) this.counts.redelivered += 1
+    this.#sent(encodePublish(message), message.topic, message.dup)
+  }
+
+  pubrel(messageId: number): void {
+    this.connection.send(encodeAck('pubrel', messageId))
+  }
+
+  #sent(frame: Buffer, topic: string, repeated: boolean): void {
+    this.counts.delivered += 1
+    this.connection.send(frame)
+    this.#onSent(topic, frame.length, repeated)
+  }
+}
+
+export interface Outbound {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly qos: Qos
+  readonly retain: boolean
+  readonly dup: boolean
+  readonly messageId: number
+}

@@ -1,0 +1,252 @@
+import type { BrokerLimits } from '../limits.ts'
+import type { MessageStore, QueuedMessage, StoredSession } from '../persistence/index.ts'
+import type { Principal } from '../policy.ts'
+import type { Message, Qos } from './message.ts'
+import type { DeliveryCounts, Outgoing } from './outgoing.ts'
+import type { Acknowledgement, Subscriber } from './subscriber.ts'
+
+const MESSAGE_ID_MAX = 65_535
+/** Rows read from the store at a time. */
+const PAGE_ROWS = 64
+/** Stands for a row number that nobody wrote down. */
+const SENT_UNKNOWN = Number.MAX_SAFE_INTEGER
+/** What waited follows its CONNACK so much later, ms. */
+const RESUME_AFTER_MS = 5
+/** A full queue gives up this part of its messages at once, so that not each message costs a deletion. */
+const SHED_PART = 16
+
+interface Inflight {
+  readonly seq: number
+  readonly bytes: number
+  expected: Acknowledgement
+}
+
+interface SessionParts<P> {
+  readonly stored: StoredSession
+  readonly principal: P | undefined
+  readonly store: MessageStore
+  readonly limits: BrokerLimits
+  readonly counts: DeliveryCounts
+  /** Asked for each message as it leaves: a right may have gone while it waited. */
+  readonly mayReceive: (principal: P | undefined, topic: string) => boolean
+}
+
+/**
+ * A stored session (CONNECT with clean session 0), connected or not. Its QoS 1 and 2 messages are rows in the store
+ * from before their publisher was answered until this client has acknowledged them. In memory is only the window. The
+ * message id follows from the row's number, so the same message keeps its id through reconnects and restarts
+ * [MQTT-4.4.0-1].
+ */
+export class Session<P extends Principal> implements Subscriber<P> {
+  readonly clientId: string
+  principal: P | undefined
+  readonly principalId: string
+  readonly filters: Map<string, Qos>
+  readonly #store: MessageStore
+  readonly #limits: BrokerLimits
+  readonly #counts: DeliveryCounts
+  readonly #mayReceive: (principal: P | undefined, topic: string) => boolean
+  readonly #inflight = new Map<number, Inflight>()
+  #outgoing: Outgoing | undefined
+  #isResuming = false
+  /** Number of the newest row. */
+  #last: number
+  /** Number of the newest row that a commit has brought to the disk. */
+  #committed: number
+  /** Everything up to here has been sent on this connection. */
+  #sent: number
+  /** Everything up to here may have been sent on an earlier one. */
+  #sentBefore: number
+  /** Rows and their bytes, committed or not. */
+  #count: number
+  #bytes: number
+  #page: QueuedMessage[] = []
+
+  constructor({ stored, principal, store, limits, counts, mayReceive }: SessionParts<P>) {
+    this.clientId = stored.clientId
+    this.principalId = stored.principalId
+    this.principal = principal
+    this.filters = new Map(stored.filters.map(({ topic, qos }) => [topic, qos]))
+    this.#store = store
+    this.#limits = limits
+    this.#counts = counts
+    this.#mayReceive = mayReceive
+    this.#last = stored.last
+    this.#committed = stored.last
+    this.#sent = Math.min(stored.sent, stored.last)
+    this.#sentBefore = this.#sent
+    this.#count = stored.count
+    this.#bytes = stored.bytes
+  }
+
+  get isConnected(): boolean {
+    return this.#outgoing !== undefined
+  }
+
+  /** Messages that wait or are under way. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Takes the next row number for a message that is being stored; makes room where there is none. */
+  reserve(message: Message): number {
+    const { offlineMessages, offlineBytes } = this.#limits
+    if (this.#count >= offlineMessages || this.#bytes + message.size > offlineBytes) this.#shed()
+    this.#count += 1
+    this.#bytes += message.size
+    this.#last += 1
+    return this.#last
+  }
+
+  deliver(
+    message: Message,
+    qos: Qos,
+    { retain, seq }: { readonly retain: boolean; readonly seq: number },
+  ): void {
+    const outgoing = this.#outgoing
+    if (outgoing === undefined) return
+    if (qos === 0) {
+      outgoing.once(message, retain)
+      return
+    }
+    // Straight from memory where nothing is before it; all else comes from the store, in order [MQTT-4.6.0-6].
+    if (seq === this.#sent + 1 && this.#inflight.size < this.#limits.inflightOut) {
+      const { topic, payload } = message
+      this.#send(outgoing, { seq, topic, payload, qos, retain, released: false })
+    }
+  }
+
+  /** Begins to send on a connection. All that was noted of this session must be committed. */
+  attach(outgoing: Outgoing): void {
+    this.#outgoing = outgoing
+    this.#inflight.clear()
+    this.#page = []
+    this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
+    this.#sent = 0
+    // Nobody writes after each message how far it has got: while connected, any row may have been sent.
+    this.#store.noteSent(this.clientId, SENT_UNKNOWN)
+    // Many a client begins to listen for messages only when it has seen its CONNACK.
+    this.#isResuming = true
+    setTimeout(() => {
+      if (this.#outgoing !== outgoing) return
+      this.#isResuming = false
+      this.fill()
+    }, RESUME_AFTER_MS)
+  }
+
+  detach(): void {
+    this.#outgoing = undefined
+    this.#page = []
+    this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
+    this.#store.noteSent(this.clientId, this.#sentBefore)
+  }
+
+  acknowledged(kind: Acknowledgement, messageId: number): boolean {
+    const inflight = this.#inflight.get(messageId)
+    if (inflight === undefined) {
+      if (kind === 'pubrec') this.#outgoing?.pubrel(messageId)
+      return true
+    }
+    if (kind === 'pubrec') return this.#received(inflight, messageId)
+    if (inflight.expected !== kind) return false
+    this.#inflight.delete(messageId)
+    this.#settle(inflight.seq, inflight.bytes)
+    this.fill()
+    return true
+  }
+
+  get isReady(): boolean {
+    const outgoing = this.#outgoing
+    return (
+      outgoing === undefined ||
+      (this.#sent === this.#last && outgoing.connection.backlog <= this.#limits.backlogBytes / 2)
+    )
+  }
+
+  /** A commit has brought the rows up to here to the disk. */
+  settled(seq: number): void {
+    this.#committed = Math.max(this.#committed, seq)
+    this.fill()
+  }
+
+  get last(): number {
+    return this.#last
+  }
+
+  /** Sends what waits in the store as far as the window goes. */
+  fill(): void {
+    const outgoing = this.#outgoing
+    if (outgoing === undefined || this.#isResuming || this.#sent === this.#last) return
+    while (this.#inflight.size < this.#limits.inflightOut) {
+      const next = this.#next()
+      if (next === undefined) return
+      if (this.#mayReceive(this.principal, next.topic)) this.#send(outgoing, next)
+      else this.#withhold(next)
+    }
+  }
+
+  /** Rows that went from the store without having been acknowledged. */
+  forgot({ count, bytes }: { readonly count: number; readonly bytes: number }): void {
+    this.#count -= count
+    this.#bytes -= bytes
+    this.#counts.droppedOffline += count
+  }
+
+  #next(): QueuedMessage | undefined {
+    if (this.#page.length === 0) this.#page = this.#store.page(this.clientId, this.#sent, PAGE_ROWS)
+    const next = this.#page.shift()
+    // What is left of the numbers up to there has been acknowledged or dropped.
+    if (next === undefined) this.#sent = Math.max(this.#sent, this.#committed)
+    return next
+  }
+
+  /** Not delivered, and gone for good: the right may come back, the message does not. */
+  #withhold({ seq, payload, topic }: QueuedMessage): void {
+    this.#sent = seq
+    this.#settle(seq, payload.length + topic.length)
+  }
+
+  #settle(seq: number, bytes: number): void {
+    this.#store.acknowledge(this.clientId, seq)
+    this.#count -= 1
+    this.#bytes -= bytes
+  }
+
+  #send(outgoing: Outgoing, row: QueuedMessage): void {
+    const { seq, topic, payload, qos, retain, released } = row
+    const messageId = ((seq - 1) % MESSAGE_ID_MAX) + 1
+    const expected = released ? 'pubcomp' : qos === 1 ? 'puback' : 'pubrec'
+    this.#inflight.set(messageId, { seq, bytes: payload.length + topic.length, expected })
+    this.#sent = seq
+    // [MQTT-4.4.0-1]: what was received already is only released.
+    if (released) outgoing.pubrel(messageId)
+    else outgoing.publish({ topic, payload, qos, retain, dup: seq <= this.#sentBefore, messageId })
+  }
+
+  /** PUBREL goes out only when a crash could not make the message go out again. */
+  #received(inflight: Inflight, messageId: number): boolean {
+    if (inflight.expected === 'puback') return false
+    if (inflight.expected === 'pubcomp') {
+      this.#outgoing?.pubrel(messageId)
+      return true
+    }
+    inflight.expected = 'pubcomp'
+    this.#store.release(this.clientId, inflight.seq)
+    const outgoing = this.#outgoing
+    this.#store
+      .committed()
+      .then(() => outgoing?.pubrel(messageId))
+      .catch(() => undefined)
+    return true
+  }
+
+  #shed(): void {
+    const keepUpTo = this.#outgoing === undefined ? 0 : this.#sent
+    this.#page = []
+    const most = Math.ceil(this.#limits.offlineMessages / SHED_PART)
+    const dropped = this.#store.shed(this.clientId, keepUpTo, most)
+    this.forgot(dropped)
+    // Only rows on the disk can be given up.
+    if (dropped.count === 0) this.#store.committed().catch(() => undefined)
+  }
+}

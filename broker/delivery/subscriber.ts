@@ -1,0 +1,21 @@
+import type { Principal } from '../policy.ts'
+import type { Message, Qos } from './message.ts'
+
+/** Which acknowledgement came. */
+export type Acknowledgement = 'puback' | 'pubrec' | 'pubcomp'
+
+/** Who gets messages: a connection, or a stored session with or without one. */
+export interface Subscriber<P extends Principal> {
+  readonly clientId: string
+  /** Undefined while it is not known who owns the session now: then it gets nothing. */
+  readonly principal: P | undefined
+  readonly filters: Map<string, Qos>
+  /**
+   * A message that was routed and may be received. `seq` is the number of its row in the stored queue, 0 where it has none.
+   */
+  deliver(message: Message, qos: Qos, how: { readonly retain: boolean; readonly seq: number }): void
+  /** False where the acknowledgement does not fit what was sent [MQTT-4.3.2], [MQTT-4.3.3]. */
+  acknowledged(kind: Acknowledgement, messageId: number): boolean
+  /** False while retained messages had better wait. */
+  readonly isReady: boolean
+}

@@ -1,0 +1,246 @@
+import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { Aedes, type AedesOptions, type Client } from 'aedes'
+import type { BrokerOptions } from '../broker.ts'
+import { type CloseReason, Connection } from '../connection/connection.ts'
+import { FilterIndex } from '../delivery/filter-index.ts'
+import { LiveSubscriber } from '../delivery/live.ts'
+import { Session } from '../delivery/session.ts'
+import { Outgoing } from '../delivery/outgoing.ts'
+import type { Subscriber } from '../delivery/subscriber.ts'
+import type { BrokerLimits } from '../limits.ts'
+import type { Peer } from '../listen/index.ts'
+import { Traffic } from '../metering/traffic.ts'
+import { type BrokerStorage, type MessageStore, SqliteMessageStore } from '../persistence/index.ts'
+import type { Principal } from '../policy.ts'
+import type { PublishPacket, SubscribePacket, UnsubscribePacket } from '../wire/index.ts'
+import { AedesEmitter, AedesStore } from './aedes-side.ts'
+import { Audit } from './audit.ts'
+import { type Counts, countIn, newCounts } from './counts.ts'
+import { type Counterpart, Dialogue, dialogueOf } from './dialogue.ts'
+import { Gate } from './gate.ts'
+import { Publishing } from './publishing.ts'
+import { Registry } from './registry.ts'
+import { RetainedMessages } from './retained.ts'
+import { Subscribing } from './subscribing.ts'
+import { Watch } from './watch.ts'
+
+/** Everything behind the listeners, put together. */
+export class Exchange<P extends Principal> implements Counterpart<P> {
+  readonly aedes: Aedes
+  readonly counts: Counts = newCounts()
+  readonly limits: BrokerLimits
+  readonly store: MessageStore
+  readonly registry: Registry<P>
+  readonly audit: Audit
+  readonly publishing: Publishing<P>
+  readonly retained: RetainedMessages
+  readonly #options: BrokerOptions<P>
+  readonly #gate: Gate<P>
+  readonly #traffic: Traffic
+  readonly #subscribing: Subscribing<P>
+  readonly #watch: Watch<P>
+  /** All that are open, logged in or not. */
+  readonly #dialogues = new Set<Dialogue<P>>()
+  readonly #perAddress = new Map<string, number>()
+
+  constructor(options: BrokerOptions<P>, storage: BrokerStorage, limits: BrokerLimits) {
+    this.#options = options
+    this.limits = limits
+    const { policy, log, dollarTopics = 'refused' } = options
+    const { counts } = this
+    const { writer } = storage
+    const index = new FilterIndex<Subscriber<P>>()
+    const store = (this.store = new SqliteMessageStore(storage, {
+      retained: { topics: limits.retainedTopics, bytes: limits.retainedBytes },
+    }))
+    const principalOf = (id: string): P | undefined => policy.principal(id)
+    const registry = (this.registry = new Registry<P>({
+      store,
+      index,
+      limits,
+      counts,
+      principalOf,
+      mayReceive: (principal, topic) => gate.mayReceive(principal, topic),
+    }))
+    const audit = (this.audit = new Audit(log, options.onAudit))
+    const topics = { dollarTopics, topicLength: limits.topicLength, topicLevels: limits.topicLevels }
+    const gate: Gate<P> = (this.#gate = new Gate<P>({ policy, registry, limits, topics, counts, audit, log }))
+    const traffic = (this.#traffic = new Traffic(options.traffic, writer))
+    const retained = (this.retained = new RetainedMessages(store, limits))
+    const parts = { gate, index, store, writer, retained, traffic, limits, counts }
+    const publishing = (this.publishing = new Publishing<P>(parts))
+    this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing })
+    const memory = (): number => process.memoryUsage.rss()
+    this.#watch = new Watch({ dialogues: this.#dialogues, limits, log, memory })
+    this.aedes = this.#makeAedes()
+  }
+
+  get connections(): number {
+    return this.#dialogues.size
+  }
+
+  /** Takes up what is stored; afterwards connections may come. */
+  async start(): Promise<void> {
+    this.registry.load()
+    await this.aedes.listen()
+    this.#publishWills()
+    this.publishing.replay((id) => this.#options.policy.principal(id))
+    this.#watch.start()
+  }
+
+  /** Closes every connection; wills are published, as nobody said goodbye. Resolves when all is on the disk. */
+  async stop(): Promise<void> {
+    this.#watch.stop()
+    for (const dialogue of this.#dialogues) dialogue.close('shutdown')
+    await new Promise<void>((resolve) => {
+      this.aedes.close(resolve)
+    })
+    await this.store.committed().catch(() => undefined)
+  }
+
+  /** A connection that is through its handshakes; turned away where there are too many. */
+  accept(stream: Duplex, peer: Peer): void {
+    const { connections, connectionsPerAddress } = this.limits
+    const ofAddress = this.#perAddress.get(peer.address) ?? 0
+    const { counts } = this
+    if (this.#dialogues.size >= connections) counts.turnedAwayConnections += 1
+    else if (peer.transport !== 'unix' && ofAddress >= connectionsPerAddress) counts.turnedAwayAddress += 1
+    else if (this.#watch.isPressed) counts.turnedAwayMemory += 1
+    else {
+      this.#perAddress.set(peer.address, ofAddress + 1)
+      const dialogue = new Dialogue<P>(this)
+      this.#dialogues.add(dialogue)
+      dialogue.begin(new Connection(stream, peer, { limits: this.limits, events: dialogue }))
+      return
+    }
+    stream.destroy()
+  }
+
+  /** See `Broker.closeSessions`. */
+  async closeSessions(which: (principal: P) => boolean): Promise<void> {
+    this.#gate.revoked()
+    this.#traffic.forgetOwners()
+    for (const dialogue of this.#dialogues) {
+      if (dialogue.principal === undefined || !which(dialogue.principal)) continue
+      dialogue.willRefused = true
+      dialogue.close('revoked')
+    }
+    this.registry.dropAll((principal) => principal !== undefined && which(principal))
+    this.registry.refreshPrincipals()
+    await this.store.committed()
+  }
+
+  fault(dialogue: Dialogue<P>, { reason, clause }: { reason: string; clause: string }): void {
+    countIn(this.counts.faults, reason)
+    const { clientId, connection } = dialogue
+    this.#options.log.info({ clientId, remote: connection.peer.remote, reason, clause }, 'protocol fault')
+  }
+
+  entered(dialogue: Dialogue<P>): void {
+    const { clientId, principal, connection } = dialogue
+    if (principal === undefined) return
+    this.registry.enter(dialogue)
+    const outgoing = new Outgoing(connection, {
+      limits: this.limits,
+      counts: this.counts,
+      onSent: (topic, bytes, repeated) => {
+        this.#traffic.sent(principal.id, { topic, bytes }, repeated)
+      },
+    })
+    if (dialogue.isClean) {
+      // [MQTT-3.1.2-6]: what was stored under this client id ends here.
+      this.registry.drop(clientId)
+      dialogue.subscriber = new LiveSubscriber(clientId, principal, outgoing)
+      dialogue.welcome()
+      return
+    }
+    const session = this.registry.session(clientId, principal)
+    dialogue.subscriber = session
+    this.store
+      .committed()
+      .then(() => {
+        if (!connection.isOpen) return
+        dialogue.welcome()
+        session.attach(outgoing)
+      })
+      .catch(() => {
+        dialogue.close('store-full')
+      })
+  }
+
+  left(dialogue: Dialogue<P>, reason: CloseReason): void {
+    countIn(this.counts.closed, reason)
+    this.#dialogues.delete(dialogue)
+    this.#leaveAddress(dialogue.connection.peer.address)
+    const { subscriber } = dialogue
+    if (subscriber instanceof LiveSubscriber) {
+      this.registry.unsubscribe(subscriber)
+      subscriber.detach()
+    } else if (subscriber instanceof Session) subscriber.detach()
+    this.registry.leave(dialogue)
+  }
+
+  publish(dialogue: Dialogue<P>, packet: PublishPacket): void {
+    this.publishing.take(dialogue, packet)
+  }
+
+  release(dialogue: Dialogue<P>, messageId: number): void {
+    this.publishing.release(dialogue, messageId)
+  }
+
+  subscribe(dialogue: Dialogue<P>, packet: SubscribePacket): void {
+    this.#subscribing.subscribe(dialogue, packet)
+  }
+
+  unsubscribe(dialogue: Dialogue<P>, packet: UnsubscribePacket): void {
+    this.#subscribing.unsubscribe(dialogue, packet)
+  }
+
+  #makeAedes(): Aedes {
+    const { log } = this.#options
+    const emitter = new AedesEmitter((will) => {
+      this.publishing.inside(will, { keepRetained: true })
+    })
+    const options: AedesOptions = {
+      authenticate: this.#gate.authenticate,
+      authorizePublish: (client, will, done) => {
+        done(this.#mayPublishWill(client, will as PublishPacket) ? null : new Error('will refused'))
+      },
+      persistence: new AedesStore(this.store),
+      mq: emitter,
+      connectTimeout: this.limits.connectTimeoutMs,
+      maxClientsIdLength: this.limits.clientIdLength,
+    }
+    const aedes = new Aedes(options)
+    // aedes reports what it cannot deal with as 'error'; without a listener that would end the process.
+    const faults: EventEmitter = aedes
+    faults.on('error', (err: unknown) => {
+      log.error({ err }, 'broker fault')
+    })
+    aedes.on('connackSent', ({ returnCode }, client) => {
+      dialogueOf<P>(client)?.answered(returnCode ?? 0)
+    })
+    return aedes
+  }
+
+  #mayPublishWill(client: Client | null, will: PublishPacket): boolean {
+    const dialogue = client === null ? undefined : dialogueOf<P>(client)
+    return dialogue !== undefined && this.#gate.mayLeaveWill(dialogue, will)
+  }
+
+  /** Wills of connections that the last run left without a word: nobody said goodbye. */
+  #publishWills(): void {
+    for (const { clientId, extra = '', ...will } of this.store.wills()) {
+      this.store.dropWill(clientId)
+      const principal = this.#options.policy.principal(extra)
+      if (this.#gate.mayPublishStored(principal, will)) this.publishing.inside(will, { keepRetained: true })
+    }
+  }
+
+  #leaveAddress(address: string): void {
+    const left = (this.#perAddress.get(address) ?? 1) - 1
+    if (left === 0) this.#perAddress.delete(address)
+    else this.#perAddress.set(address, left)
+  }
+}

@@ -1,0 +1,121 @@
+import type { CloseReason, Connection } from '../connection/connection.ts'
+import type { BrokerLimits } from '../limits.ts'
+import type { BrokerLog } from '../log.ts'
+import type { Principal } from '../policy.ts'
+import type { Dialogue } from './dialogue.ts'
+
+/** How often deadlines are looked at, ms: a keepalive is met to this. */
+const LOOK_MS = 250
+/** Looks between two at the memory. */
+const LOOKS_A_MEMORY_LOOK = 4
+const SECOND_MS = 1_000
+/** [MQTT-3.1.2-24]: a client is given up after one and a half times its keepalive. */
+const KEEPALIVE_PARTS = 1.5
+/** Above this part of the memory ceiling new connections are turned away and those furthest behind are closed. */
+const MEMORY_PRESSED_PART = 0.9
+/** Backlogs that are not worth closing somebody for, bytes. */
+const BACKLOG_NOTED_BYTES = 16 * 1024
+
+interface WatchParts<P extends Principal> {
+  /** All that are open, logged in or not. */
+  readonly dialogues: ReadonlySet<Dialogue<P>>
+  readonly limits: BrokerLimits
+  readonly log: BrokerLog
+  /** Resident bytes of the process. */
+  readonly memory: () => number
+}
+
+/** Looks at deadlines and at what all connections together take: one timer, not one for each of them. */
+export class Watch<P extends Principal> {
+  readonly #parts: WatchParts<P>
+  #timer: NodeJS.Timeout | undefined
+  readonly #slowSince = new WeakMap<Dialogue<P>, number>()
+  #looks = 0
+  #isPressed = false
+
+  constructor(parts: WatchParts<P>) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#look()
+    }, LOOK_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** True while the memory is too near its ceiling for anybody new. */
+  get isPressed(): boolean {
+    return this.#isPressed
+  }
+
+  #look(): void {
+    const now = performance.now()
+    let backlog = 0
+    for (const dialogue of this.#parts.dialogues) {
+      backlog += dialogue.connection.backlog
+      const reason = this.#overdue(dialogue, now)
+      if (reason !== undefined) this.#close(dialogue, reason)
+    }
+    if (backlog > this.#parts.limits.backlogTotalBytes) this.#closeFurthestBehind('too-slow')
+    this.#looks += 1
+    if (this.#looks % LOOKS_A_MEMORY_LOOK === 0) this.#lookAtMemory()
+  }
+
+  #overdue(dialogue: Dialogue<P>, now: number): CloseReason | undefined {
+    const { limits } = this.#parts
+    const { connect, subscriber, openedAt, connection } = dialogue
+    if (subscriber === undefined)
+      return now - openedAt > limits.connectTimeoutMs ? 'connect-timeout' : undefined
+    if (this.#isStuck(dialogue, now)) return 'too-slow'
+    if (dialogue.pending > 0 && now - dialogue.pendingSince > limits.storeWaitMs) return 'store-full'
+    // While we do not read, silence is ours.
+    if (connection.isHeld || connect === undefined || connect.keepalive === 0) return undefined
+    return now - connection.heardAt > connect.keepalive * KEEPALIVE_PARTS * SECOND_MS
+      ? 'keepalive'
+      : undefined
+  }
+
+  #isStuck(dialogue: Dialogue<P>, now: number): boolean {
+    const { backlogBytes, slowMs } = this.#parts.limits
+    if (dialogue.connection.backlog <= backlogBytes) {
+      this.#slowSince.delete(dialogue)
+      return false
+    }
+    const since = this.#slowSince.get(dialogue) ?? now
+    this.#slowSince.set(dialogue, since)
+    return now - since > slowMs
+  }
+
+  #lookAtMemory(): void {
+    const { limits, memory, log } = this.#parts
+    const bytes = memory()
+    const isPressed = bytes > limits.memoryBytes * MEMORY_PRESSED_PART
+    if (isPressed !== this.#isPressed) {
+      this.#isPressed = isPressed
+      if (isPressed) log.warn({ bytes, ceiling: limits.memoryBytes }, 'memory is short: nobody new is let in')
+      else log.info({ bytes }, 'memory is enough again')
+    }
+    if (isPressed) this.#closeFurthestBehind('memory')
+  }
+
+  #closeFurthestBehind(reason: CloseReason): void {
+    let most: Connection | undefined
+    let worst: Dialogue<P> | undefined
+    for (const dialogue of this.#parts.dialogues) {
+      if (dialogue.connection.backlog <= (most?.backlog ?? BACKLOG_NOTED_BYTES)) continue
+      most = dialogue.connection
+      worst = dialogue
+    }
+    if (worst !== undefined) this.#close(worst, reason)
+  }
+
+  #close(dialogue: Dialogue<P>, reason: CloseReason): void {
+    const { clientId, connection } = dialogue
+    this.#parts.log.info({ clientId, remote: connection.peer.remote, reason }, 'connection closed')
+    dialogue.close(reason)
+  }
+}

@@ -1,0 +1,3 @@
+export type * from './message-store.ts'
+export { openBrokerStorage, type OpenedBrokerStorage } from './open.ts'
+export { SqliteMessageStore } from './sqlite-store.ts'
