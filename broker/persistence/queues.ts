@@ -259,6 +259,11 @@ export class Queues {
 
   /** References are changed in the transaction of their rows, so only a damaged file needs this. */
   #repair(): void {
+    const unnumbered = Number(this.#database.prepare(`SELECT count(*) ${UNNUMBERED}`).pluck().get())
+    if (unnumbered > 0) {
+      this.#skipped += unnumbered
+      this.#changes.note({ run: () => this.#database.exec(`DELETE ${UNNUMBERED}`) })
+    }
     if (this.#database.prepare(MISCOUNTED).get() === undefined) return
     this.#skipped += 1
     this.#changes.note({ run: () => this.#database.exec(RECOUNT) })
@@ -278,8 +283,11 @@ function queuedMessage(row: PageRow, session: Session): QueuedMessage | undefine
 }
 
 const SIZES = `
-  SELECT session, count(*) AS count, sum(bytes) AS bytes, max(seq) AS last, max(at) AS at
-  FROM broker_queue GROUP BY session`
+  SELECT session, count(*) AS count, sum(bytes) AS bytes,
+    max(seq) AS last, max(at) FILTER (WHERE typeof(at) = 'integer') AS at
+  FROM broker_queue WHERE typeof(seq) = 'integer' GROUP BY session`
+
+const UNNUMBERED = `FROM broker_queue WHERE typeof(seq) <> 'integer'`
 
 const COUNTED = `
   SELECT message, count(*) AS refs FROM broker_queue WHERE message IS NOT NULL GROUP BY message`
