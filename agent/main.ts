@@ -45,7 +45,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     },
   })
   try {
-    const { broker } = brokerOf(config, { store, log })
+    const { broker } = brokerOf(config, { store, clock, log })
     const field = new FieldState(config)
     const publishing = new Publishing({ gateway: config.gateway.id, broker, field })
     const pipeline = pipelineOf(config, { store, publishing, log })
@@ -129,9 +129,13 @@ function openStoreAndClock(
 
 function brokerOf(
   config: Config,
-  { store, log }: { store: Store; log: Log },
+  { store, clock, log }: { store: Store; clock: GatewayClock; log: Log },
 ): { broker: Broker<LocalPrincipal>; policy: LocalPolicy } {
-  const policy = new LocalPolicy({ gateway: config.gateway.id, anonymous: config.broker.anonymous })
+  const policy = new LocalPolicy({
+    gateway: config.gateway.id,
+    anonymous: config.broker.anonymous,
+    when: () => ({ place: 'gateway', at: clock.highWaterMs() ?? 0, signed: true }),
+  })
   const broker = createBroker<LocalPrincipal>({
     listen: config.broker.listen,
     policy,

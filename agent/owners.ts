@@ -1,4 +1,4 @@
-import type { DeviceId, MemberName, OrgId, PolicySnapshotV1 } from '../cloud-sync/contract/index.ts'
+import type { DeviceId, MemberName, OrgId, PolicySnapshot } from '../cloud-sync/contract/index.ts'
 import type { Owner } from './metering/index.ts'
 
 /** What the configuration says of a device: with a cloud a proposal, without a snapshot all there is. */
@@ -21,15 +21,15 @@ export interface OwnerRules {
 export class Owners {
   readonly #rules: OwnerRules
   readonly #known = new Map<string, Owner>()
-  #snapshot: PolicySnapshotV1 | null
+  #snapshot: PolicySnapshot | null
 
-  constructor(rules: OwnerRules, snapshot: PolicySnapshotV1 | null) {
+  constructor(rules: OwnerRules, snapshot: PolicySnapshot | null) {
     this.#rules = rules
     this.#snapshot = snapshot
   }
 
   /** A new snapshot is in force: from here on its owners count. */
-  replace(snapshot: PolicySnapshotV1): void {
+  replace(snapshot: PolicySnapshot): void {
     this.#snapshot = snapshot
     this.#known.clear()
   }
@@ -50,7 +50,7 @@ export class Owners {
     }
     const owned = this.#snapshot.devices.find(({ id }) => id === device)
     if (owned === undefined) {
-      return { org: this.#snapshot.gatewayOrg, ownerEpoch: 1, custodian: null, workspace: null }
+      return { org: this.#snapshot.owner.org, ownerEpoch: 1, custodian: null, workspace: null }
     }
     const { org, ownerEpoch, custodian, workspace } = owned
     return { org, ownerEpoch, custodian, workspace }

@@ -136,7 +136,7 @@ export class Facts implements GatewayFacts {
     const owners = new Map(
       (store.policy.current()?.devices ?? []).map((device) => [String(device.id), device.org]),
     )
-    const home = store.policy.current()?.gatewayOrg
+    const home = store.policy.current()?.owner.org
     return {
       lines: [...field.lines].map(([id, { state }]) => ({
         id,

@@ -1,9 +1,10 @@
-import { type Keyset, PolicySnapshotV1 } from '../../cloud-sync/contract/index.ts'
+import type { z } from 'zod'
+import { type Keyset, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import type { Config } from '../config/config.ts'
 import { sealKeyset, sealSnapshot, type SigningKey } from '../../cloud-sync/codec/index.ts'
 
 /** What a configuration without a cloud says about people and devices. */
-export type LocalRules = Omit<PolicySnapshotV1, 'v' | 'version' | 'issuedAt' | 'critical'>
+export type LocalRules = Omit<z.input<typeof PolicySnapshot>, 'v' | 'version' | 'issuedAt' | 'critical'>
 
 /** The rules that a configuration without a cloud states: its users with their keys, its devices with their owners. */
 export function localRules(config: Config): LocalRules | undefined {
@@ -14,10 +15,23 @@ export function localRules(config: Config): LocalRules | undefined {
   guests.delete(home.id)
   return {
     gateway: gateway.id,
-    gatewayOrg: home.id,
+    owner: { org: home.id, ownerEpoch: 1 },
     organisations: [home, ...[...guests].map((id) => ({ id, name: id }))],
-    members: local.users.map(({ name, role }) => ({ org: home.id, name, role, incarnation: 1 })),
-    keys: local.users.map(({ name, keyHash }) => ({ org: home.id, name, member: name, hash: keyHash })),
+    members: local.users.map(({ name, role }) => ({
+      org: home.id,
+      name,
+      role,
+      incarnation: 1,
+      // There is nobody else to read the usage for, and no bill.
+      billing: role === 'admin',
+    })),
+    keys: local.users.map(({ name, keyHash }) => ({
+      org: home.id,
+      name,
+      member: name,
+      incarnation: 1,
+      hash: keyHash,
+    })),
     devices: config.devices.map(({ id, organisation, custodian, workspace }) => ({
       id,
       org: organisation ?? home.id,
@@ -25,7 +39,6 @@ export function localRules(config: Config): LocalRules | undefined {
       custodian,
       workspace,
     })),
-    shares: [],
   }
 }
 
@@ -35,16 +48,16 @@ export function localRules(config: Config): LocalRules | undefined {
  */
 export function localSnapshot(given: {
   readonly rules: LocalRules
-  readonly current: PolicySnapshotV1 | undefined
+  readonly current: PolicySnapshot | undefined
   readonly rootKey: SigningKey
   /** Epoch ms. */
   readonly now: number
 }): Uint8Array | undefined {
   const { rules, current, rootKey } = given
   const version = (current?.version ?? 0) + 1
-  const snapshot = PolicySnapshotV1.parse({
+  const snapshot = PolicySnapshot.parse({
     ...rules,
-    v: 1,
+    v: 2,
     version,
     issuedAt: Math.max(0, given.now),
     critical: [],
@@ -54,8 +67,7 @@ export function localSnapshot(given: {
   return sealSnapshot({ keyset: sealKeyset(keyset, rootKey), snapshot, key: rootKey })
 }
 
-function sameRules(one: PolicySnapshotV1, other: PolicySnapshotV1): boolean {
-  const text = (snapshot: PolicySnapshotV1): string =>
-    JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
+function sameRules(one: PolicySnapshot, other: PolicySnapshot): boolean {
+  const text = (snapshot: PolicySnapshot): string => JSON.stringify({ ...snapshot, version: 0, issuedAt: 0 })
   return text(one) === text(other)
 }

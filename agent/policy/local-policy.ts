@@ -7,20 +7,22 @@ import type {
   PublishQuestion,
 } from '../../broker/index.ts'
 import {
-  type Action,
   authenticate,
   type CompiledPolicy,
   compilePolicy,
+  decide,
   type Principal,
-  type Resource,
+  type When,
 } from '../../cloud-sync/access/index.ts'
 import { sameHash, sha256 } from '../../cloud-sync/codec/index.ts'
 import {
   type GatewayId,
   type Hash,
   type LocalTopic,
-  type PolicySnapshotV1,
+  type PolicySnapshot,
   parseLocalTopic,
+  type Resource,
+  type Right,
   ZERO_HASH,
 } from '../../cloud-sync/contract/index.ts'
 
@@ -45,27 +47,30 @@ const ANONYMOUS: Anonymous = { id: 'anonymous', kind: 'anonymous' }
 export interface LocalPolicyOptions {
   readonly gateway: GatewayId
   readonly anonymous: 'none' | 'read'
+  /** Policy time now. */
+  readonly when: () => Extract<When, { place: 'gateway' }>
 }
 
 /**
  * The gateway's answers to its own broker, from the last snapshot alone and with no network. No snapshot = nobody
- * gets anything. What was decided for a delivery is remembered until the next snapshot.
+ * gets anything. Every delivery asks `decide`, which remembers its answers as long as they hold.
  */
 export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   readonly #options: LocalPolicyOptions
-  #snapshot: PolicySnapshotV1 | undefined
+  #snapshot: PolicySnapshot | undefined
   #policy: CompiledPolicy | undefined
-  #decided = new WeakMap<LocalPrincipal, Map<string, boolean>>()
+  /** Published topics as they were read. */
+  #topics = new Map<string, LocalTopic | undefined>()
 
   constructor(options: LocalPolicyOptions) {
     this.#options = options
   }
 
   /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */
-  apply(snapshot: PolicySnapshotV1 | undefined): void {
+  apply(snapshot: PolicySnapshot | undefined): void {
     this.#snapshot = snapshot
     this.#policy = snapshot === undefined ? undefined : compilePolicy(snapshot)
-    this.#decided = new WeakMap()
+    this.#topics = new Map()
   }
 
   /** True for a principal that could not log in any more with what it logged in with, for `closeSessions`. */
@@ -114,12 +119,9 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   mayReceive(principal: LocalPrincipal, topic: string): boolean {
-    const decided = this.#decided.get(principal) ?? new Map<string, boolean>()
-    this.#decided.set(principal, decided)
     // Only topics that were published come here, so what is remembered is bounded by what there is.
-    const allowed = decided.get(topic) ?? this.#mayReceive(principal, this.#parse(topic))
-    decided.set(topic, allowed)
-    return allowed
+    if (!this.#topics.has(topic)) this.#topics.set(topic, this.#parse(topic))
+    return this.#mayReceive(principal, this.#topics.get(topic))
   }
 
   #logIn(username: string | null, password: Uint8Array | null): ConnectAnswer<LocalPrincipal> {
@@ -194,10 +196,10 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     if (snapshot === undefined || this.#options.anonymous === 'none' || topic.what !== 'readings')
       return false
     const owners = snapshot.devices.filter(({ id }) => id === topic.device)
-    return owners.length > 0 && owners.every(({ org }) => org === snapshot.gatewayOrg)
+    return owners.length > 0 && owners.every(({ org }) => org === snapshot.owner.org)
   }
 
-  #decide({ who }: Member, action: Action, resource: Resource): boolean {
-    return this.#policy?.decide(who, action, resource).allowed ?? false
+  #decide({ who: principal }: Member, action: Right, resource: Resource): boolean {
+    return decide({ principal, action, resource, when: this.#options.when() }, this.#policy).allowed
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import { openSnapshot } from '../../cloud-sync/codec/index.ts'
-import type { GatewayId, Keyset, PolicySnapshotV1 } from '../../cloud-sync/contract/index.ts'
+import type { GatewayId, Keyset, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import type { MembershipSink, PolicyOutcome } from '../../cloud-sync/gateway/index.ts'
 import { recordEvent } from './events.ts'
 import { readIfThere, replaceFile } from './files.ts'
@@ -22,7 +22,7 @@ export interface PolicyOptions {
 }
 
 interface Received {
-  readonly snapshot: PolicySnapshotV1
+  readonly snapshot: PolicySnapshot
   readonly keyset: Keyset
 }
 
@@ -35,8 +35,8 @@ interface Kept {
 export class PolicyStore implements MembershipSink {
   readonly #writer: Writer
   readonly #options: PolicyOptions
-  readonly #listeners = new Set<(snapshot: PolicySnapshotV1) => void>()
-  #snapshot: PolicySnapshotV1 | null = null
+  readonly #listeners = new Set<(snapshot: PolicySnapshot) => void>()
+  #snapshot: PolicySnapshot | null = null
   #keyset: Keyset | undefined
   #highWater: number
 
@@ -56,12 +56,12 @@ export class PolicyStore implements MembershipSink {
     return this.#keyset
   }
 
-  current(): PolicySnapshotV1 | null {
+  current(): PolicySnapshot | null {
     return this.#snapshot
   }
 
   /** Called with each snapshot after it is committed and in force. */
-  onApplied(listener: (snapshot: PolicySnapshotV1) => void): () => void {
+  onApplied(listener: (snapshot: PolicySnapshot) => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }

@@ -131,7 +131,7 @@ export class Store {
 
   /** The wall clock stepped: an event, and a record in the usage chain (metering.md 4.5). */
   async noteClockStep(step: { readonly stepMs: number; readonly wallMs: number }): Promise<void> {
-    const org = this.policy.current()?.gatewayOrg ?? this.parts.options.organisation
+    const org = this.policy.current()?.owner.org ?? this.parts.options.organisation
     this.parts.ledger.noteEvent('clock_step', org)
     await this.recordEvent('clock_step', { stepMs: step.stepMs, wallMs: step.wallMs })
   }

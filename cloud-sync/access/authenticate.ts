@@ -1,4 +1,4 @@
-import { type Hash, MemberName, OrgId, type PolicySnapshotV1, ZERO_HASH } from '../contract/index.ts'
+import { type Hash, MemberName, OrgId, type PolicySnapshot, ZERO_HASH } from '../contract/index.ts'
 import type { Principal } from './question.ts'
 
 export type Authenticated =
@@ -6,7 +6,7 @@ export type Authenticated =
   | { readonly ok: false; readonly because: 'no-policy' | 'bad-credentials' }
 
 export interface LoginQuestion {
-  readonly snapshot: PolicySnapshotV1 | undefined
+  readonly snapshot: Pick<PolicySnapshot, 'keys' | 'members' | 'organisations'> | undefined
   /** `org-handle:name`, as it came. */
   readonly username: string
   /** SHA-256 of the key as it came. */
@@ -17,7 +17,7 @@ export interface LoginQuestion {
 
 /**
  * Who logs in with an API key, decided from the snapshot alone. An unknown name costs a comparison too and gets the
- * same answer as a wrong key, so that nobody learns which names there are.
+ * same answer as a wrong key, so that nobody learns which names there are. Whether the key has expired is `decide`'s.
  */
 export function authenticate({ snapshot, username, keyHash, equal }: LoginQuestion): Authenticated {
   if (snapshot === undefined) return { ok: false, because: 'no-policy' }
@@ -34,11 +34,20 @@ export function authenticate({ snapshot, username, keyHash, equal }: LoginQuesti
   return { ok: true, principal }
 }
 
-/** A key dies with its member and with its organisation. */
-function hasMember(snapshot: PolicySnapshotV1, key: PolicySnapshotV1['keys'][number]): boolean {
+/** A key dies with its membership and with its organisation. Who left by themselves logs in, to what they were left with. */
+function hasMember(
+  { organisations, members }: Pick<PolicySnapshot, 'members' | 'organisations'>,
+  key: PolicySnapshot['keys'][number],
+): boolean {
   return (
-    snapshot.organisations.some(({ id }) => id === key.org) &&
-    snapshot.members.some(({ org, name }) => org === key.org && name === key.member)
+    organisations.some(({ id, state }) => id === key.org && state === 'active') &&
+    members.some(
+      ({ org, name, incarnation, state }) =>
+        org === key.org &&
+        name === key.member &&
+        incarnation === key.incarnation &&
+        (state === 'active' || state === 'left'),
+    )
   )
 }
 

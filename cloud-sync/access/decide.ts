@@ -1,46 +1,193 @@
-import type { MemberName, PolicySnapshotV1 } from '../contract/index.ts'
-import type { Action, Decision, Principal, Resource } from './question.ts'
-import { type Asker, judge, type Matter } from './rules.ts'
+import { RIGHTS } from '../contract/index.ts'
+import type { Ask, Objection } from './ask.ts'
+import { cellObjection } from './conditions.ts'
+import type { CompiledPolicy } from './compile.ts'
+import { escalation } from './escalation.ts'
+import { freshnessOf } from './freshness.ts'
+import { COLUMN_OF_ROLE, COLUMN_ON_THING, RULES } from './matrix.ts'
+import { type Decision, type Question, type Refusal, REFUSALS } from './question.ts'
+import { isCapped, isOwner } from './ranks.ts'
+import { sharingObjection } from './sharing.ts'
+import type { Path, Subject } from './subjects.ts'
+import type { Thing } from './things.ts'
 
 /**
- * May `principal` do `action` to `resource`? Pure, whatever the order of the snapshot's lists; whatever the snapshot
- * does not say is refused, and so is everything without a snapshot.
+ * May `principal` do `action` to `resource` at this time? Pure, whatever the order of the policy's lists; whatever the
+ * policy does not say is refused, and so is everything without a policy.
  */
-export function decide({
-  principal,
-  action,
-  resource,
-  snapshot,
-}: {
-  readonly principal: Principal
-  readonly action: Action
-  readonly resource: Resource
-  readonly snapshot: PolicySnapshotV1 | undefined
-}): Decision {
-  if (snapshot === undefined) return { allowed: false, because: 'no-policy' }
-  return judge(askersIn(snapshot, principal), action, matterIn(snapshot, resource))
+export function decide(question: Question, policy: CompiledPolicy | undefined): Decision {
+  if (policy === undefined) return refused('no-policy')
+  const { principal, resource, action, about, when } = question
+  const rule = RULES[action]
+  const gateway = gatewayObjection(policy, question)
+  if (gateway !== undefined) return refused(gateway)
+  const subject = policy.subjects.find(principal.org, principal.name)
+  if (subject === undefined) return refused('unknown-principal')
+  const thing = policy.things.find(resource)
+  if (thing === undefined) return refused(principalObjection(subject, question) ?? 'unknown-resource')
+  if (about !== undefined) return answer({ policy, subject, thing, rule, when, about })
+  const key = thing.at * RIGHTS.length + (PLACES.get(action) ?? 0)
+  const known = policy.recall(subject, key, when)
+  if (known !== undefined) return known
+  const decision = answer({ policy, subject, thing, rule, when, about: NOTHING })
+  policy.remember(subject, key, decision)
+  return decision
 }
 
-/** Everyone the name stands for: the member, and the members of keys with that name. */
-function askersIn(snapshot: PolicySnapshotV1, { org, name }: Principal): Asker[] {
-  if (!snapshot.organisations.some((known) => known.id === org)) return []
-  const membersCalled = (wanted: MemberName): Asker[] =>
-    snapshot.members
-      .filter((member) => member.org === org && member.name === wanted)
-      .map(({ role }) => ({ org, name: wanted, role, key: null }))
-  const keys = snapshot.keys.filter((key) => key.org === org && key.name === name)
-  const behindKeys = keys.flatMap(({ member }) => {
-    const behind = membersCalled(member).map((asker) => ({ ...asker, key: name }))
-    return behind.length > 0 ? behind : [{ org, name: member, role: null, key: name }]
-  })
-  return [...membersCalled(name), ...behindKeys]
+/** One way that was looked at, and what stands against it; null = it allows. */
+export interface LookedAt {
+  readonly via: string
+  readonly against: Refusal | null
 }
 
-function matterIn(snapshot: PolicySnapshotV1, resource: Resource): Matter {
-  const host = snapshot.gatewayOrg
-  if (resource.kind === 'gateway') return { kind: 'gateway', host, owners: [host], shares: [], sensor: null }
-  const { device, kind } = resource
-  const owners = snapshot.devices.filter(({ id }) => id === device).map(({ org }) => org)
-  const shares = snapshot.shares.filter((share) => share.device === device)
-  return { kind, host, owners, shares, sensor: kind === 'sensor' ? resource.sensor : null }
+/** What an answer is made of. */
+export interface Judgement {
+  readonly decision: Decision
+  readonly paths: readonly LookedAt[]
+}
+
+/** The steps of an answer in their order (access.md, evaluation). */
+export function judge(ask: Ask): Judgement {
+  const early = principalObjection(ask.subject, ask)
+  if (early !== undefined) return { decision: refused(early), paths: [] }
+  const paths = pathsOf(ask)
+  const fence = fenceObjection(ask, paths)
+  if (fence !== undefined) return { decision: refused(fence), paths: [] }
+  const judged = paths.map((path) => ({ via: path.via, against: pathObjection(ask, path) ?? null }))
+  const via = judged.filter(({ against }) => against === null).map((path) => path.via)
+  const reasons = judged.map(({ against }) => against).filter((against) => against !== null)
+  const late =
+    via.length === 0 ? lastOf(reasons) : (capObjection(ask) ?? placeObjection(ask) ?? sharingObjection(ask))
+  const last = late ?? (ask.rule.stepUp && ask.about.stepUp !== true ? 'step-up' : undefined)
+  const keys = ask.subject.keys.map(({ name }) => `key:${name}`)
+  const decision: Decision =
+    last === undefined ? { allowed: true, via: [...new Set([...keys, ...via.sort()])] } : refused(last)
+  return { decision, paths: judged }
+}
+
+const answer = (ask: Ask): Decision => judge(ask).decision
+const NOTHING = {}
+const PLACES: ReadonlyMap<string, number> = new Map(RIGHTS.map((right, index) => [right, index]))
+
+const REFUSED = new Map(REFUSALS.map((because) => [because, { allowed: false, because } as const]))
+export const refused = (because: Refusal): Decision => REFUSED.get(because) ?? { allowed: false, because }
+
+/** What came furthest says most. */
+function lastOf(reasons: readonly Refusal[]): Refusal {
+  const order = reasons.map((because) => REFUSALS.indexOf(because))
+  return REFUSALS[Math.max(...order)] ?? 'not-granted'
+}
+
+export function gatewayObjection({ facts }: CompiledPolicy, { action }: Pick<Question, 'action'>): Objection {
+  switch (facts.owner?.claim) {
+    case 'unclaimed':
+      return action === 'gw.claim' ? undefined : 'unclaimed'
+    case 'decommissioned':
+      return 'decommissioned'
+    case 'disputed':
+      return 'disputed'
+    case 'provisional':
+    case 'claimed':
+    case 'releasing':
+    case undefined:
+      return undefined
+  }
+}
+
+function principalObjection({ org, member, keys }: Subject, { when }: Pick<Question, 'when'>): Objection {
+  if (org.state === 'suspended') return 'organisation-suspended'
+  if (member.state === 'invited') return 'not-joined'
+  if (member.state === 'suspended') return 'suspended'
+  const isDead = keys.length > 0 && keys.every(({ expiresAt }) => expiresAt !== null && when.at >= expiresAt)
+  return isDead ? 'key-expired' : undefined
+}
+
+/** Every way from this subject to this thing. Who left has only what they were left with. */
+function pathsOf({ subject, thing, rule, policy }: Ask): Path[] {
+  const granted = grantsTo(subject, thing)
+  if (subject.member.state === 'left') return granted.filter(({ grant }) => grant?.legacy === true)
+  const paths = [...granted, ...(subject.links.get(thing.org) ?? [])]
+  const isOwn = subject.org.id === thing.org
+  if (isOwn) paths.push(...subject.roles)
+  if (isOwn && isCustodian(subject, thing)) paths.push(CUSTODIAN)
+  if (!isOwn && rule.host && subject.org.id === policy.facts.owner?.org) {
+    paths.push(...subject.roles.map((path) => ({ ...path, via: 'host' })))
+  }
+  return paths
+}
+
+function grantsTo({ granted }: Subject, { chain }: Thing): Path[] {
+  const paths: Path[] = []
+  for (const list of granted) {
+    for (const thing of chain) {
+      const found = list.get(thing)
+      if (found !== undefined) paths.push(...found)
+    }
+  }
+  return paths
+}
+
+const isCustodian = ({ member }: Subject, { custodian }: Thing): boolean =>
+  custodian?.name === member.name && custodian.incarnation === member.incarnation
+
+const CUSTODIAN: Path = {
+  via: 'custodian',
+  column: COLUMN_ON_THING.owner,
+  level: 'owner',
+  role: null,
+  grant: null,
+  without: null,
+  cap: null,
+  endsAt: Infinity,
+  lapsesAt: Infinity,
+}
+
+/** Outside the fence there is nothing, whatever there is. */
+function fenceObjection({ subject, thing, rule, policy }: Ask, paths: readonly Path[]): Objection {
+  const isInside = paths.length > 0 || (subject.org.id === thing.org && subject.member.state !== 'left')
+  const owner = policy.subjects.organisations.get(thing.org)
+  if (!isInside || owner === undefined || !rule.on.includes(thing.kind)) return 'unknown-resource'
+  if (owner.state === 'suspended') return 'organisation-suspended'
+  return thing.state === 'active' ? undefined : thing.state
+}
+
+function pathObjection(ask: Ask, path: Path): Objection {
+  const { when, rule } = ask
+  if (when.at >= path.endsAt) return 'expired'
+  if (when.place === 'gateway' && when.at >= path.lapsesAt) return 'lapsed'
+  if (path.without?.has(rule.right) === true) return 'role'
+  const cell = cellObjection(ask, path.column, 'path')
+  if (cell !== undefined) return cell
+  if (path.cap !== null && cellObjection(ask, path.cap, 'path') !== undefined) return 'capped-link'
+  return escalation(ask, path)
+}
+
+/** What the subject is takes away from what it was given. */
+function capObjection(ask: Ask): Objection {
+  const { member, keys } = ask.subject
+  const live = keys.filter(({ expiresAt }) => expiresAt === null || ask.when.at < expiresAt)
+  const opens = ask.rule.reads ? 'read' : 'write'
+  if (live.some(({ scope }) => scope !== 'full' && scope !== opens)) return 'capped-scope'
+  if (!isCapped(member.role)) return undefined
+  const cell = cellObjection(ask, COLUMN_OF_ROLE[member.role], 'cap')
+  return cell === 'role' ? 'capped-role' : cell
+}
+
+/** What a gateway leaves to the cloud, or to fresher news. */
+function placeObjection({ rule, when, policy, about, subject }: Ask): Objection {
+  if (when.place === 'cloud') return undefined
+  switch (rule.offline) {
+    case 'always':
+      return undefined
+    case 'narrowing':
+      // An owner's leave is decided in the cloud only: two could leave at once.
+      return rule.right === 'self.leave' && isOwner(subject.member.role) ? 'cloud-only' : undefined
+    case 'cloud':
+      return 'cloud-only'
+    case 'ticket':
+      if (about.ticket === true) return undefined
+      return freshnessOf(policy.terms, when) === 'fresh' ? undefined : 'stale'
+    case 'fresh':
+      return freshnessOf(policy.terms, when) === 'fresh' ? undefined : 'stale'
+  }
 }

@@ -1,4 +1,10 @@
-import { type GatewayId, type Hash, Keyset, PolicySnapshotV1 } from '../contract/index.ts'
+import {
+  type GatewayId,
+  type Hash,
+  Keyset,
+  type PolicySnapshot,
+  StoredPolicySnapshot,
+} from '../contract/index.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { fromJson, toJson } from './json.ts'
 import { cloudIdOf, keyIdOf, type SigningKey, sha256 } from './keys.ts'
@@ -36,7 +42,7 @@ export function keysetLookup(keyset: Keyset): (keyId: string) => string | undefi
 export function sealSnapshot(sealed: {
   /** As `sealKeyset` made it. */
   readonly keyset: Uint8Array
-  readonly snapshot: PolicySnapshotV1
+  readonly snapshot: PolicySnapshot
   /** One of the keyset's keys. */
   readonly key: SigningKey
 }): Uint8Array {
@@ -52,7 +58,7 @@ export function sealSnapshot(sealed: {
 export type OpenedSnapshot =
   | {
       readonly ok: true
-      readonly snapshot: PolicySnapshotV1
+      readonly snapshot: PolicySnapshot
       readonly keyset: Keyset
       /** SHA-256 of all the bytes, as in `dn/pol/head`. */
       readonly hash: Hash
@@ -82,7 +88,7 @@ export function openSnapshot(sealed: SealedForGateway): OpenedSnapshot {
   const publicKeyFor = keysetLookup(keyset)
   const opened = openMessage({ kind: 'pol', recipient: sealed.gateway, message, publicKeyFor })
   if (!opened.ok) return { ok: false, because: whoseInstead(message, publicKeyFor) }
-  const snapshot = readable(() => fromJson(PolicySnapshotV1, opened.body))
+  const snapshot = readable(() => fromJson(StoredPolicySnapshot, opened.body))
   if (snapshot === undefined) return { ok: false, because: 'malformed' }
   if (snapshot.gateway !== sealed.gateway) return { ok: false, because: 'other-gateway' }
   // No critical part is defined yet, so any named one is one that this version does not understand.
@@ -95,7 +101,9 @@ function whoseInstead(
   message: Uint8Array,
   publicKeyFor: (keyId: string) => string | undefined,
 ): 'unsigned' | 'other-gateway' {
-  const addressee = readable(() => fromJson(PolicySnapshotV1, message.subarray(SIGNED_HEAD_BYTES)).gateway)
+  const addressee = readable(
+    () => fromJson(StoredPolicySnapshot, message.subarray(SIGNED_HEAD_BYTES)).gateway,
+  )
   if (addressee === undefined) return 'unsigned'
   return openMessage({ kind: 'pol', recipient: addressee, message, publicKeyFor }).ok
     ? 'other-gateway'

@@ -82,6 +82,8 @@ export const Workspace = z.strictObject({
   org: OrgId,
   type: z.enum(['project', 'profile', 'system']).default('project'),
   name: z.string().min(1).max(128),
+  /** One more with each change of owner. */
+  ownerEpoch: z.int().min(1).default(1),
 })
 export type Workspace = z.infer<typeof Workspace>
 

@@ -5,7 +5,7 @@ import packets, { type Packet } from 'mqtt-packet'
 import { LocalPolicy } from '../../agent/policy/local-policy.ts'
 import { createBroker } from '../../broker/index.ts'
 import { sha256 } from '../../cloud-sync/codec/index.ts'
-import { GatewayId, PolicySnapshotV1 } from '../../cloud-sync/contract/index.ts'
+import { GatewayId, StoredPolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import type { Bench } from '../support/harness.ts'
 
 const RUNS = 3
@@ -18,7 +18,7 @@ const KEY = 'key'
 
 const topicOf = (n: number): string => `headgate/GW-1/d${n % DEVICES}/main/readings`
 
-const snapshot = PolicySnapshotV1.parse({
+const snapshot = StoredPolicySnapshot.parse({
   v: 1,
   gateway: 'GW-1',
   version: 1,
@@ -45,7 +45,11 @@ interface Running {
 }
 
 async function ours(): Promise<Running> {
-  const policy = new LocalPolicy({ gateway: GatewayId.parse('GW-1'), anonymous: 'none' })
+  const policy = new LocalPolicy({
+    gateway: GatewayId.parse('GW-1'),
+    anonymous: 'none',
+    when: () => ({ place: 'gateway', at: 1, signed: true }),
+  })
   policy.apply(snapshot)
   const quiet = (): void => undefined
   const broker = createBroker({

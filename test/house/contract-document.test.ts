@@ -26,7 +26,7 @@ import {
   parseLinkTopic,
   parseLocalTopic,
   PolicyHead,
-  PolicySnapshotV1,
+  PolicySnapshot,
   QUALITIES,
   RECORD_KINDS,
   type SignedKind,
@@ -230,7 +230,7 @@ test('the batch of readings decodes to what the text says', () => {
 
 test('the JSON messages keep the contract', () => {
   GatewayStatus.parse(example('status'))
-  PolicySnapshotV1.parse(example('snapshot'))
+  PolicySnapshot.parse(example('snapshot'))
   PolicyHead.parse(example('head'))
   Ack.parse(example('ack'))
   decodeEventBatch(Buffer.from(JSON.stringify(example('events'))))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LocalPolicy, type LocalPrincipal } from '../../agent/policy/local-policy.ts'
 import type { BrokerPolicy } from '../../broker/index.ts'
-import { decide } from '../../cloud-sync/access/index.ts'
+import { type CompiledPolicy, compilePolicy, decide, type When } from '../../cloud-sync/access/index.ts'
 import {
   DeviceId,
   GatewayId,
@@ -9,6 +9,7 @@ import {
   MemberName,
   OrgId,
   PolicySnapshotV1,
+  raisedPolicy,
   SensorName,
 } from '../../cloud-sync/contract/index.ts'
 
@@ -18,6 +19,7 @@ export const MEMBERS = ['ana', 'ben'].map((name) => MemberName.parse(name))
 export const DEVICES = ['d0', 'd1', 'd2', 'd3'].map((id) => DeviceId.parse(id))
 const SENSORS = ['main', 'aux'].map((name) => SensorName.parse(name))
 const HOST = OrgId.parse('acme')
+const WHEN: Extract<When, { place: 'gateway' }> = { place: 'gateway', at: 1, signed: true }
 
 export interface Login {
   readonly org: OrgId
@@ -49,9 +51,10 @@ export type Shown = (typeof TOPICS)[number]
 /** Organisations, members, devices and shares that change at random, and the policy that follows them. */
 export class DeliveryWorld {
   readonly policy: BrokerPolicy<LocalPrincipal>
-  readonly #real = new LocalPolicy({ gateway: GATEWAY, anonymous: 'none' })
+  readonly #real = new LocalPolicy({ gateway: GATEWAY, anonymous: 'none', when: () => WHEN })
   readonly #random: () => number
   #snapshot: PolicySnapshotV1
+  #compiled: CompiledPolicy
   #shares = 0
 
   /** `open`: the broken policy that shows everything to whoever is connected, to prove that leaks are found. */
@@ -78,7 +81,7 @@ export class DeliveryWorld {
       shares: [],
       critical: [],
     })
-    this.#real.apply(this.#snapshot)
+    this.#compiled = this.#apply()
     const real = this.#real
     this.policy = {
       connect: (credentials) => real.connect(credentials),
@@ -91,7 +94,7 @@ export class DeliveryWorld {
 
   /** What `decide` says now, asked without any of the policy's own parsing and remembering. */
   shows(who: Login, { action, resource }: Shown): boolean {
-    return decide({ principal: who, action, resource, snapshot: this.#snapshot }).allowed
+    return decide({ principal: who, action, resource, when: WHEN }, this.#compiled).allowed
   }
 
   mayLogIn({ org, name }: Login): boolean {
@@ -117,7 +120,13 @@ export class DeliveryWorld {
       ...this.#pick(changes)(),
       version: this.#snapshot.version + 1,
     })
-    this.#real.apply(this.#snapshot)
+    this.#compiled = this.#apply()
+  }
+
+  #apply(): CompiledPolicy {
+    const raised = raisedPolicy(this.#snapshot)
+    this.#real.apply(raised)
+    return compilePolicy(raised)
   }
 
   #newShare(): PolicySnapshotV1['shares'][number] {

@@ -78,7 +78,11 @@ async function main(): Promise<void> {
     },
   })
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const policy = new LocalPolicy({ gateway, anonymous: 'none' })
+  const policy = new LocalPolicy({
+    gateway,
+    anonymous: 'none',
+    when: () => ({ place: 'gateway', at: 1, signed: true }),
+  })
   const broker = createBroker({ listen: ['tcp://127.0.0.1:0'], policy, log: quiet })
   const publishing = new Publishing({ gateway, broker, field: new FieldState({ lines: [], devices: [] }) })
   const pipeline = new Pipeline({

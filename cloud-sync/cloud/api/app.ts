@@ -45,6 +45,7 @@ const SENML = 'application/senml+json'
 /** The HTTP API: every answer is what `decide` allows the caller, refusals are problem+json. */
 export function createApp(settings: ApiSettings): Hono {
   const { db, directory, log } = settings
+  const { now } = settings.operator
   const app = new Hono()
   app.onError(problemFor(log))
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
@@ -57,7 +58,7 @@ export function createApp(settings: ApiSettings): Hono {
   app.get('/v1/readings', async (c) => {
     const caller = authenticated(directory, c)
     const query = checked(ReadingsQuery, c.req.query())
-    const page = await pageOfReadings({ db, directory }, caller, query)
+    const page = await pageOfReadings({ db, sight: sightOf(directory, caller, now()) }, query)
     const wantsSenml = query.format === 'senml' || c.req.header('Accept') === SENML
     if (!wantsSenml) return c.json({ readings: page.items.map(shown), next: page.next })
     if (page.next !== null) c.header('X-Next-Cursor', page.next)
@@ -67,7 +68,7 @@ export function createApp(settings: ApiSettings): Hono {
 
   app.get('/v1/devices', (c) => {
     const caller = authenticated(directory, c)
-    const sight = sightOf(directory, caller)
+    const sight = sightOf(directory, caller, now())
     const devices = directory.gatewaysOf(caller.principal.org).flatMap((gateway) =>
       sight.devicesOf(gateway).map(({ id, org, custodian, workspace }) => ({
         gateway,

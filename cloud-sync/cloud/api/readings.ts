@@ -1,11 +1,9 @@
 import { z } from 'zod'
 import { ChannelName, DeviceId, GatewayId, SensorName, type Value } from '../../contract/index.ts'
-import type { Directory } from '../directory/index.ts'
 import { CHANNELS_ASKED_MAX, type CloudDatabase, findChannels } from '../storage/index.ts'
-import type { Caller } from './caller.ts'
 import { type Place, type PlacedReading, readingsInOrder } from './in-order.ts'
 import { ApiError, Instant } from './problem.ts'
-import { sightOf } from './visible.ts'
+import type { Sight } from './visible.ts'
 
 const LIMIT_DEFAULT = 1_000
 const LIMIT_MAX = 10_000
@@ -34,11 +32,9 @@ export interface ReadingsPage {
 
 /** One page of what the caller may see, in order of time. */
 export async function pageOfReadings(
-  { db, directory }: { db: CloudDatabase; directory: Directory },
-  caller: Caller,
+  { db, sight }: { db: CloudDatabase; sight: Sight },
   query: ReadingsQuery,
 ): Promise<ReadingsPage> {
-  const sight = sightOf(directory, caller)
   const { gateway, device, sensor, channel } = query
   const narrowed = Object.fromEntries(
     Object.entries({ gateway, device, sensor, channel }).filter(([, value]) => value !== undefined),

@@ -1,5 +1,5 @@
-import type { DeviceId, GatewayId, OrgId, PolicySnapshotV1 } from '../../contract/index.ts'
-import { type CompiledPolicy, compilePolicy } from '../../access/index.ts'
+import type { DeviceId, GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import { type CompiledPolicy, compilePolicy, decide, type Question } from '../../access/index.ts'
 import type { Directory } from '../directory/index.ts'
 import type { ReadingChannel } from '../storage/index.ts'
 import { type Caller, leads } from './caller.ts'
@@ -10,24 +10,27 @@ export interface Sight {
   readonly owners: readonly OrgId[]
   mayRead(channel: ReadingChannel): boolean
   /** Devices of a gateway that the caller may know of. */
-  devicesOf(gateway: GatewayId): PolicySnapshotV1['devices']
+  devicesOf(gateway: GatewayId): PolicySnapshot['devices']
 }
 
 interface Policy {
-  readonly snapshot: PolicySnapshotV1
+  readonly snapshot: PolicySnapshot
   readonly compiled: CompiledPolicy
+  /** The cloud's clock, epoch ms. */
+  readonly at: number
 }
 
 /** Compiled once a policy: `policyOf` gives the same object until something changes. */
-const compiled = new WeakMap<PolicySnapshotV1, CompiledPolicy>()
+const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
 
-export function sightOf(directory: Directory, caller: Caller): Sight {
+/** `at`: the cloud's clock, epoch ms. */
+export function sightOf(directory: Directory, caller: Caller, at: number): Sight {
   const { org } = caller.principal
   const state = directory.state()
   const policies = new Map<GatewayId, Policy>()
   for (const id of directory.gatewaysOf(org)) {
     const snapshot = directory.policyOf(id)
-    if (snapshot !== undefined) policies.set(id, { snapshot, compiled: compiledOf(snapshot) })
+    if (snapshot !== undefined) policies.set(id, { snapshot, compiled: compiledOf(snapshot), at })
   }
   const owners = new Set<OrgId>([org])
   for (const { snapshot } of policies.values()) for (const device of snapshot.devices) owners.add(device.org)
@@ -42,7 +45,7 @@ export function sightOf(directory: Directory, caller: Caller): Sight {
       const { device, sensor } = channel.def
       // A share shows what its owner owns: never what an owner before took.
       if (policy === undefined || ownerOf(policy, device) !== channel.def.org) return false
-      return policy.compiled.decide(caller.principal, 'data.read', { kind: 'sensor', device, sensor }).allowed
+      return may(policy, caller, { action: 'data.read', resource: { kind: 'sensor', device, sensor } })
     },
     devicesOf(gateway) {
       const policy = policies.get(gateway)
@@ -54,15 +57,25 @@ export function sightOf(directory: Directory, caller: Caller): Sight {
 const ownerOf = ({ snapshot }: Policy, device: DeviceId): OrgId | undefined =>
   snapshot.devices.find(({ id }) => id === device)?.org
 
-function mayKnow({ snapshot, compiled: policy }: Policy, { principal }: Caller, device: DeviceId): boolean {
-  if (policy.decide(principal, 'device.status', { kind: 'device', device }).allowed) return true
-  return snapshot.shares.some(({ device: shown, sensor }) => {
-    if (shown !== device || sensor === null) return false
-    return policy.decide(principal, 'data.read', { kind: 'sensor', device, sensor }).allowed
-  })
+function mayKnow(policy: Policy, caller: Caller, device: DeviceId): boolean {
+  if (may(policy, caller, { action: 'device.status', resource: { kind: 'device', device } })) return true
+  return policy.snapshot.grants.some(
+    ({ on }) =>
+      on.kind === 'sensor' &&
+      on.device === device &&
+      may(policy, caller, { action: 'data.read', resource: on }),
+  )
 }
 
-function compiledOf(snapshot: PolicySnapshotV1): CompiledPolicy {
+function may(
+  { compiled: policy, at }: Policy,
+  { principal }: Caller,
+  question: Pick<Question, 'action' | 'resource'>,
+): boolean {
+  return decide({ ...question, principal, when: { place: 'cloud', at } }, policy).allowed
+}
+
+function compiledOf(snapshot: PolicySnapshot): CompiledPolicy {
   const known = compiled.get(snapshot) ?? compilePolicy(snapshot)
   compiled.set(snapshot, known)
   return known

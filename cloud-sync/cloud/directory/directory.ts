@@ -1,4 +1,4 @@
-import { type GatewayId, type Hash, type OrgId, PolicySnapshotV1, SyncError } from '../../contract/index.ts'
+import { type GatewayId, type Hash, type OrgId, PolicySnapshot, SyncError } from '../../contract/index.ts'
 import { sealSnapshot, sha256 } from '../../codec/index.ts'
 import type { CloudKeys } from '../keys.ts'
 import {
@@ -40,7 +40,7 @@ export interface Directory {
   /** Gateways on which the organisation owns or is shown something. */
   gatewaysOf(org: OrgId): readonly GatewayId[]
   /** What `decide` asks: the newest policy of a gateway, whether or not it has reached it. */
-  policyOf(id: GatewayId): PolicySnapshotV1 | undefined
+  policyOf(id: GatewayId): PolicySnapshot | undefined
   /** Every organisation, member and key, for logging in: `gateway` means nothing here. */
   state(): Readonly<DirectoryState>
   /** The newest snapshot; the same version always has the same bytes. */
@@ -58,7 +58,7 @@ export async function openDirectory(
 ): Promise<Directory> {
   const { db, now } = settings
   let state = await fold(db.write)
-  const policies = new Map<GatewayId, PolicySnapshotV1>()
+  const policies = new Map<GatewayId, PolicySnapshot>()
   const listeners = new Set<(gateway: GatewayId, sealed: SealedPolicy) => void>()
   if (state.organisations.size === 0) {
     const planted = plant(seed())
@@ -103,7 +103,7 @@ export async function openDirectory(
     policyOf(id) {
       const gateway = state.gateways.get(id)
       if (gateway === undefined) return undefined
-      const known = policies.get(id) ?? { ...projectFor(state, gateway), version: 1, issuedAt: 0 }
+      const known = policies.get(id) ?? projectFor(state, gateway)
       policies.set(id, known)
       return known
     },
@@ -134,7 +134,7 @@ async function sealAnew(
   if (newest?.content === content) return undefined
   const at = now()
   const version = (newest?.version ?? 0) + 1
-  const snapshot = PolicySnapshotV1.parse({ ...projected, version, issuedAt: at })
+  const snapshot = PolicySnapshot.parse({ ...projected, version, issuedAt: at })
   const message = sealSnapshot({ keyset: keys.keyset, snapshot, key: keys.signing })
   const sealed = { version, hash: sha256(message), message }
   await insertSnapshot(db, { gateway: id, at, content, ...sealed })

@@ -1,8 +1,16 @@
-import type { ApiKeyV1, GatewayId, MemberV1, OrgId, PolicySnapshotV1, ShareV1 } from '../../contract/index.ts'
+import {
+  type ApiKeyV1,
+  type GatewayId,
+  type MemberV1,
+  type OrgId,
+  type PolicySnapshot,
+  raisedPolicy,
+  type ShareV1,
+} from '../../contract/index.ts'
 import { type DirectoryState, loginOf, type RegisteredGateway } from './state.ts'
 
-/** A snapshot before it has a version and a time. */
-export type SnapshotContent = Omit<PolicySnapshotV1, 'version' | 'issuedAt'>
+/** A snapshot before it has a version and a time: these are always 1 and 0. */
+export type SnapshotContent = PolicySnapshot
 
 /**
  * The least that one gateway must know: organisations that own it, own a device on it or are shown one; all members and
@@ -21,8 +29,11 @@ export function projectFor(state: DirectoryState, gateway: RegisteredGateway): S
   const members = [...state.members.values()].filter(isNeeded)
   const logins = new Set(members.map((member) => loginOf(member.org, member.name)))
   const keys = [...state.keys.values()].filter((key) => logins.has(loginOf(key.org, key.member)))
-  return {
+  // The directory's facts are of version 1.
+  return raisedPolicy({
     v: 1,
+    version: 1,
+    issuedAt: 0,
     gateway: gateway.id,
     gatewayOrg: gateway.org,
     organisations: [...state.organisations.values()].filter(({ id }) => orgs.has(id)).sort(by((o) => o.id)),
@@ -31,7 +42,7 @@ export function projectFor(state: DirectoryState, gateway: RegisteredGateway): S
     devices: devices.sort(by((d) => d.id)),
     shares: shares.sort(by((s) => s.id)),
     critical: [],
-  }
+  })
 }
 
 /** Gateways whose snapshot names this organisation. */

@@ -3,16 +3,20 @@ import mqtt, { type MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LocalPolicy, type LocalPrincipal } from '../../../agent/policy/local-policy.ts'
 import { type Broker, type ClientCertificate, createBroker } from '../../../broker/index.ts'
-import { GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
+import { GatewayId, type PolicySnapshot, StoredPolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 
 const gateway = GatewayId.parse('GW-1')
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
 
+const when = () => ({ place: 'gateway', at: 1, signed: true }) as const
+
 type Change = Partial<Record<'members' | 'keys' | 'devices' | 'shares', object[]>>
 
 /** acme owns the gateway and `tilt`; ben's organisation is a guest with `level` and sees one sensor of `tilt`. */
-function snapshotWith(change: Change = {}): PolicySnapshotV1 {
-  return PolicySnapshotV1.parse({
+const snapshotWith = (change: Change = {}): PolicySnapshot => StoredPolicySnapshot.parse(contentWith(change))
+
+function contentWith(change: Change = {}) {
+  return {
     v: 1,
     gateway,
     version: 1,
@@ -41,11 +45,11 @@ function snapshotWith(change: Change = {}): PolicySnapshotV1 {
     ],
     critical: [],
     ...change,
-  })
+  }
 }
 
 function policyWith(change: Change = {}, anonymous: 'none' | 'read' = 'none'): LocalPolicy {
-  const policy = new LocalPolicy({ gateway, anonymous })
+  const policy = new LocalPolicy({ gateway, anonymous, when })
   policy.apply(snapshotWith(change))
   return policy
 }
@@ -135,7 +139,7 @@ describe('a login', () => {
   })
 
   test('without a snapshot everybody is put off, with the right key too', async () => {
-    const policy = new LocalPolicy({ gateway, anonymous: 'read' })
+    const policy = new LocalPolicy({ gateway, anonymous: 'read', when })
     for (const who of ['ana', 'anonymous'] as const) {
       await expect(principalOf(policy, who)).rejects.toThrow('unavailable')
     }
@@ -148,8 +152,8 @@ describe('who receives what', () => {
     [`${own}/tilt/main/readings`, ['ana', 'ben', 'anonymous']],
     [`${own}/tilt/other/readings`, ['ana', 'anonymous']],
     [`${own}/level/main/readings`, ['ben']],
-    [`${own}/tilt/status`, ['ana', 'mia']],
-    [`${own}/level/status`, ['ana', 'mia', 'ben']],
+    [`${own}/tilt/status`, ['ana']],
+    [`${own}/level/status`, ['ana', 'ben']],
     [`${own}/status`, ['ana', 'mia']],
     [`${own}/tilt/cmd`, ['ana']],
     [`${own}/tilt/cmd/result`, ['ana']],
@@ -221,7 +225,7 @@ describe('who publishes what', () => {
 })
 
 describe('who is gone after a new snapshot', () => {
-  const before = snapshotWith()
+  const before = contentWith()
   const cases: [what: string, change: Change, gone: boolean][] = [
     ['nothing changed', {}, false],
     ['the key was removed', { keys: before.keys.slice(1) }, true],
@@ -291,7 +295,7 @@ describe('at the gateway’s own broker', () => {
         resolve()
       })
     })
-    policy.apply(snapshotWith({ shares: [], members: snapshotWith().members.slice(1) }))
+    policy.apply(snapshotWith({ shares: [], members: contentWith().members.slice(1) }))
     await broker.closeSessions(policy.isGone)
     await closed
     await publish('3')

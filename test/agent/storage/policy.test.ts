@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { generateKeyPair, sealKeyset, sealSnapshot, signingKey } from '../../../cloud-sync/codec/index.ts'
-import { type GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
+import { type GatewayId, StoredPolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 import type { Store } from '../../../agent/storage/index.ts'
 import { GATEWAY, ownedReading, StoppedClock, temporaryFolder, testStore } from '../../support/store.ts'
 
@@ -28,7 +28,7 @@ function snapshot({
   from = root,
   critical = [],
 }: Sealed): Uint8Array {
-  const body = PolicySnapshotV1.parse({
+  const body = StoredPolicySnapshot.parse({
     v: 1,
     gateway,
     version,

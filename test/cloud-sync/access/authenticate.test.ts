@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { authenticate } from '../../../cloud-sync/access/index.ts'
 import { sameHash, sha256 } from '../../../cloud-sync/codec/index.ts'
-import { PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
+import { StoredPolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 
 const hashOf = (key: string): ReturnType<typeof sha256> => sha256(new TextEncoder().encode(key))
 const key = (name: string, member: string, secret: string): object => ({
@@ -10,7 +10,7 @@ const key = (name: string, member: string, secret: string): object => ({
   member,
   hash: hashOf(secret),
 })
-const snapshot = PolicySnapshotV1.parse({
+const snapshot = StoredPolicySnapshot.parse({
   v: 1,
   gateway: 'GW-1',
   version: 1,

@@ -11,7 +11,7 @@ import {
 import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { openDatabase } from '../../../cloud-sync/cloud/storage/index.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
-import type { GatewayId, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
+import type { GatewayId, PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 import { writeDirectory } from '../../support/cloud-fixture.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { fakeGateway } from '../../support/fake-gateway.ts'
@@ -36,7 +36,7 @@ async function opened(folder: string, at = 1): Promise<Opened> {
   return { directory, trust: keys.rootPublicKey, close: () => db.close() }
 }
 
-async function snapshot({ directory, trust }: Opened, gateway: GatewayId): Promise<PolicySnapshotV1> {
+async function snapshot({ directory, trust }: Opened, gateway: GatewayId): Promise<PolicySnapshot> {
   const sealed = await directory.sealedFor(gateway)
   const bytes = sealed?.message ?? new Uint8Array()
   const read = openSnapshot({ rootPublicKey: trust, gateway, bytes, keysetVersionMin: 0 })
@@ -123,7 +123,7 @@ test('a removed member takes keys and shares along, and comes back as another on
   })
   await change(open.directory, share('s1', { member: 'cal' }))
   await change(open.directory, { kind: 'member.removed', org: 'cobalt', name: 'cal' })
-  expect(await snapshot(open, GW1)).toMatchObject({ shares: [] })
+  expect(await snapshot(open, GW1)).toMatchObject({ grants: [] })
   await change(open.directory, { kind: 'member.added', org: 'cobalt', name: 'cal', role: 'member' })
   await change(open.directory, share('s2', { member: 'cal' }))
   const { members, keys } = await snapshot(open, GW1)
@@ -189,8 +189,18 @@ test('a new gateway and a new device get their snapshots at once', async () => {
   })
   expect(await snapshot(open, GW9)).toMatchObject({
     version: 2,
-    gatewayOrg: 'borealis',
-    devices: [{ id: 'pump', org: 'cobalt', custodian: 'cid', workspace: 'w1', ownerEpoch: 1 }],
+    owner: { org: 'borealis', ownerEpoch: 1 },
+    devices: [
+      {
+        id: 'pump',
+        org: 'cobalt',
+        custodian: 'cid',
+        workspace: 'w1',
+        ownerEpoch: 1,
+        state: 'active',
+        custodianIncarnation: 1,
+      },
+    ],
   })
   await open.close()
 })
@@ -201,7 +211,7 @@ test('changes made at the same time are made one after another', async () => {
   const twice = Array.from({ length: 5 }, () => change(open.directory, share('same', {})))
   await Promise.all(made)
   expect((await Promise.all(twice)).filter(({ done }) => done)).toHaveLength(1)
-  const { version, shares } = await snapshot(open, GW1)
-  expect([version, shares.length]).toEqual([12, 11])
+  const { version, grants } = await snapshot(open, GW1)
+  expect([version, grants.length]).toEqual([12, 11])
   await open.close()
 })

@@ -107,7 +107,10 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and a new
   const want = { have: 0, want: true, applied: 0 }
   await link.publish('pol', gateway.sign('want', Buffer.from(JSON.stringify(want))))
   await expect.poll(() => snapshots().length).toBe(1)
-  expect(snapshots()[0]).toMatchObject({ ok: true, snapshot: { version: 1, gatewayOrg: 'acme', shares: [] } })
+  expect(snapshots()[0]).toMatchObject({
+    ok: true,
+    snapshot: { version: 1, owner: { org: 'acme' }, grants: [] },
+  })
 
   const share = { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'cobalt' } }
   const made = await fetch(`${cloud.http}/v1/shares`, {
@@ -119,7 +122,7 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and a new
   await expect.poll(() => snapshots().length).toBe(2)
   expect(snapshots()[1]).toMatchObject({
     ok: true,
-    snapshot: { version: 2, shares: [{ device: 'tilt-1', to: { org: 'cobalt', member: null } }] },
+    snapshot: { version: 2, grants: [{ on: { device: 'tilt-1' }, to: { kind: 'org', org: 'cobalt' } }] },
   })
   const heads = link.policy
     .filter(({ kind }) => kind === 'pol/head')

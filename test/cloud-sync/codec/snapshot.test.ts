@@ -14,7 +14,9 @@ import {
 import {
   Epoch,
   GatewayId,
-  type PolicySnapshotV1,
+  PolicySnapshot,
+  PolicySnapshotV1,
+  raisedPolicy,
   STREAMS,
   ZERO_HASH,
 } from '../../../cloud-sync/contract/index.ts'
@@ -24,24 +26,54 @@ const cloud = signingKey(generateKeyPair().privateKey)
 const keyset = { v: 1 as const, version: 3, keys: [cloud.publicKey] }
 const sealedKeyset = sealKeyset(keyset, root)
 const gateway = GatewayId.parse('GW-000123')
-const snapshot: PolicySnapshotV1 = {
-  v: 1,
+const snapshot = PolicySnapshot.parse({
+  v: 2,
   gateway,
   version: 7,
   issuedAt: 1_790_000_000_000,
-  gatewayOrg: 'acme',
+  owner: { org: 'acme', ownerEpoch: 1 },
   organisations: [{ id: 'acme', name: 'Acme' }],
   members: [],
   keys: [],
   devices: [],
-  shares: [],
   critical: [],
-} as unknown as PolicySnapshotV1
+})
 const bytes = sealSnapshot({ keyset: sealedKeyset, snapshot, key: cloud })
 const ours = { rootPublicKey: root.publicKey, gateway, bytes, keysetVersionMin: 0 }
 
 test('a snapshot carries its keyset and opens under the root alone', () => {
   expect(openSnapshot(ours)).toEqual({ ok: true, snapshot, keyset, hash: sha256(bytes) })
+})
+
+test('a snapshot of version 1 that a gateway holds is read as the newest version', () => {
+  const old = PolicySnapshotV1.parse({
+    v: 1,
+    gateway,
+    version: 7,
+    issuedAt: 1_790_000_000_000,
+    gatewayOrg: 'acme',
+    organisations: [{ id: 'acme', name: 'Acme' }],
+    members: [{ org: 'acme', name: 'ana', role: 'admin', incarnation: 3 }],
+    keys: [{ org: 'acme', name: 'scada', member: 'ana', hash: ZERO_HASH }],
+    devices: [],
+    shares: [],
+    critical: [],
+  })
+  const written = sealSnapshot({
+    keyset: sealedKeyset,
+    snapshot: old as unknown as PolicySnapshot,
+    key: cloud,
+  })
+  const read = openSnapshot({ ...ours, bytes: written })
+  expect(read).toMatchObject({ ok: true, snapshot: raisedPolicy(old) })
+  expect(raisedPolicy(old)).toMatchObject({
+    v: 2,
+    version: 7,
+    owner: { org: 'acme', ownerEpoch: 1, claim: 'claimed' },
+    members: [{ role: 'admin', incarnation: 3, state: 'active', billing: true }],
+    keys: [{ incarnation: 3, scope: 'full', expiresAt: null }],
+    hardUntil: null,
+  })
 })
 
 const stranger = signingKey(generateKeyPair().privateKey)

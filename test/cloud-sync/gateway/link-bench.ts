@@ -11,7 +11,7 @@ import {
   sealSnapshot,
   signingKey,
 } from '../../../cloud-sync/codec/index.ts'
-import { Epoch, GatewayId, type Keyset, PolicySnapshotV1 } from '../../../cloud-sync/contract/index.ts'
+import { Epoch, GatewayId, type Keyset, StoredPolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 import {
   createUplink,
   type MembershipSink,
@@ -34,7 +34,7 @@ export const stranger = signingKey(generateKeyPair().privateKey)
 const TIME_SCALE = 0.02
 
 export function snapshotOf(version: number, keyset: Keyset, key = cloudKey): Uint8Array {
-  const snapshot = PolicySnapshotV1.parse({
+  const snapshot = StoredPolicySnapshot.parse({
     v: 1,
     gateway: gatewayId,
     version,

@@ -1,0 +1,125 @@
+import type { Grant, GrantId, OrgId, PolicyFacts } from '../contract/index.ts'
+import { NO_TERMS, type Terms } from './freshness.ts'
+import { into, once } from './lists.ts'
+import type { Decision, When } from './question.ts'
+import { isOwner } from './ranks.ts'
+import { crossesBy, type Subject, Subjects } from './subjects.ts'
+import { Things } from './things.ts'
+
+/** Answers remembered at most; then all are forgotten. A gateway has a few thousand different questions. */
+const ANSWERS_MAX = 250_000
+
+/** Facts with what limits them in time; a snapshot is both. */
+export type Policy = PolicyFacts & Partial<Terms> & { readonly version?: number }
+
+/** A policy indexed for questions. `decide` asks it; nobody changes it. */
+export class CompiledPolicy {
+  readonly facts: PolicyFacts
+  readonly terms: Terms
+  /** 0 where the facts have none. */
+  readonly version: number
+  readonly things: Things
+  readonly subjects: Subjects
+  readonly #grants: ReadonlyMap<GrantId, Grant>
+  readonly #crossings: ReadonlyMap<OrgId, readonly PolicyFacts['policies'][number][]>
+  readonly #owners: ReadonlyMap<OrgId, number>
+  /** Every instant at which some answer changes, ascending. */
+  readonly #turns: readonly number[]
+  readonly #remembered: Map<number, Decision>[] = []
+  #answers = 0
+  #era: {
+    readonly place: When['place']
+    readonly signed: boolean
+    readonly from: number
+    readonly to: number
+  }
+
+  constructor(policy: Policy) {
+    this.facts = policy
+    this.version = policy.version ?? 0
+    const { issuedAt, freshUntil, hardUntil } = { ...NO_TERMS, ...policy }
+    this.terms = { issuedAt, freshUntil, hardUntil }
+    this.things = new Things(policy)
+    this.subjects = new Subjects(policy, this.things, this.terms)
+    this.#grants = new Map(once(policy.grants, ({ id }) => id).map((grant) => [grant.id, grant]))
+    const crossings = new Map<OrgId, PolicyFacts['policies'][number][]>()
+    for (const one of once(policy.policies, ({ id }) => id)) into(crossings, one.from, one)
+    this.#crossings = crossings
+    this.#owners = ownersOf(policy)
+    this.#turns = turnsOf(policy, this.terms)
+    this.#era = { place: 'cloud', signed: false, from: 0, to: 0 }
+  }
+
+  grant(id: GrantId): Grant | undefined {
+    return this.#grants.get(id)
+  }
+
+  /** The live policies by which things of `from` reach people of `to`. */
+  crossings(from: OrgId, to: OrgId): PolicyFacts['policies'] {
+    return this.#crossings.get(from)?.filter((policy) => crossesBy(policy, from, to)) ?? []
+  }
+
+  /** Active owners; an organisation never has none once it had one. */
+  ownersOf(org: OrgId): number {
+    return this.#owners.get(org) ?? 0
+  }
+
+  /** Answers are remembered for a subject until the time passes an instant at which one could change. */
+  recall(subject: Subject, key: number, when: When): Decision | undefined {
+    const { place, signed, from, to } = this.#era
+    const same = place === when.place && (place === 'cloud' || signed === isSigned(when))
+    if (!same || when.at < from || when.at >= to) this.#enter(when)
+    return subject.answers.get(key)
+  }
+
+  remember(subject: Subject, key: number, decision: Decision): void {
+    if (this.#answers >= ANSWERS_MAX) this.#forget()
+    if (subject.answers.size === 0) this.#remembered.push(subject.answers)
+    subject.answers.set(key, decision)
+    this.#answers += 1
+  }
+
+  #enter(when: When): void {
+    const next = this.#turns.findIndex((turn) => when.at < turn)
+    const index = next === -1 ? this.#turns.length : next
+    const [from, to] = [this.#turns[index - 1] ?? -Infinity, this.#turns[index] ?? Infinity]
+    this.#era = { place: when.place, signed: isSigned(when), from, to }
+    this.#forget()
+  }
+
+  #forget(): void {
+    for (const answers of this.#remembered) answers.clear()
+    this.#remembered.length = 0
+    this.#answers = 0
+  }
+}
+
+/**
+ * Indexes a policy in one pass; it may not be changed afterwards. An index answers as the facts do, whatever their
+ * order; what they say twice in different ways counts as not said.
+ */
+export const compilePolicy = (policy: Policy): CompiledPolicy => new CompiledPolicy(policy)
+
+const isSigned = (when: When): boolean => when.place === 'gateway' && when.signed
+
+function ownersOf({ members }: PolicyFacts): Map<OrgId, number> {
+  const owners = new Map<OrgId, number>()
+  for (const { org, role, state } of members) {
+    if (isOwner(role) && state === 'active') owners.set(org, (owners.get(org) ?? 0) + 1)
+  }
+  return owners
+}
+
+function turnsOf({ keys, grants, policies, links }: PolicyFacts, terms: Terms): number[] {
+  const turns = new Set<number>()
+  const add = (at: number | null): void => {
+    if (at !== null) turns.add(at)
+  }
+  add(terms.freshUntil)
+  add(terms.hardUntil)
+  for (const { expiresAt } of [...keys, ...grants, ...links]) add(expiresAt)
+  for (const { offlineTtl } of [...grants, ...policies, ...links]) {
+    add(offlineTtl === null ? null : terms.issuedAt + offlineTtl)
+  }
+  return [...turns].sort((a, b) => a - b)
+}

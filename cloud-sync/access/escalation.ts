@@ -1,0 +1,90 @@
+import type { Level, Member, Right } from '../contract/index.ts'
+import type { Ask, Objection } from './ask.ts'
+import { compareLevels, isOwner, levelOfRole, RANKS } from './ranks.ts'
+import type { Path } from './subjects.ts'
+
+type Check = (ask: Ask, path: Path) => Objection
+
+const CHECKS: Partial<Readonly<Record<Right, Check>>> = {
+  'member.invite': givesTooMuch,
+  'member.role': (ask, path) => givesTooMuch(ask, path) ?? changesTooMuch(ask, path),
+  'member.remove': changesTooMuch,
+  'share.grant': ({ about }, path) => levelTooHigh(about.level, path),
+  'share.revoke': revokesTooMuch,
+}
+
+/**
+ * Nobody gives what they lack, nobody changes a rank at or above their own, owners excepted, and no organisation loses
+ * its last owner.
+ */
+export const escalation: Check = (ask, path) => CHECKS[ask.rule.right]?.(ask, path)
+
+function givesTooMuch(ask: Ask, path: Path): Objection {
+  const { role, level } = ask.about
+  const tooHigh = levelTooHigh(level, path)
+  if (tooHigh !== undefined || role === undefined) return tooHigh
+  if (path.role === null) return 'rank'
+  if (isOwner(path.role) || RANKS[role] <= RANKS[path.role]) return undefined
+  return isFirstOwner(ask) ? undefined : 'rank'
+}
+
+/** A partner gives a new customer its first owner (S4.4). */
+function isFirstOwner({ rule, about, policy, thing, subject }: Ask): boolean {
+  const isFromOutside = subject.org.id !== thing.org
+  return (
+    rule.right === 'member.invite' &&
+    about.role !== undefined &&
+    isOwner(about.role) &&
+    isFromOutside &&
+    policy.ownersOf(thing.org) === 0
+  )
+}
+
+function changesTooMuch(ask: Ask, path: Path): Objection {
+  const { about, thing, policy } = ask
+  if (about.member === undefined) return undefined
+  const target = policy.subjects.members.find(
+    ({ member }) => member.org === thing.org && member.name === about.member,
+  )
+  if (target === undefined) return 'unknown-member'
+  if (thing.kind === 'workspace') return levelTooHigh(levelOn(ask, target.member), path, 'strictly')
+  const { role } = target.member
+  if (path.role === null) return 'rank'
+  const owners = isOwner(role) ? ownersObjection(ask) : undefined
+  return owners ?? (isOwner(path.role) || RANKS[role] < RANKS[path.role] ? undefined : 'rank')
+}
+
+function ownersObjection({ about, thing, policy, when }: Ask): Objection {
+  // Two owners could each remove the other while apart: only the cloud sees both.
+  if (when.place === 'gateway') return 'cloud-only'
+  const staysOwner = about.role !== undefined && isOwner(about.role)
+  return !staysOwner && policy.ownersOf(thing.org) <= 1 ? 'last-owner' : undefined
+}
+
+/** The highest level that a member has on the workspace by a grant of their own. */
+function levelOn({ policy, thing }: Ask, member: Member): Level | undefined {
+  const levels = policy.facts.grants.flatMap(({ to, on, level }) => {
+    const isTheirs = to.kind === 'member' && to.org === member.org && to.name === member.name
+    return isTheirs && policy.things.find(on) === thing ? [level] : []
+  })
+  return levels.sort(compareLevels).at(-1)
+}
+
+function revokesTooMuch({ about, policy, rule }: Ask, path: Path): Objection {
+  const grant = about.grant === undefined ? undefined : policy.grant(about.grant)
+  if (grant === undefined || rule.cells[path.column] !== '^') return undefined
+  return levelTooHigh(grant.level, path)
+}
+
+/** A level at or below the path's own passes; `strictly` one below it, except for who is owner there. */
+function levelTooHigh(
+  level: Level | undefined,
+  path: Path,
+  how: 'at most' | 'strictly' = 'at most',
+): Objection {
+  if (level === undefined) return undefined
+  const own = path.role === null ? path.level : levelOfRole(path.role)
+  const order = compareLevels(level, own)
+  const passes = how === 'at most' || own === 'owner' ? order <= 0 : order < 0
+  return passes ? undefined : 'rank'
+}
