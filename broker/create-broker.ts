@@ -111,7 +111,9 @@ class StrictBroker<P extends Principal> implements Broker<P> {
     const onRefused = (refusal: Refusal): void => {
       this.#metrics.handshakes.add(refusal)
     }
-    const options = { connectionsMax: this.#exchange.limits.connections, log: this.#options.log, onRefused }
+    const { connections, strangers } = this.#exchange.limits
+    // Room for those that are turned away with a count, or make room for others.
+    const options = { connectionsMax: connections + strangers, log: this.#options.log, onRefused }
     this.#listeners.push(await openListener(spec, accept, options))
   }
 }

@@ -5,6 +5,8 @@ export interface BrokerLimits {
   /** Connections from one address that have not logged in, or that have. A Unix socket has no address. */
   readonly connectionsPerAddress: number
   readonly connectionsPerPrincipal: number
+  /** Connections that have not logged in; beyond it the oldest of them is closed, so that a flood keeps nobody out. */
+  readonly strangers: number
   /** A connection that has not sent its CONNECT by then is closed, ms. */
   readonly connectTimeoutMs: number
   /** Largest CONNECT, bytes after its fixed header: everything before the login is a stranger's. */
@@ -65,6 +67,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   connections: 1_000,
   connectionsPerAddress: 1_000,
   connectionsPerPrincipal: 1_000,
+  strangers: 200,
   connectTimeoutMs: 5_000,
   connectBytes: 16 * KIB,
   packetBytes: 256 * KIB,

@@ -22,6 +22,7 @@ export type CloseReason =
   | 'disconnect'
   | 'protocol'
   | 'connect-timeout'
+  | 'crowded-out'
   | 'keepalive'
   | 'refused'
   | 'taken-over'
@@ -36,10 +37,19 @@ export interface ConnectionEvents {
   onPacket(packet: InPacket): void
   /** A packet that breaks the protocol; the connection is closed after this. */
   onFault(fault: WireFault): void
+  /** The peer has taken all that was sent. */
+  onDrained(): void
   /** Called once, at once. */
   onClosed(reason: CloseReason): void
 }
 
+/** Bytes that wait for the peers of all connections together. */
+export interface Backlog {
+  bytes: number
+}
+
+/** A frame from this size on is written as it is; smaller ones are joined, which costs a copy and saves a call. */
+const LARGE_FRAME_BYTES = 16 * 1024
 /** After the last bytes were handed over, the peer has this long to take them, ms. */
 const LINGER_MS = 1_000
 
@@ -55,18 +65,21 @@ export class Connection {
   readonly #reader: PacketReader
   readonly #events: ConnectionEvents
   readonly #rate: RateLimit
+  readonly #total: Backlog
   readonly #holds = new Set<Hold>()
   #gathered: Buffer[] = []
-  #gatheredBytes = 0
+  /** Sent and not yet taken by the kernel. */
+  #backlog = 0
   #working = false
   #ended = false
   #paused = false
   #open = true
 
-  constructor(stream: Duplex, peer: Peer, parts: { limits: BrokerLimits; events: ConnectionEvents }) {
+  constructor(stream: Duplex, peer: Peer, parts: ConnectionParts) {
     this.#stream = stream
     this.peer = peer
     this.#events = parts.events
+    this.#total = parts.backlog
     const { limits } = parts
     this.#reader = new PacketReader({
       connectBytesMax: limits.connectBytes,
@@ -91,14 +104,15 @@ export class Connection {
 
   /** Bytes that wait for the peer to read. */
   get backlog(): number {
-    return this.#gatheredBytes + this.#stream.writableLength
+    return this.#backlog
   }
 
   /** Sends whole packets with this turn's others. */
   send(frame: Buffer): void {
     if (!this.#open) return
     this.#gathered.push(frame)
-    this.#gatheredBytes += frame.length
+    this.#backlog += frame.length
+    this.#total.bytes += frame.length
     if (this.#gathered.length === 1) process.nextTick(this.#flush)
   }
 
@@ -118,7 +132,8 @@ export class Connection {
     if (!isLost) this.#flush()
     this.#open = false
     this.#gathered = []
-    this.#gatheredBytes = 0
+    this.#total.bytes -= this.#backlog
+    this.#backlog = 0
     if (isLost || this.#stream.destroyed) this.#stream.destroy()
     else this.#linger()
     this.#events.onClosed(reason)
@@ -199,8 +214,50 @@ export class Connection {
     const frames = this.#gathered
     if (frames.length === 0) return
     this.#gathered = []
-    this.#gatheredBytes = 0
+    const stream = this.#stream
     const [only] = frames
-    this.#stream.write(frames.length === 1 && only !== undefined ? only : Buffer.concat(frames))
+    if (frames.length === 1 && only !== undefined) {
+      stream.write(only, () => {
+        this.#taken(only.length)
+      })
+      return
+    }
+    stream.cork()
+    for (const part of joined(frames)) {
+      stream.write(part, () => {
+        this.#taken(part.length)
+      })
+    }
+    stream.uncork()
   }
+
+  #taken(bytes: number): void {
+    if (!this.#open) return
+    this.#backlog -= bytes
+    this.#total.bytes -= bytes
+    if (this.#backlog === 0) this.#events.onDrained()
+  }
+}
+
+/** The same bytes in fewer pieces; large ones, which many connections may share, are not copied. */
+function joined(frames: readonly Buffer[]): Buffer[] {
+  const parts: Buffer[] = []
+  let small: Buffer[] = []
+  for (const frame of frames) {
+    if (frame.length < LARGE_FRAME_BYTES) {
+      small.push(frame)
+      continue
+    }
+    if (small.length > 0) parts.push(Buffer.concat(small))
+    small = []
+    parts.push(frame)
+  }
+  if (small.length > 0) parts.push(Buffer.concat(small))
+  return parts
+}
+
+export interface ConnectionParts {
+  readonly limits: BrokerLimits
+  readonly events: ConnectionEvents
+  readonly backlog: Backlog
 }

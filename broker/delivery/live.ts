@@ -41,14 +41,16 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
       return
     }
     const waiting = { message, qos, retain }
-    if (this.#inflight.size < this.#outgoing.limits.inflightOut && this.#first === this.#waiting.length) {
+    if (this.#first === this.#waiting.length && this.#maySend()) {
       this.#send(waiting)
       return
     }
+    message.keep()
     this.#waiting.push(waiting)
-    this.#waitingBytes += message.size
+    this.#wait(message.size)
     const { queuedMessages, queuedBytes } = this.#outgoing.limits
-    if (this.#waitingMessages > queuedMessages || this.#waitingBytes > queuedBytes) {
+    const isFull = this.#waitingMessages > queuedMessages || this.#waitingBytes > queuedBytes
+    if (isFull || this.#outgoing.isCrowded(this.#waitingBytes)) {
       this.#outgoing.counts.droppedQueued += this.#waitingMessages + this.#inflight.size
       this.#outgoing.connection.close('too-slow')
     }
@@ -75,7 +77,17 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     return this.#waitingMessages === 0 && connection.backlog <= limits.backlogBytes / 2
   }
 
+  /** The peer has taken what was sent. */
+  resume(): void {
+    this.#sendWaiting()
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
   detach(): void {
+    this.#wait(-this.#waitingBytes)
     this.#waiting = []
     this.#first = 0
   }
@@ -84,12 +96,21 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     return this.#waiting.length - this.#first
   }
 
+  #wait(bytes: number): void {
+    this.#waitingBytes += bytes
+    this.#outgoing.wait(bytes)
+  }
+
+  #maySend(): boolean {
+    return this.#inflight.size < this.#outgoing.limits.inflightOut && this.#outgoing.hasRoom
+  }
+
   #sendWaiting(): void {
-    while (this.#first < this.#waiting.length && this.#inflight.size < this.#outgoing.limits.inflightOut) {
+    while (this.#first < this.#waiting.length && this.#maySend()) {
       const next = this.#waiting[this.#first]
       this.#first += 1
       if (next === undefined) continue
-      this.#waitingBytes -= next.message.size
+      this.#wait(-next.message.size)
       this.#send(next)
     }
     if (this.#first === this.#waiting.length || this.#first >= COMPACT_AT) {

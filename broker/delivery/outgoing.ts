@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.ts'
+import type { Backlog, Connection } from '../connection/connection.ts'
 import type { BrokerLimits } from '../limits.ts'
 import { encodeAck, encodePublish } from '../wire/index.ts'
 import type { Message, Qos } from './message.ts'
@@ -15,6 +15,9 @@ export interface DeliveryCounts {
   redelivered: number
 }
 
+/** A connection with no more than this waiting keeps up, whatever all together have, bytes. */
+const BACKLOG_NOTED_BYTES = 32 * 1024
+
 /** Is told of each packet as it is sent, for metering. */
 export type OnSent = (topic: string, bytes: number, repeated: boolean) => void
 
@@ -22,6 +25,7 @@ interface OutgoingParts {
   readonly limits: BrokerLimits
   readonly counts: DeliveryCounts
   readonly onSent: OnSent
+  readonly backlog: Backlog
 }
 
 /** Writes messages to one connection: encodes, counts, and drops QoS 0 where the peer does not keep up. */
@@ -30,17 +34,39 @@ export class Outgoing {
   readonly limits: BrokerLimits
   readonly counts: DeliveryCounts
   readonly #onSent: OnSent
+  readonly #total: Backlog
 
-  constructor(connection: Connection, { limits, counts, onSent }: OutgoingParts) {
+  constructor(connection: Connection, { limits, counts, onSent, backlog }: OutgoingParts) {
     this.connection = connection
     this.limits = limits
     this.counts = counts
     this.#onSent = onSent
+    this.#total = backlog
+  }
+
+  /** Bytes of this connection that wait in memory before they are sent. */
+  wait(bytes: number): void {
+    this.#total.bytes += bytes
+  }
+
+  /** True where all together have too much to take and this one, with so much waiting, is among those behind. */
+  isCrowded(waitingBytes: number): boolean {
+    return (
+      this.#total.bytes > this.limits.backlogTotalBytes &&
+      waitingBytes + this.connection.backlog > BACKLOG_NOTED_BYTES
+    )
+  }
+
+  /** False while the peer, or all peers together, have too much to take: this one then is among those behind. */
+  get hasRoom(): boolean {
+    const { backlog } = this.connection
+    const { backlogBytes, backlogTotalBytes } = this.limits
+    return backlog <= (this.#total.bytes > backlogTotalBytes ? BACKLOG_NOTED_BYTES : backlogBytes)
   }
 
   /** At QoS 0; dropped and counted where too much is on its way already. */
   once(message: Message, retain = false): void {
-    if (this.connection.backlog > this.limits.backlogBytes) {
+    if (!this.hasRoom) {
       this.counts.droppedQos0 += 1
       return
     }

@@ -110,7 +110,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
       return
     }
     // Straight from memory where nothing is before it; all else comes from the store, in order [MQTT-4.6.0-6].
-    if (seq === this.#sent + 1 && this.#inflight.size < this.#limits.inflightOut) {
+    if (seq === this.#sent + 1 && this.#maySend(outgoing)) {
       const { topic, payload } = message
       this.#send(outgoing, { seq, topic, payload, qos, retain, released: false })
     }
@@ -177,7 +177,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   fill(): void {
     const outgoing = this.#outgoing
     if (outgoing === undefined || this.#isResuming || this.#sent === this.#last) return
-    while (this.#inflight.size < this.#limits.inflightOut) {
+    while (this.#maySend(outgoing)) {
       const next = this.#next()
       if (next === undefined) return
       if (this.#mayReceive(this.principal, next.topic)) this.#send(outgoing, next)
@@ -190,6 +190,19 @@ export class Session<P extends Principal> implements Subscriber<P> {
     this.#count -= count
     this.#bytes -= bytes
     this.#counts.droppedOffline += count
+  }
+
+  resume(): void {
+    this.fill()
+  }
+
+  /** What waits is on the disk. */
+  get waitingBytes(): number {
+    return 0
+  }
+
+  #maySend(outgoing: Outgoing): boolean {
+    return this.#inflight.size < this.#limits.inflightOut && outgoing.hasRoom
   }
 
   #next(): QueuedMessage | undefined {

@@ -16,6 +16,10 @@ export interface Subscriber<P extends Principal> {
   deliver(message: Message, qos: Qos, how: { readonly retain: boolean; readonly seq: number }): void
   /** False where the acknowledgement does not fit what was sent [MQTT-4.3.2], [MQTT-4.3.3]. */
   acknowledged(kind: Acknowledgement, messageId: number): boolean
+  /** The peer has taken what was sent: more may follow. */
+  resume(): void
+  /** Bytes that wait in memory. */
+  readonly waitingBytes: number
   /** False while retained messages had better wait. */
   readonly isReady: boolean
 }

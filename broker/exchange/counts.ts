@@ -18,6 +18,8 @@ export interface Counts extends DeliveryCounts {
   turnedAwayConnections: number
   turnedAwayAddress: number
   turnedAwayMemory: number
+  /** Connections closed before their login to make room for newer ones. */
+  strangersClosed: number
   /** How often the reading of a publisher paused for the disk. */
   paused: number
   unreleasedExceeded: number
@@ -42,6 +44,7 @@ export const newCounts = (): Counts => ({
   turnedAwayConnections: 0,
   turnedAwayAddress: 0,
   turnedAwayMemory: 0,
+  strangersClosed: 0,
   paused: 0,
   unreleasedExceeded: 0,
   faults: new Map(),

@@ -117,6 +117,10 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
     this.#counterpart.fault(this, fault)
   }
 
+  onDrained(): void {
+    this.subscriber?.resume()
+  }
+
   onClosed(reason: CloseReason): void {
     this.#afterPending = undefined
     this.#counterpart.left(this, reason)

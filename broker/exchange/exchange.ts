@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { BrokerOptions } from '../broker.ts'
-import { type CloseReason, Connection } from '../connection/connection.ts'
+import { type Backlog, type CloseReason, Connection } from '../connection/connection.ts'
 import { FilterIndex } from '../delivery/filter-index.ts'
 import { LiveSubscriber } from '../delivery/live.ts'
 import { Session } from '../delivery/session.ts'
@@ -42,7 +42,10 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   readonly #watch: Watch<P>
   /** All that are open, logged in or not. */
   readonly #dialogues = new Set<Dialogue<P>>()
+  /** Those of them without a login, oldest first. */
+  readonly #strangers = new Set<Dialogue<P>>()
   readonly #perAddress = new Map<string, number>()
+  readonly #backlog: Backlog = { bytes: 0 }
 
   constructor(options: BrokerOptions<P>, storage: BrokerStorage, limits: BrokerLimits) {
     this.#options = options
@@ -72,7 +75,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const publishing = (this.publishing = new Publishing<P>(parts))
     this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing })
     const memory = (): number => process.memoryUsage.rss()
-    this.#watch = new Watch({ dialogues: this.#dialogues, limits, log, memory })
+    this.#watch = new Watch({ dialogues: this.#dialogues, backlog: this.#backlog, limits, log, memory })
     this.aedes = this.#makeAedes()
   }
 
@@ -101,9 +104,10 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
 
   /** A connection that is through its handshakes; turned away where there are too many. */
   accept(stream: Duplex, peer: Peer): void {
-    const { connections, connectionsPerAddress } = this.limits
+    const { connections, connectionsPerAddress, strangers } = this.limits
     const ofAddress = this.#perAddress.get(peer.address) ?? 0
     const { counts } = this
+    if (this.#strangers.size >= strangers || this.#dialogues.size >= connections) this.#crowdOut()
     if (this.#dialogues.size >= connections) counts.turnedAwayConnections += 1
     else if (peer.transport !== 'unix' && ofAddress >= connectionsPerAddress) counts.turnedAwayAddress += 1
     else if (this.#watch.isPressed) counts.turnedAwayMemory += 1
@@ -111,10 +115,21 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
       this.#perAddress.set(peer.address, ofAddress + 1)
       const dialogue = new Dialogue<P>(this)
       this.#dialogues.add(dialogue)
-      dialogue.begin(new Connection(stream, peer, { limits: this.limits, events: dialogue }))
+      this.#strangers.add(dialogue)
+      const parts = { limits: this.limits, events: dialogue, backlog: this.#backlog }
+      dialogue.begin(new Connection(stream, peer, parts))
       return
     }
     stream.destroy()
+  }
+
+  /** Closes who has been without a login for longest. */
+  #crowdOut(): void {
+    for (const oldest of this.#strangers) {
+      this.counts.strangersClosed += 1
+      oldest.close('crowded-out')
+      return
+    }
   }
 
   /** See `Broker.closeSessions`. */
@@ -140,10 +155,12 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   entered(dialogue: Dialogue<P>): void {
     const { clientId, principal, connection } = dialogue
     if (principal === undefined) return
+    this.#strangers.delete(dialogue)
     this.registry.enter(dialogue)
     const outgoing = new Outgoing(connection, {
       limits: this.limits,
       counts: this.counts,
+      backlog: this.#backlog,
       onSent: (topic, bytes, repeated) => {
         this.#traffic.sent(principal.id, { topic, bytes }, repeated)
       },
@@ -172,6 +189,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   left(dialogue: Dialogue<P>, reason: CloseReason): void {
     countIn(this.counts.closed, reason)
     this.#dialogues.delete(dialogue)
+    this.#strangers.delete(dialogue)
     this.#leaveAddress(dialogue.connection.peer.address)
     const { subscriber } = dialogue
     if (subscriber instanceof LiveSubscriber) {

@@ -1,4 +1,4 @@
-import type { CloseReason, Connection } from '../connection/connection.ts'
+import type { Backlog, CloseReason } from '../connection/connection.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
 import type { Principal } from '../policy.ts'
@@ -19,6 +19,8 @@ const BACKLOG_NOTED_BYTES = 16 * 1024
 interface WatchParts<P extends Principal> {
   /** All that are open, logged in or not. */
   readonly dialogues: ReadonlySet<Dialogue<P>>
+  /** What waits for all of them. */
+  readonly backlog: Readonly<Backlog>
   readonly limits: BrokerLimits
   readonly log: BrokerLog
   /** Resident bytes of the process. */
@@ -54,13 +56,12 @@ export class Watch<P extends Principal> {
 
   #look(): void {
     const now = performance.now()
-    let backlog = 0
     for (const dialogue of this.#parts.dialogues) {
-      backlog += dialogue.connection.backlog
       const reason = this.#overdue(dialogue, now)
       if (reason !== undefined) this.#close(dialogue, reason)
     }
-    if (backlog > this.#parts.limits.backlogTotalBytes) this.#closeFurthestBehind('too-slow')
+    if (this.#parts.backlog.bytes > this.#parts.limits.backlogTotalBytes)
+      this.#closeFurthestBehind('too-slow')
     this.#looks += 1
     if (this.#looks % LOOKS_A_MEMORY_LOOK === 0) this.#lookAtMemory()
   }
@@ -103,11 +104,12 @@ export class Watch<P extends Principal> {
   }
 
   #closeFurthestBehind(reason: CloseReason): void {
-    let most: Connection | undefined
+    let most = BACKLOG_NOTED_BYTES
     let worst: Dialogue<P> | undefined
     for (const dialogue of this.#parts.dialogues) {
-      if (dialogue.connection.backlog <= (most?.backlog ?? BACKLOG_NOTED_BYTES)) continue
-      most = dialogue.connection
+      const behind = dialogue.connection.backlog + (dialogue.subscriber?.waitingBytes ?? 0)
+      if (behind <= most) continue
+      most = behind
       worst = dialogue
     }
     if (worst !== undefined) this.#close(worst, reason)
