@@ -171,7 +171,8 @@ async function measure(): Promise<LoadReport> {
   await sleep(load.warmSeconds * 1000)
   for (const subscriber of subscribers) subscriber.begin()
   const from = { at: performance.now(), cpu: cpuSeconds(load.pid), received: fewest(), acks: acknowledged() }
-  await sleep(load.seconds * 1000)
+  process.send?.('warm')
+  await sleep(load.seconds * 1000, undefined, { signal: stopping.signal }).catch(() => undefined)
   const seconds = (performance.now() - from.at) / 1000
   const cpu = cpuSeconds(load.pid) - from.cpu
   const received = fewest() - from.received
@@ -200,5 +201,11 @@ async function measure(): Promise<LoadReport> {
   }
 }
 
+const stopping = new AbortController()
+for (const event of ['message', 'disconnect']) {
+  process.once(event, () => {
+    stopping.abort()
+  })
+}
 const report = await measure()
 process.send?.(report, undefined, undefined, () => process.exit())

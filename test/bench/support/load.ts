@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
@@ -40,16 +40,49 @@ export interface LoadReport {
   readonly disordered: number
 }
 
+/** Nothing here takes longer; a load whose parent has died ends then. */
+const SECONDS_MAX = 600
 const CHILD = join(import.meta.dirname, 'load-child.ts')
+
+/** A load that goes on. */
+export interface RunningLoad {
+  /** Ends it before its time is over, once it has warmed up; resolves with what was measured until then. */
+  stop(): Promise<LoadReport>
+}
 
 /** Runs the load in a process of its own, so that broker and generator each have a core. */
 export async function runLoad(load: Load): Promise<LoadReport> {
-  const child = fork(CHILD, [JSON.stringify(load)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = forked(load)
+  return reportOf(child, once(child, 'exit'))
+}
+
+/** Begins a load and returns when it has warmed up. */
+export async function startLoad(load: Omit<Load, 'seconds'>): Promise<RunningLoad> {
+  const child = forked({ ...load, seconds: SECONDS_MAX })
   const ended = once(child, 'exit')
+  const begun = await Promise.race([once(child, 'message'), ended.then(() => undefined)])
+  if (begun === undefined) throw new Error('the load generator ended before it was warm')
+  return {
+    stop: () => {
+      if (child.connected) child.send('stop')
+      return reportOf(child, ended)
+    },
+  }
+}
+
+const forked = (load: Load): ChildProcess =>
+  fork(CHILD, [JSON.stringify(load)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+
+async function reportOf(child: ChildProcess, ended: Promise<unknown>): Promise<LoadReport> {
+  const last = new Promise<LoadReport>((resolve) => {
+    child.on('message', (told) => {
+      if (told !== 'warm') resolve(told as LoadReport)
+    })
+  })
   try {
-    const answer = await Promise.race([once(child, 'message'), ended.then(() => undefined)])
-    if (answer === undefined) throw new Error('the load generator ended without a report')
-    return answer[0] as LoadReport
+    const report = await Promise.race([last, ended.then(() => undefined)])
+    if (report === undefined) throw new Error('the load generator ended without a report')
+    return report
   } finally {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await ended
