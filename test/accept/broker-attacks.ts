@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LoadReport, startLoad } from '../bench/support/load.ts'
 import { type BrokerProcess, startHeadgateBroker } from '../support/broker-process.ts'
-import { type Family, parseExposition } from '../support/exposition.ts'
 import type { Harness } from '../support/harness.ts'
+import { metricsAt } from '../support/metrics-page.ts'
 import { forgetPeak, peakMiB, residentMiB } from '../support/process-figures.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { Attack } from './attacks/attack.ts'
@@ -17,7 +17,6 @@ const P99_MS_MAX = 1_000
 /** Below full scale this runs beside other tests. */
 const P99_MS_MAX_SMALL = 5_000
 const BYSTANDER_MESSAGES_A_SECOND = 200
-const PREFIX = 'headgate_broker_'
 
 interface Found {
   readonly peakMiB: number
@@ -27,27 +26,10 @@ interface Found {
   readonly counted: number
 }
 
-async function metricsOf({ metricsUrl }: BrokerProcess): Promise<Map<string, Family>> {
-  const answer = await fetch(metricsUrl ?? '')
-  return parseExposition(await answer.text())
-}
-
-/** Sum of metrics that are named as `closed_total/protocol`. */
-function sumOf(families: Map<string, Family>, names: readonly string[]): number {
-  const values = names.map((text) => {
-    const [name = '', label] = text.split('/')
-    const samples = families.get(`${PREFIX}${name}`)?.samples ?? []
-    return samples
-      .filter(({ labels }) => label === undefined || [...labels.values()].includes(label))
-      .reduce((sum, { value }) => sum + value, 0)
-  })
-  return values.reduce((sum, value) => sum + value, 0)
-}
-
 /** One attack, with two bystanders who just go on with their work. */
 async function attacked(broker: BrokerProcess, attack: Attack, scale: number): Promise<Found> {
   const { port, pid } = broker
-  const before = await metricsOf(broker)
+  const before = await metricsAt(broker.metricsUrl)
   const bystanders = await startLoad({
     ...{ port, pid, qos: 1, publishers: 1, subscribers: 1, window: 2_000, payloadBytes: 64 },
     ...{ persistent: false, rate: BYSTANDER_MESSAGES_A_SECOND, warmSeconds: 0.3 },
@@ -59,8 +41,8 @@ async function attacked(broker: BrokerProcess, attack: Attack, scale: number): P
       throw new Error(`${attack.name}: the attack itself failed`, { cause: error })
     })
   const { latencyMs, longestGapMs, lost, sent } = await bystanders.stop()
-  const after = await metricsOf(broker)
-  const counted = sumOf(after, attack.counted) - sumOf(before, attack.counted)
+  const after = await metricsAt(broker.metricsUrl)
+  const counted = after.sum(...attack.counted) - before.sum(...attack.counted)
   return { peakMiB: peakMiB(pid), bystanders: { latencyMs, longestGapMs, lost, sent }, refused, counted }
 }
 

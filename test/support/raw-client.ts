@@ -48,10 +48,15 @@ export class RawClient {
   }
 
   /** A connection that is logged in and has a session of its own for as long as it lasts. @throws NoAnswer */
-  static async clean(port: number, clientId: string): Promise<RawClient> {
+  static clean(port: number, clientId: string): Promise<RawClient> {
+    return RawClient.open(port, { clientId })
+  }
+
+  /** A connection that is logged in. @throws NoAnswer */
+  static async open(port: number, fields: ConnectFields): Promise<RawClient> {
     const client = new RawClient(port)
     try {
-      await client.logIn({ clientId })
+      await client.logIn(fields)
       return client
     } catch (error) {
       client.destroy()
