@@ -13,7 +13,7 @@ export interface RetainedLimits {
 }
 
 /** Topics that are looked at before others get a turn. */
-const PAGE_TOPICS = 256
+const PAGE_TOPICS = 128
 
 /** Noted, not committed: the message that is to be retained; undefined = it is to be deleted. */
 interface Pending {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { message, openStore, storeFolder } from './support.ts'
+import { entry, message, openStore, storeFolder } from './support.ts'
 
 const DAY_MS = 86_400_000
 
@@ -71,13 +71,25 @@ test('the journal keeps what may be repeated, and no more than its bound', async
   await store.committed()
   const held = (): number[] =>
     entries.filter((each) => store.holdsPublish(each)).map(({ messageId }) => messageId)
-  expect(held()).toEqual(entries.slice(-10).map(({ messageId }) => messageId))
+  expect(held()).toEqual(entries.slice(-2).map(({ messageId }) => messageId))
   const rows = storage.database.prepare('SELECT count(*) FROM broker_journal').pluck().get()
-  expect(rows).toBe(10)
+  expect(rows).toBe(2)
   storage.close()
   const again = openStore(folder)
-  expect(entries.filter((each) => again.store.holdsPublish(each))).toHaveLength(10)
+  expect(entries.filter((each) => again.store.holdsPublish(each))).toHaveLength(2)
   expect([...again.store.unrouted()]).toEqual([])
+})
+
+test('a journalled message that is larger than the bound is known until the next one', async () => {
+  const { store } = openStore(storeFolder())
+  const large = { ...entry('meter', 1, 'site'), payload: Buffer.alloc(400_000, 'x') }
+  store.journal(large)
+  await store.committed()
+  expect(store.holdsPublish(large)).toBe(true)
+  store.routed()
+  store.journal(entry('meter', 2, 'site'))
+  await store.committed()
+  expect([store.holdsPublish(large), store.holdsPublish(entry('meter', 2, 'site'))]).toEqual([false, true])
 })
 
 test('one page of a queue holds few large messages, and all come', async () => {

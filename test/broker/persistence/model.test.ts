@@ -6,7 +6,7 @@ import { ManualWriter } from './manual-writer.ts'
 import { StoreModel } from './store-model.ts'
 import { entry, listOf, message, storeFolder } from './support.ts'
 
-const STEPS = 6_000
+const STEPS = 2_500
 const CLIENTS = ['a', 'b', 'ab', 'ö']
 const TOPICS = ['site', 'site/a', 'site/b', 'site/a/c', 'other', '$local/x', 'sité/a']
 const FILTERS = ['#', '+', 'site/#', 'site/+', '+/a', 'site/a', '$local/#', 'sité/+']
