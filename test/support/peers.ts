@@ -9,6 +9,8 @@ const PEERS = {
   pymodbus: ['/usr/bin/python3', '-c', 'import pymodbus, serial_asyncio'],
   python: ['/usr/bin/python3', '-c', 'import zlib'],
   mosquitto: ['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto'],
+  paho: ['/usr/bin/python3', '-c', 'import paho.mqtt.client'],
+  chromium: ['sh', '-c', 'command -v chromium'],
   faketime: ['sh', '-c', 'command -v faketime'],
   openssl: ['openssl', 'version'],
   strace: ['strace', '-V'],

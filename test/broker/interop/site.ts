@@ -26,20 +26,18 @@ export interface Site {
   stop(): Promise<void>
 }
 
-/** `change` adds to the listener of a kind. */
-export async function startSite(
-  change: Partial<Record<Transport, Partial<ListenerSpec>>> = {},
-): Promise<Site> {
+/** `clientCertificate` is what the encrypted listeners ask for. */
+export async function startSite(clientCertificate: 'none' | 'request' = 'request'): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'headgate-listen-'))
   const authority = new Authority(folder)
   const server = authority.server()
-  const tls = { ...server, ca: authority.cert, clientCertificate: 'request' } as const
+  const tls = clientCertificate === 'none' ? server : { ...server, ca: authority.cert, clientCertificate }
   const listeners: Record<Transport, ListenerSpec> = {
-    tcp: { url: 'tcp://127.0.0.1:0', ...change.tcp },
-    tls: { url: 'tls://127.0.0.1:0', tls, ...change.tls },
-    ws: { url: 'ws://127.0.0.1:0', ...change.ws },
-    wss: { url: 'wss://127.0.0.1:0', tls, ...change.wss },
-    unix: { url: `unix:${join(folder, 'mqtt.sock')}`, ...change.unix },
+    tcp: { url: 'tcp://127.0.0.1:0' },
+    tls: { url: 'tls://127.0.0.1:0', tls },
+    ws: { url: 'ws://127.0.0.1:0' },
+    wss: { url: 'wss://127.0.0.1:0', tls },
+    unix: { url: `unix:${join(folder, 'mqtt.sock')}` },
   }
   const quiet = (): void => undefined
   const log = { info: quiet, warn: quiet, error: quiet }
