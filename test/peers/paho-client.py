@@ -25,6 +25,7 @@ class Client:
         self.mqtt.on_connect = lambda _c, _u, _f, code: self.note("up", 1 if code == 0 else -code)
         self.mqtt.on_subscribe = lambda *_: self.note("subscribed", self.subscribed + 1)
         self.mqtt.on_publish = lambda *_: self.note("published", self.published + 1)
+        self.mqtt.on_disconnect = lambda _c, _u, code: self.up or self.note("up", -code)
         self.mqtt.on_message = self.on_message
         if "cert" in task:
             self.mqtt.tls_set(task["ca"], task["cert"], task["key"])

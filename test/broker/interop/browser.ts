@@ -9,10 +9,10 @@ import { join, resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 const MQTT_JS = resolve(import.meta.dirname, '../../../node_modules/mqtt/dist/mqtt.min.js')
-const SCRIPT = resolve(import.meta.dirname, 'browser-page.js')
+const PAGE = resolve(import.meta.dirname, 'browser-page.html')
 const REPORT_MS_MAX = 40_000
 
-/** What a page is told to do; see browser-page.js. */
+/** What a page is told to do; see browser-page.html. */
 export interface PageTask {
   /** The listener. */
   readonly url: string
@@ -20,7 +20,7 @@ export interface PageTask {
   readonly password: string
 }
 
-/** What `browser-page.js` says it has seen. */
+/** What `browser-page.html` says it has seen. */
 export interface PageReport {
   readonly failed?: string
   readonly origin: string
@@ -71,19 +71,16 @@ export async function inBrowser(task: PageTask, { host, pin }: BrowserOptions): 
   return Promise.race([pages.report, died])
 }
 
-/** The page, its two scripts, and the place where it posts its report. */
+/** The page, its script and task, and the place where it posts its report. */
 async function servePages(
   task: PageTask,
 ): Promise<{ port: number; report: Promise<PageReport>; close: () => void }> {
   const posted = new EventEmitter()
   const report = once(posted, 'report', { signal: AbortSignal.timeout(REPORT_MS_MAX) })
-  const page = `<!doctype html><title>waiting</title>
-<script>globalThis.task = ${JSON.stringify(task)}</script>
-<script src="/mqtt.min.js"></script><script type="module" src="/page.js"></script>`
   const files: Record<string, [type: string, body: string]> = {
-    '/': ['text/html', page],
+    '/': ['text/html', readFileSync(PAGE, 'utf8')],
+    '/task': ['application/json', JSON.stringify(task)],
     '/mqtt.min.js': ['text/javascript', readFileSync(MQTT_JS, 'utf8')],
-    '/page.js': ['text/javascript', readFileSync(SCRIPT, 'utf8')],
   }
   const server = createServer((request, response) => {
     if (request.method === 'POST') {

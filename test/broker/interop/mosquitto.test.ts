@@ -56,7 +56,7 @@ async function subscribe(
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
   await until(() => site.broker.stats().clients > before)
-  return { text: () => text, child, ended: once(child, 'exit') }
+  return { text: () => text, child, ended: once(child, 'close') }
 }
 
 const FORMAT = ['-F', '%t %l %q %r']
