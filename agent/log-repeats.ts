@@ -4,7 +4,7 @@ const LINES_MAX = 10
 /** Kinds remembered; beyond it the oldest are forgotten. */
 const KINDS_MAX = 500
 /** Fields that make the same message another one: ten lost devices are ten faults, not one. */
-const DISTINGUISHING = ['service', 'line', 'device', 'stream', 'job', 'code'] as const
+const DISTINGUISHING = ['service', 'line', 'device', 'stream', 'job', 'code', 'bound'] as const
 
 interface Kind {
   since: number

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Broker, BrokerOptions, BrokerStats, ClientMessage, LocalMessage } from './broker.ts'
 import { Exchange } from './exchange/exchange.ts'
-import { DEFAULT_LIMITS } from './limits.ts'
+import { limitsWith } from './limits.ts'
 import { type Listener, type ListenerSpec, openListener, type Peer, type Refusal } from './listen/index.ts'
 import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
@@ -35,7 +35,7 @@ class StrictBroker<P extends Principal> implements Broker<P> {
     this.#options = options
     let { storage } = options
     if (storage === undefined) storage = this.#ownStorage = inMemory(options.log)
-    this.#exchange = new Exchange(options, storage, { ...DEFAULT_LIMITS, ...options.limits })
+    this.#exchange = new Exchange(options, storage, limitsWith(options.limits ?? {}))
     this.#metrics = createBrokerMetrics(this.#exchange)
   }
 

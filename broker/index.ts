@@ -1,6 +1,7 @@
 export type * from './broker.ts'
 export { createBroker } from './create-broker.ts'
 export * from './errors.ts'
+export { type BrokerLimits, contradictions, DEFAULT_LIMITS, limitsWith } from './limits.ts'
 export {
   type ClientCertificate,
   listenerFault,

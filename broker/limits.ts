@@ -96,3 +96,41 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   clientIdLength: 128,
   memoryBytes: 256 * MIB,
 }
+
+/** Limits of a part of the whole: where nobody says otherwise they are no more than that. */
+const PARTS: readonly (readonly [part: keyof BrokerLimits, whole: keyof BrokerLimits])[] = [
+  ['connectionsPerAddress', 'connections'],
+  ['connectionsPerPrincipal', 'connections'],
+  ['strangers', 'connections'],
+  ['absentSessions', 'sessions'],
+]
+
+/** Every limit: those that are given, the default of all others. */
+export function limitsWith(given: Partial<BrokerLimits>): BrokerLimits {
+  const limits: Record<keyof BrokerLimits, number> = { ...DEFAULT_LIMITS, ...given }
+  for (const [part, whole] of PARTS)
+    if (given[part] === undefined) limits[part] = Math.min(limits[part], limits[whole])
+  return limits
+}
+
+/** Limits of which the first makes no sense above the second. */
+const ORDERED: readonly (readonly [least: keyof BrokerLimits, most: keyof BrokerLimits])[] = [
+  ...PARTS,
+  ['packetBytes', 'bytesPerSecond'],
+  ['packetBytes', 'inflightInBytes'],
+  ['packetBytes', 'queuedBytes'],
+  ['packetBytes', 'backlogBytes'],
+  ['packetBytes', 'offlineBytes'],
+  ['packetBytes', 'retainedBytes'],
+  ['backlogBytes', 'backlogTotalBytes'],
+  ['inflightInBytes', 'memoryBytes'],
+  ['backlogTotalBytes', 'memoryBytes'],
+  ['retainedBytes', 'memoryBytes'],
+  ['topicLevels', 'topicLength'],
+]
+
+/** Pairs of limits that contradict each other: the first is above the second. */
+export const contradictions = (
+  limits: BrokerLimits,
+): readonly (readonly [low: keyof BrokerLimits, high: keyof BrokerLimits])[] =>
+  ORDERED.filter(([low, high]) => limits[low] > limits[high])

@@ -10,6 +10,7 @@ import type { Hash } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
 import { createLog, type Log } from '../log.ts'
+import { limitsOf } from './broker-limits.ts'
 import { StandalonePolicy, usersOf } from './broker-policy.ts'
 import { interrupted, renewOnHangup } from './interrupt.ts'
 import { type Answer, processTerminal } from './output.ts'
@@ -21,6 +22,7 @@ interface BrokerOptions {
   readonly denySubscribe: readonly string[]
   readonly data?: string
   readonly metrics?: string
+  readonly limit: readonly string[]
 }
 
 const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
@@ -31,6 +33,7 @@ const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
  */
 export async function runBroker(options: BrokerOptions): Promise<Answer> {
   const { open = false, metrics } = options
+  const limits = limitsOf(options.limit)
   const users = options.users === undefined ? new Map<string, Hash>() : usersIn(options.users)
   if (!open && users.size === 0) {
     warn('nobody can log in: name users by --users FILE, or let everybody in by --open')
@@ -44,6 +47,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
     // `$SYS` and `$share` stay refused.
     dollarTopics: 'ordinary',
     storage,
+    limits,
     log,
   })
   await broker.start(signal)

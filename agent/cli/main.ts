@@ -84,6 +84,12 @@ does(
     )
     .option('--data <dir>', 'where sessions, queues and retained messages are kept')
     .option('--metrics <host:port>', 'serve GET /metrics there, for Prometheus')
+    .option(
+      '--limit <name=value>',
+      'a bound as under broker.limits in docs/configuration.md, such as connections=50; may be given again',
+      list,
+      [],
+    )
     .addHelpText(
       'after',
       examples('broker --open --data broker-data', 'broker --users users.yaml --metrics 127.0.0.1:9101'),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument, visit } from 'yaml'
-import type { ListenerSpec } from '../../broker/index.ts'
+import type { BrokerLimits, ListenerSpec } from '../../broker/index.ts'
 import type {
   DeviceId,
   GatewayId,
@@ -29,7 +29,13 @@ export interface Config {
   readonly gateway: { readonly id: GatewayId; readonly dataDir: string }
   readonly lines: readonly LineConfig[]
   readonly devices: readonly ConfiguredDevice[]
-  readonly broker: { readonly listen: readonly ListenerSpec[]; readonly anonymous: 'none' | 'read' }
+  readonly broker: {
+    readonly listen: readonly ListenerSpec[]
+    readonly anonymous: 'none' | 'read'
+    readonly limits: BrokerLimits
+    /** Where the broker's figures are served, HOST:PORT; null = nowhere. */
+    readonly metrics: string | null
+  }
   /** null = the gateway works alone. */
   readonly cloud: CloudConfig | null
   readonly console: { readonly host: string; readonly port: number } | null
@@ -145,7 +151,11 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
     gateway: { id: gateway.id, dataDir: resolve(dir, gateway.dataDir) },
     lines: file.lines.map(lineOf),
     devices: file.devices.map((device) => deviceOf(device, profiles, local?.organisation.id)),
-    broker: { ...broker, listen: broker.listen.map((entry) => listenerOf(entry, dir)) },
+    broker: {
+      ...broker,
+      listen: broker.listen.map((entry) => listenerOf(entry, dir)),
+      metrics: broker.metrics?.listen ?? null,
+    },
     cloud: file.cloud === undefined ? null : cloudOf(file.cloud, dir),
     console: file.console === undefined ? null : hostAndPort(file.console.listen),
     local,

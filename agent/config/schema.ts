@@ -11,6 +11,7 @@ import {
   WorkspaceId,
 } from '../../cloud-sync/contract/index.ts'
 import { FORMATS } from '../../hardware/index.ts'
+import { brokerLimits } from './broker-limits.ts'
 import { byteSize, decimalNumber, duration, wholeNumber } from './quantity.ts'
 
 const DEVICES_MAX = 1_000
@@ -129,6 +130,8 @@ export const ConfigFile = z.strictObject({
         .max(LISTENERS_MAX)
         .default([{ url: 'tcp://127.0.0.1:1883' }]),
       anonymous: z.enum(['none', 'read']).default('none'),
+      limits: brokerLimits,
+      metrics: z.strictObject({ listen: hostAndPort.default('127.0.0.1:9101') }).optional(),
     })
     .prefault({}),
   cloud: cloud.optional(),

@@ -95,3 +95,11 @@ test.for([
   const run = await headgateJson([...HERE, '--open', ...args])
   expect(run).toMatchObject({ code: 1, json: { error: { code } } })
 })
+
+test('limits that are typed are in force, and one that there is not ends the call', async () => {
+  const broker = await startHeadgate([...HERE, '--open', '--limit', 'connections=1', '--limit', 'slow=5s'])
+  await client(broker)
+  await expect(client(broker)).rejects.toThrow()
+  const run = await headgateJson([...HERE, '--open', '--limit', 'conections=1'])
+  expect(run).toMatchObject({ code: 2, json: { error: { code: 'USAGE' } } })
+})

@@ -29,6 +29,8 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   }
   // A text alone may stand for a group: the group is what is documented.
   if (schema instanceof z.ZodPipe && schema.in instanceof z.ZodTransform) return unwrap(schema.out)
+  // A group of which something else is made.
+  if (schema instanceof z.ZodPipe && schema.in instanceof z.ZodObject) return schema.in
   return schema
 }
 
