@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
+import { FilterIndex } from '../delivery/filter-index.ts'
 import { AedesOutgoing, type Subscriber } from './aedes-outgoing.ts'
 import type { MessageStore, Qos, StoredFilter, StoredSession } from './message-store.ts'
 import { type AedesPacket, changedExtra, messageOf, moreOf, packetOf } from './packet-json.ts'
-import { SubscriptionIndex } from './subscription-index.ts'
 
 interface ClientRef {
   readonly id: string
@@ -45,7 +45,10 @@ export class SqlitePersistence {
   readonly #options: AedesPersistenceOptions
   readonly #outgoing: AedesOutgoing
   readonly #filters = new Map<string, Map<string, AedesSubscription>>()
-  readonly #index = new SubscriptionIndex<Matched>()
+  /** Each filter of each client is a subscriber of its own: aedes wants to know all that match. */
+  readonly #index = new FilterIndex<Matched>()
+  /** Those of QoS 1 and 2, by client and topic. */
+  readonly #matched = new Map<string, Map<string, Matched>>()
   readonly #wills = new Map<string, Partial<AedesPacket>>()
   #broker: { readonly id: string } | undefined
 
@@ -96,7 +99,7 @@ export class SqlitePersistence {
     const filters = this.#filters.get(client.id)
     for (const topic of topics) {
       filters?.delete(topic)
-      this.#index.remove(topic, client.id)
+      this.#unmatch(client.id, topic)
       this.#store.dropSubscription(client.id, topic)
     }
     if (filters?.size === 0) this.#filters.delete(client.id)
@@ -108,17 +111,18 @@ export class SqlitePersistence {
   }
 
   countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
-    return Promise.resolve({ subsCount: this.#index.size, clientsCount: this.#filters.size })
+    const subscriptions = [...this.#matched.values()].reduce((sum, { size }) => sum + size, 0)
+    return Promise.resolve({ subsCount: subscriptions, clientsCount: this.#filters.size })
   }
 
   /** QoS 0 subscriptions get nothing while their client is away; they are left out. */
   subscriptionsByTopic(topic: string): Promise<Matched[]> {
-    return Promise.resolve(this.#index.match(topic))
+    return Promise.resolve(this.#index.match(topic).map(({ subscriber }) => subscriber))
   }
 
   /** The whole session goes: that is what a clean session means [MQTT-3.1.2-6]. */
   async cleanSubscriptions(client: ClientRef): Promise<void> {
-    for (const topic of this.#filters.get(client.id)?.keys() ?? []) this.#index.remove(topic, client.id)
+    for (const topic of this.#filters.get(client.id)?.keys() ?? []) this.#unmatch(client.id, topic)
     this.#filters.delete(client.id)
     this.#outgoing.forget(client.id)
     this.#store.dropSession(client.id)
@@ -220,10 +224,23 @@ export class SqlitePersistence {
     const filters = this.#filters.get(clientId) ?? new Map<string, AedesSubscription>()
     this.#filters.set(clientId, filters)
     filters.set(topic, { ...subscription })
+    this.#unmatch(clientId, topic)
+    if (qos === 0) return
     // Not the identifier of the subscription: it belongs to what a client gets, not to what matches.
     const matched = { clientId, topic, qos, ...defined({ rh, rap, nl }) }
-    if (qos > 0) this.#index.add(topic, clientId, matched)
-    else this.#index.remove(topic, clientId)
+    const ofClient = this.#matched.get(clientId) ?? new Map<string, Matched>()
+    this.#matched.set(clientId, ofClient)
+    ofClient.set(topic, matched)
+    this.#index.add(topic, matched, qos)
+  }
+
+  #unmatch(clientId: string, topic: string): void {
+    const ofClient = this.#matched.get(clientId)
+    const matched = ofClient?.get(topic)
+    if (ofClient === undefined || matched === undefined) return
+    this.#index.remove(topic, matched)
+    ofClient.delete(topic)
+    if (ofClient.size === 0) this.#matched.delete(clientId)
   }
 
   #principalOf(clientId: string): string {

@@ -42,7 +42,7 @@ export interface StoredSession {
   readonly last: number
   /** Rows up to this one may have been sent before (DUP). */
   readonly sent: number
-  /** Rows that wait, and their payload bytes. */
+  /** Rows that wait, and their bytes: of each the payload and the length of the topic. */
   readonly count: number
   readonly bytes: number
 }
@@ -82,7 +82,7 @@ export interface StoredWill extends StoredMessage {
   readonly clientId: string
 }
 
-/** What left a queue: messages and their payload bytes. */
+/** What left a queue: messages and their bytes, of each the payload and the length of the topic. */
 export interface Dropped {
   count: number
   bytes: number
@@ -125,7 +125,7 @@ export interface MessageStore {
   release(clientId: string, seq: number): void
   /** Replaces the `extra` of one row. */
   amend(clientId: string, seq: number, extra: string): void
-  /** Up to here the rows of the session have been sent; written lazily. */
+  /** Up to here rows of the session may have been sent; may go back, to where it is known. Written lazily. */
   noteSent(clientId: string, seq: number): void
   /**
    * Committed rows after `after`, oldest first, without what is acknowledged. Large ones end a page early: only an empty

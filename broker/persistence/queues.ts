@@ -8,7 +8,7 @@ import { isBytes, isCount, isText, isTextOrNull } from './soundness.ts'
 /** Payload bytes after which a page ends. */
 const PAGE_BYTES_MAX = 256 * 1024
 
-/** Rows and payload bytes of one queue at the start. */
+/** Rows and bytes of one queue at the start. */
 interface QueueSize {
   readonly count: number
   readonly bytes: number
@@ -171,7 +171,7 @@ export class Queues {
           session.no,
           seq,
           at,
-          payload.length,
+          sizeOf(message),
           qos,
           retain ? 1 : 0,
           null,
@@ -198,7 +198,7 @@ export class Queues {
         insertMessage.run(id, targets.length, topic, payload)
         for (const { session, row } of targets) {
           const flag = retain ? 1 : 0
-          insert.run(session.no, row.seq, at, payload.length, row.qos, flag, id, extra, null, null)
+          insert.run(session.no, row.seq, at, sizeOf(message), row.qos, flag, id, extra, null, null)
         }
       },
       done: () => {
@@ -269,6 +269,8 @@ export class Queues {
     this.#changes.note({ run: () => this.#database.exec(RECOUNT) })
   }
 }
+
+const sizeOf = ({ topic, payload }: StoredMessage): number => topic.length + payload.length
 
 const isLeaving = (session: Session, seq: number): boolean =>
   session.leaving.some(({ from, to }) => from <= seq && seq <= to)

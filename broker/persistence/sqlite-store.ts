@@ -147,7 +147,7 @@ export class SqliteMessageStore implements MessageStore, Participant {
 
   noteSent(clientId: string, seq: number): void {
     this.#change(clientId, (session) => {
-      if (seq <= session.sent) return
+      if (seq === session.sent) return
       session.sent = seq
       this.#book.touch(session)
     })

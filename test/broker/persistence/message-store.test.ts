@@ -79,7 +79,7 @@ describe.each(places)('a message store %s', (_name, place) => {
     await store.committed()
     store.release('slow', 3)
     store.acknowledge('slow', 4)
-    expect(store.shed('slow', 1, 3)).toEqual({ count: 3, bytes: 3 })
+    expect(store.shed('slow', 1, 3)).toEqual({ count: 3, bytes: 6 })
     expect(seqs(store.page('slow', 0, 10))).toEqual([1, 3])
     await store.committed()
     expect(seqs(store.page('slow', 0, 10))).toEqual([1, 3])
@@ -132,7 +132,7 @@ describe.each(places)('a message store %s', (_name, place) => {
     mono += 30_000
     const keepUpTo = (clientId: string): number => (clientId === 'here' ? 1 : 0)
     expect(store.expire(100_000, keepUpTo)).toEqual(new Map())
-    expect(store.expire(60_000, keepUpTo)).toEqual(new Map([['away', { count: 1, bytes: 4 }]]))
+    expect(store.expire(60_000, keepUpTo)).toEqual(new Map([['away', { count: 1, bytes: 5 }]]))
     expect(store.expire(60_000, keepUpTo)).toEqual(new Map())
     await store.committed()
     expect(seqs(store.page('away', 0, 10))).toEqual([2])
@@ -286,6 +286,9 @@ test('everything committed is there after a restart', async () => {
   first.store.dropSubscription('reader', 'gone')
   for (const seq of [1, 2, 3])
     first.store.enqueue(message('site/a', 'four'), [{ clientId: 'reader', seq, qos: 1 }])
+  // While connected any row may be sent; afterwards it is known which were.
+  first.store.noteSent('reader', Number.MAX_SAFE_INTEGER)
+  await first.store.committed()
   first.store.noteSent('reader', 2)
   first.store.holdIncoming('reader', 9, 'kept with it')
   first.store.holdIncoming('passer-by', 9)
@@ -305,7 +308,7 @@ test('everything committed is there after a restart', async () => {
       last: 3,
       sent: 2,
       count: 2,
-      bytes: 8,
+      bytes: 20,
     },
   ])
   expect(store.page('reader', 0, 10).map(({ seq }) => seq)).toEqual([2, 3])

@@ -74,7 +74,7 @@ export class StoreModel {
     for (const { seq, row } of this.page(clientId)) {
       if (seq <= keepUpTo || row.released || dropped.count >= limit) continue
       dropped.count += 1
-      dropped.bytes += Buffer.byteLength(row.payload)
+      dropped.bytes += row.topic.length + Buffer.byteLength(row.payload)
       this.session(clientId)?.rows.delete(seq)
     }
     return dropped
