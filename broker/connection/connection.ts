@@ -14,6 +14,8 @@ export type Hold =
   | 'inflight'
   /** More than its share in this second. */
   | 'rate'
+  /** More than its share in this turn of the event loop. */
+  | 'turn'
 
 /** Why a connection was closed; a label in the metrics. */
 export type CloseReason =
@@ -48,6 +50,12 @@ export interface Backlog {
   bytes: number
 }
 
+/**
+ * What one connection may have worked on in one turn of the event loop. The system hands over megabytes of one socket
+ * before it looks at the next; without this a publisher at full speed would keep all others waiting.
+ */
+const TURN_PACKETS = 256
+const TURN_BYTES = 32 * 1024
 /** A frame from this size on is written as it is; smaller ones are joined, which costs a copy and saves a call. */
 const LARGE_FRAME_BYTES = 16 * 1024
 /** After the last bytes were handed over, the peer has this long to take them, ms. */
@@ -181,6 +189,8 @@ export class Connection {
   }
 
   #takePackets(): void {
+    let packets = 0
+    let bytes = 0
     while (this.#holds.size === 0 && this.#open) {
       const packet = this.#reader.next()
       if (packet === null) {
@@ -190,8 +200,20 @@ export class Connection {
       }
       const pauseMs = this.#rate.take(packet.bytes)
       if (pauseMs > 0) this.#holdFor(pauseMs)
+      packets += 1
+      bytes += packet.bytes
+      // One SUBSCRIBE may hold hundreds of filters, each of which is looked up among the retained messages.
+      const isHeavy = packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe'
+      if (isHeavy || packets >= TURN_PACKETS || bytes >= TURN_BYTES) this.#endTurn()
       this.#events.onPacket(packet)
     }
+  }
+
+  #endTurn(): void {
+    this.hold('turn')
+    setImmediate(() => {
+      this.release('turn')
+    })
   }
 
   #holdFor(ms: number): void {

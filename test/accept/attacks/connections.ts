@@ -14,6 +14,7 @@ const TURNED_AWAY = [
   'bounds_total/memoryBytes',
   'handshakes_refused_total/full',
   'closed_total/connect-timeout',
+  'closed_total/crowded-out',
 ]
 
 /** Too many connections, or connections that come too slowly or too often. */

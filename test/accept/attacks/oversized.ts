@@ -38,7 +38,8 @@ export const OVERSIZED: readonly Attack[] = [
       await each(scaled(20, scale), AT_ONCE, async (at) => {
         await withClient(port, `streams-${at}`, async ({ socket }) => {
           socket.write(fixedHeader(0x30, HUGE_BYTES))
-          refused += await streamed(socket, HUGE_BYTES)
+          const closed = await streamed(socket, HUGE_BYTES)
+          refused += closed
         })
       })
       return refused
@@ -52,7 +53,8 @@ export const OVERSIZED: readonly Attack[] = [
       await each(scaled(20, scale), AT_ONCE, async () => {
         const socket = await silent(port)
         socket.write(fixedHeader(0x10, HUGE_BYTES))
-        refused += await streamed(socket, HUGE_BYTES)
+        const closed = await streamed(socket, HUGE_BYTES)
+        refused += closed
         socket.destroy()
       })
       return refused
