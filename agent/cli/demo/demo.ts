@@ -83,16 +83,24 @@ class DemoRun {
     this.#started = Date.now()
     const showing = new AbortController()
     const shown = this.#show(showing.signal)
-    const faults = this.#faults.map((planned) => this.#inject(planned))
-    await sleep(this.#seconds * 1000)
-    await Promise.all(faults)
+    try {
+      // Both at once: a fault that could not be injected ends the demo, and not as nobody's error.
+      await Promise.all([
+        sleep(this.#seconds * 1000),
+        ...this.#faults.map((planned) => this.#inject(planned)),
+      ])
+      return await this.#settled()
+    } finally {
+      showing.abort()
+      await shown
+    }
+  }
+
+  async #settled(): Promise<Answer> {
     this.#leaked.push(...leaks(this.#rig, this.#shareRevoked))
     this.#say('devices silent, waiting for what is still on its way')
     await this.#rig.quiet(DRAIN_MS_MAX * 2)
-    const result = await this.#drain()
-    showing.abort()
-    await shown
-    return this.#answer(result)
+    return this.#answer(await this.#drain())
   }
 
   #wire(): 'pty' | 'tcp' {
