@@ -56,8 +56,13 @@ export class StandalonePolicy implements BrokerPolicy<Principal> {
     for (const name of doors.users.keys()) this.#principals.set(name, { id: `user:${name}` })
   }
 
-  connect({ username, password }: Credentials): Promise<ConnectAnswer<Principal>> {
-    return Promise.resolve(this.#logIn(username, password))
+  connect({ username, password, certificate }: Credentials): Promise<ConnectAnswer<Principal>> {
+    const name = password === null ? (certificate?.commonName ?? null) : null
+    return Promise.resolve(
+      name !== null && (username ?? name) === name && this.#principals.has(name)
+        ? this.#named(name)
+        : this.#logIn(username, password),
+    )
   }
 
   principal(id: string): Principal | undefined {
@@ -85,9 +90,13 @@ export class StandalonePolicy implements BrokerPolicy<Principal> {
     }
     const known = this.#doors.users.get(username)
     const right = sameHash(sha256(password ?? new Uint8Array()), known ?? NOBODY)
-    const principal = this.#principals.get(username)
-    return right && principal !== undefined
-      ? { allowed: true, principal }
-      : { allowed: false, because: 'bad-credentials' }
+    return right ? this.#named(username) : { allowed: false, because: 'bad-credentials' }
+  }
+
+  #named(name: string): ConnectAnswer<Principal> {
+    const principal = this.#principals.get(name)
+    return principal === undefined
+      ? { allowed: false, because: 'bad-credentials' }
+      : { allowed: true, principal }
   }
 }

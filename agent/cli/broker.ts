@@ -11,12 +11,12 @@ import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
 import { createLog, type Log } from '../log.ts'
 import { limitsOf } from './broker-limits.ts'
+import { type ListenOptions, listenersOf } from './broker-listeners.ts'
 import { StandalonePolicy, usersOf } from './broker-policy.ts'
 import { interrupted, renewOnHangup } from './interrupt.ts'
 import { type Answer, processTerminal } from './output.ts'
 
-interface BrokerOptions {
-  readonly listen: readonly string[]
+interface BrokerOptions extends ListenOptions {
   readonly open?: boolean
   readonly users?: string
   readonly denySubscribe: readonly string[]
@@ -25,8 +25,6 @@ interface BrokerOptions {
   readonly limit: readonly string[]
 }
 
-const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
-
 /**
  * `headgate broker`: the broker alone, until SIGTERM or SIGINT. Says on its first line of output, as JSON, that it is
  * ready and where it listens; logs go to standard error.
@@ -34,6 +32,7 @@ const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
 export async function runBroker(options: BrokerOptions): Promise<Answer> {
   const { open = false, metrics } = options
   const limits = limitsOf(options.limit)
+  const listen = listenersOf(options)
   const users = options.users === undefined ? new Map<string, Hash>() : usersIn(options.users)
   if (!open && users.size === 0) {
     warn('nobody can log in: name users by --users FILE, or let everybody in by --open')
@@ -42,7 +41,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
   const log = createLog({ level: 'info' })
   const storage = storageIn(options.data, log)
   const broker = createBroker({
-    listen: options.listen.length === 0 ? [LISTEN_USUAL] : options.listen,
+    listen,
     policy: new StandalonePolicy({ open, users, deniedFilters: new Set(options.denySubscribe) }),
     // `$SYS` and `$share` stay refused.
     dollarTopics: 'ordinary',

@@ -73,7 +73,21 @@ does(
   program
     .command('broker')
     .description('run the broker alone, for any programs and topics')
-    .option('--listen <url>', 'tcp://HOST:PORT; may be given again (default: tcp://127.0.0.1:1883)', list, [])
+    .option(
+      '--listen <url>',
+      'tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH; may be given again (default: tcp://127.0.0.1:1883)',
+      list,
+      [],
+    )
+    .option('--tls-cert <file>', 'PEM: certificate for tls:// and wss://; read again on SIGHUP')
+    .option('--tls-key <file>', 'PEM: its key')
+    .option('--tls-ca <file>', 'PEM: whose client certificates log in as the user of their common name')
+    .option(
+      '--origin <origin>',
+      'web page that may use ws:// and wss://, https://HOST; may be given again',
+      list,
+      [],
+    )
     .option('--open', 'let in whoever names no user')
     .option('--users <file>', 'YAML: users: [{ name, keyHash }], the SHA-256 of each key')
     .option(

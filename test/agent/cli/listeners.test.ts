@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { connect as dialTls, type TLSSocket } from 'node:tls'
 import { once } from 'node:events'
 import mqtt, { type IClientOptions } from 'mqtt'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { Authority } from '../../support/certificates.ts'
-import { startHeadgate, testFolder } from '../../support/cli.ts'
+import { headgate, startHeadgate, testFolder } from '../../support/cli.ts'
 import { testWith } from '../../support/peers.ts'
 
 const keyHash = createHash('sha256').update('a-key').digest('hex')
@@ -86,3 +86,47 @@ users: [{ name: ana, role: owner, keyHash: ${keyHash} }]
     expect((await gateway.end()).code).toBe(0)
   },
 )
+
+testWith('openssl')(
+  'the broker alone serves every kind of listener, with certificates for its users',
+  { timeout: 60_000 },
+  async () => {
+    const folder = testFolder()
+    const authority = new Authority(folder)
+    const { cert, key } = authority.server()
+    const users = join(folder, 'users.yaml')
+    writeFileSync(users, `users: [{ name: pump, keyHash: ${keyHash} }]\n`)
+    const kinds = ['tcp', 'tls', 'ws', 'wss'].flatMap((kind) => ['--listen', `${kind}://127.0.0.1:0`])
+    const tls = ['--tls-cert', cert, '--tls-key', key, '--tls-ca', authority.cert]
+    const broker = await startHeadgate(['broker', ...kinds, ...tls, '--users', users])
+    const urls = broker.ready['broker'] as string[]
+    expect(urls.map((url) => url.replace(/\d+$/, ''))).toEqual(
+      ['tcp', 'tls', 'ws', 'wss'].map((kind) => `${kind}://127.0.0.1:`),
+    )
+    const ca = readFileSync(authority.cert)
+    const connect = async (url: string, options: IClientOptions): Promise<void> => {
+      const all = { reconnectPeriod: 0, ca, ...options }
+      const client = await mqtt.connectAsync(url.replace(/^tls:/, 'mqtts:'), all, false)
+      await client.endAsync(true)
+    }
+    for (const url of urls) await connect(url, { username: 'pump', password: 'a-key' })
+    const files = authority.client('pump')
+    const own = { cert: readFileSync(files.cert), key: readFileSync(files.key) }
+    for (const url of urls.filter((one) => /^(tls|wss):/.test(one))) {
+      await connect(url, own)
+      await expect(connect(url, { ...own, username: 'valve' })).rejects.toThrow(/refused/i)
+      await expect(connect(url, {})).rejects.toThrow(/refused/i)
+    }
+    await broker.end()
+  },
+)
+
+test.for([
+  ['--tls-cert alone', ['--tls-cert', 'a.pem'], 2, 'USAGE'],
+  ['certificates for nothing', ['--tls-cert', 'a.pem', '--tls-key', 'a.key'], 2, 'USAGE'],
+  ['TLS without a certificate', ['--listen', 'tls://127.0.0.1:0'], 1, 'BROKER_LISTENER_INVALID'],
+] as const)('the broker alone refuses %s', async ([, args, code, error]) => {
+  const run = await headgate(['broker', ...args])
+  expect(run.code).toBe(code)
+  expect(run.stderr).toContain(error)
+})
