@@ -70,7 +70,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const topics = { dollarTopics, topicLength: limits.topicLength, topicLevels: limits.topicLevels }
     const gate: Gate<P> = (this.#gate = new Gate<P>({ policy, registry, limits, topics, counts, audit, log }))
     const traffic = (this.#traffic = new Traffic(options.traffic, writer))
-    const retained = (this.retained = new RetainedMessages(store, limits))
+    const retained = (this.retained = new RetainedMessages(store, writer, limits))
     const parts = { gate, index, store, writer, retained, traffic, limits, counts }
     const publishing = (this.publishing = new Publishing<P>(parts))
     this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing })

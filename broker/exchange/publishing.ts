@@ -26,6 +26,8 @@ interface Pending<P extends Principal> {
   readonly message: Message
   readonly messageId: number
   readonly targets: readonly Target<P>[]
+  /** One for each time it came. */
+  answers: number
 }
 
 interface PublishingParts<P extends Principal> {
@@ -80,8 +82,7 @@ export class Publishing<P extends Principal> {
     if (this.#isRepeated(dialogue, packet)) {
       traffic.received(principal.id, packet, 'held')
       const messageId = packet.messageId ?? 0
-      // The PUBREC of a message that is being stored comes when it is.
-      if (dialogue.unreleased.get(messageId) !== 'storing') this.#answer(dialogue, 2, messageId)
+      this.#repeat(dialogue, messageId)
       return
     }
     if (!gate.mayPublish(dialogue, packet)) {
@@ -179,7 +180,7 @@ export class Publishing<P extends Principal> {
     store.journal({ topic, payload, qos, retain, principalId: principal?.id ?? '', clientId, messageId })
     this.#retain(message, true)
     this.#enqueue(message, targets)
-    this.#pending.push({ dialogue, message, messageId, targets })
+    this.#pending.push({ dialogue, message, messageId, targets, answers: 1 })
     this.#pendingBytes += message.size
     dialogue.waits()
     this.#askCommit()
@@ -210,6 +211,18 @@ export class Publishing<P extends Principal> {
   ): boolean {
     if (qos !== 2) return false
     return unreleased.has(messageId) || (!isClean && this.#parts.store.holdsIncoming(clientId, messageId))
+  }
+
+  /** Each time has a PUBREC of its own [MQTT-4.3.3-2]; of a message that is being stored they come when it is. */
+  #repeat(dialogue: Dialogue<P>, messageId: number): void {
+    const pending =
+      dialogue.unreleased.get(messageId) === 'storing'
+        ? this.#pending.findLast(
+            (one) => one.dialogue === dialogue && one.messageId === messageId && one.message.qos === 2,
+          )
+        : undefined
+    if (pending === undefined) this.#answer(dialogue, 2, messageId)
+    else pending.answers += 1
   }
 
   /** A QoS 1 message that is on the disk and whose PUBACK was lost: a message again [MQTT-4.3.2-2], but not for the meter. */
@@ -289,12 +302,12 @@ export class Publishing<P extends Principal> {
   #committed(upTo: number): void {
     const done = upTo === this.#pending.length ? this.#pending : this.#pending.slice(0, upTo)
     this.#pending = this.#pending.slice(upTo)
-    for (const { dialogue, message, messageId, targets } of done) {
+    for (const { dialogue, message, messageId, targets, answers } of done) {
       this.#pendingBytes -= message.size
       for (const target of targets) this.#deliver(message, target)
       if (dialogue.principal !== undefined) this.#tell(message, dialogue.principal, dialogue.clientId)
       if (message.qos === 2) dialogue.unreleased.set(messageId, 'answered')
-      this.#answer(dialogue, message.qos, messageId)
+      for (let n = 0; n < answers; n += 1) this.#answer(dialogue, message.qos, messageId)
       dialogue.stored()
     }
     if (done.length > 0) this.#parts.store.routed()
