@@ -14,7 +14,7 @@ export interface Subscriber<P extends Principal> {
    * A message that was routed and may be received. `seq` is the number of its row in the stored queue, 0 where it has none.
    */
   deliver(message: Message, qos: Qos, how: { readonly retain: boolean; readonly seq: number }): void
-  /** False where the acknowledgement does not fit what was sent [MQTT-4.3.2], [MQTT-4.3.3]. */
+  /** False where the acknowledgement does not fit what was sent [MQTT-4.3.2-1], [MQTT-4.3.3-1]. */
   acknowledged(kind: Acknowledgement, messageId: number): boolean
   /** The peer has taken what was sent: more may follow. */
   resume(): void

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import packets, { type Packet } from 'mqtt-packet'
 import { expect, test } from 'vitest'
 import type { InPacket } from '../../../broker/wire/index.ts'
 import { seeded } from '../../support/delivery-world.ts'
-import { CONNECT, CONNECT_3_1, field, hex, packet, read } from './support.ts'
+import { CONNECT, CONNECT_3_1, field, hex, packet, type Reading, read } from './support.ts'
 
 const STREAMS = 30_000
 const PACKETS_MAX = 6
@@ -101,11 +102,36 @@ function readTheirs(bytes: Buffer): Packet[] {
   return seen
 }
 
-/** Everything of a packet that mqtt-packet knows too. */
-function fieldsOf(one: InPacket): object {
-  const { bytes, ...fields } = one
-  expect(bytes).toBeGreaterThanOrEqual(2)
-  return fields
+/** True where mqtt-packet has the same in every field that we have, but for our size. */
+function isSame(ours: InPacket, theirs: Packet | undefined): boolean {
+  const other = theirs as Record<string, unknown> | undefined
+  return Object.entries(ours).every(
+    ([name, value]) => name === 'bytes' || isDeepStrictEqual(other?.[name], value),
+  )
+}
+
+// A comparison of vitest for each packet would cost more than all of the reading: so each is made by hand, and by
+// vitest only to tell the difference.
+
+/** Reads the stream whole and in pieces. */
+function readBothWays(bytes: Buffer, random: () => number): Reading {
+  const whole = read([bytes], LIMITS)
+  const pieces = read(cutAnyhow(bytes, random), LIMITS)
+  const isSameFault = pieces.fault?.reason === whole.fault?.reason
+  if (!isSameFault || !isDeepStrictEqual(pieces.packets, whole.packets)) {
+    expect({ bytes, ...pieces, waitingMax: 0 }).toEqual({ bytes, ...whole, waitingMax: 0 })
+  }
+  if (pieces.waitingMax >= WAITING_MAX) expect(pieces.waitingMax).toBeLessThan(WAITING_MAX)
+  return whole
+}
+
+function compareWithTheirs(bytes: Buffer, { packets: ours }: Reading): void {
+  const theirs = readTheirs(bytes)
+  // MQTT 3.1 is read more leniently here than by mqtt-packet, so it may have stopped before.
+  const isOld = ours[0]?.cmd === 'connect' && ours[0].protocolVersion === 3
+  const compared = isOld ? ours.slice(0, theirs.length) : ours
+  const different = compared.findIndex((one, at) => !isSame(one, theirs[at]))
+  if (different !== -1) expect(theirs[different]).toEqual(compared[different])
 }
 
 test('any bytes give packets or a WireFault, however they are cut, within the limit', () => {
@@ -113,20 +139,12 @@ test('any bytes give packets or a WireFault, however they are cut, within the li
   const counts = { whole: 0, faults: new Set<string>() }
   for (let n = 0; n < STREAMS; n += 1) {
     const bytes = makeStream(random)
-    const whole = read([bytes], LIMITS)
-    const pieces = read(cutAnyhow(bytes, random), LIMITS)
-    expect(pieces.waitingMax).toBeLessThan(WAITING_MAX)
-    expect(pieces.packets).toEqual(whole.packets)
-    expect(pieces.fault?.reason).toBe(whole.fault?.reason)
-    if (whole.fault === null) counts.whole += 1
-    else counts.faults.add(whole.fault.reason)
-    // MQTT 3.1 is read more leniently here than by mqtt-packet, so it may have stopped before.
-    const theirs = readTheirs(bytes)
-    const isOld = whole.packets[0]?.cmd === 'connect' && whole.packets[0].protocolVersion === 3
-    const compared = isOld ? whole.packets.slice(0, theirs.length) : whole.packets
-    for (const [at, one] of compared.entries()) expect(theirs[at]).toMatchObject(fieldsOf(one))
+    const reading = readBothWays(bytes, random)
+    if (reading.fault === null) counts.whole += 1
+    else counts.faults.add(reading.fault.reason)
+    compareWithTheirs(bytes, reading)
   }
   // So that the streams are neither all right nor all wrong, and reach nearly every rule.
   expect(counts.whole).toBeGreaterThan(STREAMS / 4)
   expect(counts.faults.size).toBeGreaterThan(20)
-})
+}, 60_000)

@@ -89,7 +89,7 @@ const expected = [
 ]
 
 describe('a stream of every packet a client may send', () => {
-  test('is read to the fields it was made of, and each byte is somebody’s', () => {
+  test('is read to the fields it was made of, in their order, and each byte is somebody’s [MQTT-3.1.3-1]', () => {
     const { packets, fault } = read([stream])
     expect(fault).toBeNull()
     expect(packets).toEqual(expected)
