@@ -12,10 +12,14 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_TOO_MANY_TRIES: 'Wait a quarter of an hour.',
   DIRECTORY_INVITATION_INVALID:
     'Ask for a new invitation; it is bound to one address, one use and seven days.',
+  DIRECTORY_INVITEE_PENDING: 'Share again when the invitation has been accepted.',
   DIRECTORY_NO_ACCOUNT: 'Let the person sign up first, then invite them.',
+  DIRECTORY_NO_POLICY: 'Let an owner or admin add the other organisation to those you share with.',
   DIRECTORY_PRESET_FORBIDS: 'The vocabulary of this organisation has no such thing; see its preset.',
+  DIRECTORY_QUOTA_EXCEEDED: 'Raise the limit of the organisation or lower that of another workspace.',
   DIRECTORY_UNCHANGEABLE: 'A user name stays for ever; sign up anew for another one.',
   DIRECTORY_LOG_BROKEN: 'Restore the database from a backup; the log was changed outside this program.',
+  DIRECTORY_MAIL_FAILED: 'Check the mail server and its credentials; the mail waits and is tried again.',
 } as const
 export type DirectoryErrorCode = keyof typeof DIRECTORY_ERRORS
 

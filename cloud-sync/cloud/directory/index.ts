@@ -11,3 +11,7 @@ export {
   loginOf,
   type ShareOfGateway,
 } from './state.ts'
+export { type Delivered, deliverMail } from './mail/deliver.ts'
+export { fileOutbox } from './mail/file-outbox.ts'
+export type { MailPort } from './mail/port.ts'
+export { smtpMail } from './mail/smtp.ts'

@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 import { createDoors, type Doors } from './accounts/sessions.ts'
+import * as tokens from './accounts/tokens.ts'
 import * as users from './accounts/users.ts'
+import * as rules from './alerts/rules.ts'
+import { type AlertWatch, createAlertWatch } from './alerts/watch.ts'
 import type { Actor } from './kernel/actor.ts'
 import {
   ask,
@@ -11,9 +14,19 @@ import {
   perform,
   type Query,
 } from './kernel/write.ts'
+import { audit } from './organisations/audit.ts'
 import * as invitations from './organisations/invitations.ts'
+import * as links from './organisations/links.ts'
+import { migrate, rehearse } from './organisations/migration.ts'
 import * as members from './organisations/members.ts'
 import * as organisations from './organisations/organisations.ts'
+import * as policies from './organisations/policies.ts'
+import { provision } from './organisations/provisioning.ts'
+import * as teams from './organisations/teams.ts'
+import * as workspaces from './organisations/workspaces.ts'
+import * as gateways from './things/gateways.ts'
+import * as shares from './things/shares.ts'
+import * as views from './things/views.ts'
 
 /** Everything that can be done, by area. Each has its `input` schema; a later HTTP route needs nothing else. */
 export const DIRECTORY_WRITES = {
@@ -45,6 +58,43 @@ export const DIRECTORY_WRITES = {
     decline: invitations.decline,
     revoke: invitations.revoke,
   },
+  workspaces: {
+    create: workspaces.create,
+    update: workspaces.update,
+    remove: workspaces.remove,
+    allocate: workspaces.allocate,
+    setLevel: workspaces.setLevel,
+    removeLevel: workspaces.removeLevel,
+  },
+  teams: {
+    create: teams.create,
+    update: teams.update,
+    remove: teams.remove,
+    setMember: teams.setMember,
+    removeMember: teams.removeMember,
+  },
+  policies: { add: policies.add, remove: policies.remove },
+  links: {
+    createCustomer: links.createCustomer,
+    ask: links.ask,
+    accept: links.accept,
+    terminate: links.terminate,
+  },
+  gateways: {
+    register: gateways.register,
+    addDevice: gateways.addDevice,
+    removeDevice: gateways.removeDevice,
+    setCustodian: gateways.setCustodian,
+  },
+  shares: { share: shares.share, revoke: shares.revoke },
+  views: { save: views.save, change: views.change, remove: views.remove },
+  alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
+  platform: { provision, migrate },
+  tokens: {
+    regenerateKey: tokens.regenerateKey,
+    create: tokens.createToken,
+    revoke: tokens.revokeToken,
+  },
 } as const
 
 /** Everything that can be asked. */
@@ -57,6 +107,16 @@ export const DIRECTORY_QUERIES = {
   },
   members: { list: members.list },
   invitations: { list: invitations.list },
+  workspaces: { list: workspaces.list, members: workspaces.members },
+  teams: { list: teams.list },
+  policies: { list: policies.list },
+  links: { list: links.list },
+  shares: { list: shares.list, legacy: shares.legacy, check: shares.check },
+  views: { list: views.list },
+  alerts: { list: rules.list },
+  platform: { rehearse },
+  tokens: { list: tokens.list },
+  audit: { list: audit },
 } as const
 
 type Areas = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -88,6 +148,7 @@ export interface OrgDirectory {
   readonly write: Writes<typeof DIRECTORY_WRITES>
   readonly ask: Questions<typeof DIRECTORY_QUERIES>
   readonly doors: Doors
+  readonly watch: AlertWatch
 }
 
 export function createOrgDirectory(world: DirectoryWorld): OrgDirectory {
@@ -102,6 +163,7 @@ export function createOrgDirectory(world: DirectoryWorld): OrgDirectory {
       (made) => (actor: Actor, input: unknown) => ask(world, made as Query<z.ZodType, unknown>, actor, input),
     ) as unknown as Questions<typeof DIRECTORY_QUERIES>,
     doors: createDoors(world),
+    watch: createAlertWatch(world),
   }
 }
 

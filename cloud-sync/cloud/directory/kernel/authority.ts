@@ -1,91 +1,120 @@
-import type { Level, Right, Role } from '../../../contract/index.ts'
+import { type About, compilePolicy, decide, type Refusal } from '../../../access/index.ts'
+import type { MemberName, OrgId, Resource, Right, Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
-import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
-import { isOwnerRole } from './ranks.ts'
+import { type DirectoryErrorCode, DirectoryRefusal, notFound, refuse } from '../errors.ts'
+import { resourceFact } from './facts.ts'
+import { gather, type Target } from './gather.ts'
 import type { Asking } from './write.ts'
 
 /** As what somebody acts in an organisation: as its member, or as a partner's through a link. */
 export interface Standing {
   readonly user: string
-  /** The organisation for which they act. */
+  /** The organisation for which they act, their role and membership there. */
   readonly actingOrg: string
   readonly role: Role
-  readonly billing: boolean
   readonly incarnation: number
   /** The organisation in which they act. */
   readonly organisation: DirectoryRow<'organisation'>
-  /** The link that leads there; null = their own organisation. */
+  /** The link that leads there; null = their own organisation, or a thing that is shared with them. */
   readonly link: DirectoryRow<'management_link'> | null
-  /** What they are in the workspace asked about, where only that made it allowed; null = the role did. */
-  readonly level: Level | null
 }
 
-/** What is to be done to: the organisation itself, or one of its workspaces. */
-export interface Target {
-  readonly org: string
-  readonly workspace?: string | undefined
-}
+/** What it is about besides the target, in plain names. */
+export type Matter = Omit<About, 'member' | 'grant'> & { readonly member?: string; readonly grant?: string }
 
-/** Who may do it; throws DIRECTORY_NOT_FOUND outside the fence and DIRECTORY_FORBIDDEN inside it. */
-export async function demand(asking: Asking, right: Right, target: Target): Promise<Standing> {
-  const standing = await standingIn(asking, target.org)
-  if (standing === undefined) return notFound('organisation')
-  if (!allows(standing, right)) refuse('DIRECTORY_FORBIDDEN', `${standing.role} may not ${right}`)
-  return standing
+/**
+ * Asks the access model whether the actor may; throws DIRECTORY_NOT_FOUND outside the fence and inside it what stands
+ * against it. The directory adds nothing to the model: what it decides alone is only whether names are free.
+ */
+export async function demand(
+  asking: Asking,
+  right: Right,
+  target: Target,
+  matter: Matter = {},
+): Promise<Standing> {
+  const { actor, read, at } = asking
+  if (actor.kind !== 'user' || actor.org === null) return outside(target)
+  const asker = { user: actor.user, org: actor.org, scope: actor.scope }
+  const gathered = await gather(read, { asker, right, target, concerned: matter })
+  if (gathered === undefined) return outside(target)
+  const decision = decide(
+    {
+      principal: { org: actor.org as OrgId, name: actor.user as MemberName },
+      action: right,
+      resource: resourceOf(target),
+      when: { place: 'cloud', at },
+      about: matter as About,
+    },
+    compilePolicy(gathered.facts),
+  )
+  if (!decision.allowed) return against(decision.because, right, target)
+  const { member, organisation, link } = gathered
+  const { role, incarnation } = member
+  return { user: actor.user, actingOrg: actor.org, role, incarnation, organisation, link }
 }
 
 /** Whether it is allowed, where a question shows less instead of refusing. */
-export async function may(asking: Asking, right: Right, target: Target): Promise<boolean> {
-  return demand(asking, right, target).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof DirectoryRefusal) return false
-      throw error
-    },
-  )
+export async function may(
+  asking: Asking,
+  right: Right,
+  target: Target,
+  matter: Matter = {},
+): Promise<boolean> {
+  try {
+    await demand(asking, right, target, matter)
+    return true
+  } catch (error) {
+    if (error instanceof DirectoryRefusal) return false
+    throw error
+  }
 }
 
 /** The platform's own rights belong to no role of any organisation. */
 export async function demandOperator({ actor, read }: Asking): Promise<void> {
   if (actor.kind === 'operator') return
-  if (actor.kind === 'user' && (await read.get('platform_operator', { user: actor.user, state: 'active' })))
-    return
-  refuse('DIRECTORY_FORBIDDEN', 'only the operator of the platform may')
+  const isOperator =
+    actor.kind === 'user' &&
+    (await read.get('platform_operator', { user: actor.user, state: 'active' })) !== undefined
+  if (!isOperator) refuse('DIRECTORY_FORBIDDEN', 'only the operator of the platform may')
 }
 
 /** An organisation that may act and be seen; undefined where it is suspended, deleted or never was. */
 export const activeOrganisation = (
-  { read }: Asking,
+  { read }: Pick<Asking, 'read'>,
   org: string,
 ): Promise<DirectoryRow<'organisation'> | undefined> => read.get('organisation', { id: org, state: 'active' })
 
-/** Undefined where the actor is outside the organisation's fence: nobody learns whether it exists. */
-export async function standingIn(asking: Asking, org: string): Promise<Standing | undefined> {
-  const { actor, read, at } = asking
-  if (actor.kind !== 'user' || actor.org === null) return undefined
-  const user = await read.get('user', { id: actor.user, state: 'active' })
-  const member = await read.get('membership', { org: actor.org, user: actor.user, state: 'active' })
-  const organisation = await activeOrganisation(asking, org)
-  if (user === undefined || member === undefined || organisation === undefined) return undefined
-  const { role, billing, incarnation } = member
-  const standing = {
-    user: actor.user,
-    actingOrg: actor.org,
-    role,
-    billing: billing === 1,
-    incarnation,
-    organisation,
-  }
-  if (actor.org === org) return { ...standing, link: null, level: null }
-  if ((await activeOrganisation(asking, actor.org)) === undefined) return undefined
-  const link = await read.get('management_link', { org, partner: actor.org, state: 'active' })
-  if (link === undefined || (link.expires_at !== null && link.expires_at <= at)) return undefined
-  return { ...standing, link, level: null }
+function resourceOf({ org, workspace, thing }: Target): Resource {
+  if (workspace !== undefined) return resourceFact('workspace', workspace)
+  return thing === undefined ? { kind: 'org', org: org as OrgId } : resourceFact(thing.kind, thing.resource)
 }
 
-const INTERIM: readonly Right[] = ['org.read', 'self.leave', 'token.self', 'alert.self']
-function allows({ role }: Standing, right: Right): boolean {
-  if (isOwnerRole(role)) return true
-  if (INTERIM.includes(right)) return true
-  return role === 'admin' && !['org.delete', 'org.transferOwner', 'billing.manage'].includes(right)
+const outside = ({ workspace, thing }: Target): never =>
+  notFound(workspace === undefined ? (thing?.kind ?? 'organisation') : 'workspace')
+
+/** What the model answers, in the directory's words. Everything that is not named here is a role that lacks the right. */
+const WORDS: Partial<Readonly<Record<Refusal, readonly [DirectoryErrorCode, string]>>> = {
+  'key-expired': ['DIRECTORY_SIGNED_OUT', 'the key has expired'],
+  rank: ['DIRECTORY_ABOVE_RANK', 'nobody gives what they lack or changes a rank at or above their own'],
+  'last-owner': ['DIRECTORY_LAST_OWNER', 'the organisation would have no owner'],
+  'unknown-member': ['DIRECTORY_NOT_FOUND', 'there is no such member'],
+  'invitee-pending': ['DIRECTORY_INVITEE_PENDING', 'the invitation has not been accepted yet'],
+  'no-cross-policy': ['DIRECTORY_NO_POLICY', 'no policy leads from the owner to that organisation'],
+  'capped-policy': ['DIRECTORY_NO_POLICY', 'the policy to that organisation allows less'],
+  'step-up': ['DIRECTORY_PASSWORD_WRONG', 'the password is needed for this'],
+}
+/** Where somebody stands outside, suspended or not: one answer. */
+const OUTSIDE: ReadonlySet<Refusal> = new Set([
+  'no-policy',
+  'unknown-principal',
+  'unknown-resource',
+  'not-joined',
+  'suspended',
+  'organisation-suspended',
+])
+
+function against(because: Refusal, right: Right, target: Target): never {
+  if (OUTSIDE.has(because)) return outside(target)
+  const [code, sentence] = WORDS[because] ?? ['DIRECTORY_FORBIDDEN', `this needs ${right} (${because})`]
+  return refuse(code, sentence)
 }

@@ -1,48 +1,35 @@
-import type { Organisation, Role } from '../../../contract/index.ts'
+import { PRESET_PACKS } from '../../../access/index.ts'
+import type { Role } from '../../../contract/index.ts'
+import type { DirectoryRow } from '../../storage/index.ts'
 
-type Preset = Organisation['preset']
+type Speaking = Pick<DirectoryRow<'organisation'>, 'preset' | 'type'>
 
-/** What an organisation's vocabulary demands of membership, beside the names of roles (seed-rules.md, conflicts). */
-interface MembershipRules {
-  /** Roles that can be given, lowest first. */
-  readonly roles: readonly Role[]
-  /** The only role an invitation gives; null = the inviter chooses (S0.18). */
-  readonly inviteRole: Role | null
-  /** Only who has an account can be invited (S3.12). */
-  readonly inviteNeedsAccount: boolean
-  /** Nobody is in two organisations of this vocabulary (S0.7). */
-  readonly oneOrganisation: boolean
-  /** Ownership is handed on, never shared (S1.10). */
-  readonly oneOwner: boolean
-}
-
-const OPEN: MembershipRules = {
-  roles: ['observer', 'member', 'viewer', 'editor', 'admin', 'owner'],
-  inviteRole: null,
-  inviteNeedsAccount: false,
-  oneOrganisation: false,
-  oneOwner: false,
-}
-const PARTNER: readonly Role[] = ['installer', 'systems-admin', 'super-installer', 'owner']
-const CUSTOMER: readonly Role[] = [
+const OF_PARTNERS: readonly Role[] = ['installer', 'systems-admin', 'super-installer', 'admin', 'owner']
+const OF_CUSTOMERS: readonly Role[] = [
   'customer-viewer',
   'customer-operator',
   'customer-manager',
   'customer-owner',
 ]
 
-const RULES: Readonly<Record<Preset, MembershipRules>> = {
-  headgate: { ...OPEN, roles: [...OPEN.roles, ...PARTNER.slice(0, -1), ...CUSTOMER] },
-  // Basic and Admin; an Admin holds everything an owner does (decisions.md, rank).
-  sensemetrics: { ...OPEN, roles: ['member', 'owner'], inviteRole: 'member', oneOrganisation: true },
-  akenza: { ...OPEN, roles: ['member', 'viewer', 'editor', 'admin', 'owner'], oneOwner: true },
-  iotflows: { ...OPEN, roles: ['observer', 'member', 'admin', 'owner'] },
-  tagoio: { ...OPEN, roles: ['member', 'owner'], inviteNeedsAccount: true },
-  'meter.me': { ...OPEN, roles: [...PARTNER, ...CUSTOMER] },
+/** What an organisation's vocabulary demands of membership. */
+export const packOf = ({ preset }: Speaking) => PRESET_PACKS[preset]
+
+/** The roles that can be given in an organisation: a partner's, a customer's, or those of its vocabulary. */
+export function rolesOf(organisation: Speaking): readonly Role[] {
+  if (organisation.type === 'partner') return OF_PARTNERS
+  if (organisation.type === 'customer') return OF_CUSTOMERS
+  const named = Object.values(packOf(organisation).roles)
+  return [
+    ...named.flatMap((meaning) => (meaning.on === 'organisation' ? [meaning.role] : [])),
+    'member',
+    'owner',
+  ]
 }
 
-/** What an organisation's vocabulary demands of membership. */
-export const membershipRules = (preset: Preset): MembershipRules => RULES[preset]
+/** What an invitation gives where nobody chose: what sees the least. */
+export const leastRole = ({ type }: Speaking): Role =>
+  type === 'customer' ? 'customer-viewer' : type === 'partner' ? 'installer' : 'member'
 
-/** The roles that an organisation cannot be without. */
 export const OWNER_ROLES: readonly Role[] = ['owner', 'customer-owner']
+export const isOwnerRole = (role: Role): boolean => OWNER_ROLES.includes(role)

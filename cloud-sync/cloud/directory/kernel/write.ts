@@ -82,6 +82,8 @@ type WorkingTable = Exclude<
 export interface Writing extends Asking {
   /** Changes policy: the row and its entry in the log. */
   put<N extends PolicyTable>(table: N, row: DirectoryRow<N>): Promise<void>
+  /** The same for a row that nobody else may have made at this moment; who comes second begins again. */
+  add<N extends PolicyTable>(table: N, row: DirectoryRow<N>): Promise<void>
   drop<N extends PolicyTable>(table: N, row: DirectoryRow<N>): Promise<void>
   /** Changes what is not policy: secrets, sessions, counters. */
   readonly working: Pick<DirectoryTransaction, 'get' | 'find'> & {
@@ -122,6 +124,7 @@ const AUDITED: ReadonlySet<DirectoryErrorCode> = new Set([
   'DIRECTORY_ABOVE_RANK',
   'DIRECTORY_PASSWORD_WRONG',
   'DIRECTORY_LAST_OWNER',
+  'DIRECTORY_NO_POLICY',
 ])
 
 /** Runs one write whole or not at all: rows, log, audit and the answer for a repetition in one transaction. */
@@ -203,6 +206,10 @@ async function inTransaction<S extends z.ZodType, R, P>(
     async put(table, row) {
       note('put', table, row)
       await tx.put(table, row)
+    },
+    async add(table, row) {
+      note('put', table, row)
+      await tx.add(table, row)
     },
     async drop(table, row) {
       note('drop', table, row)

@@ -3,7 +3,7 @@ import { type Organisation, Preset } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { foldName } from '../kernel/fold.ts'
-import { membershipRules } from '../kernel/presets.ts'
+import { packOf } from '../kernel/presets.ts'
 import { Description, LogoUrl, OrgId, Title } from '../kernel/words.ts'
 import type { Writing } from '../kernel/write.ts'
 
@@ -47,7 +47,7 @@ export async function foundOrganisation(
     created_at: at,
   })
   if (owner !== undefined) {
-    await assertFree(writing, owner, { id, preset })
+    await assertFree(writing, owner, { id, preset, type })
     await writing.put('membership', {
       org: id,
       user: owner,
@@ -99,9 +99,9 @@ export async function addWorkspace(
 export async function assertFree(
   { read }: Writing,
   user: string,
-  { id, preset }: Pick<DirectoryRow<'organisation'>, 'id' | 'preset'>,
+  { id, preset, type }: Pick<DirectoryRow<'organisation'>, 'id' | 'preset' | 'type'>,
 ): Promise<void> {
-  if (!membershipRules(preset).oneOrganisation) return
+  if (!packOf({ preset, type }).singleOrganisation) return
   const others = await read.find('membership', { user, state: ['active', 'suspended'] })
   for (const { org } of others) {
     if (org === id) continue

@@ -4,11 +4,10 @@ import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { limitTries } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
 import { notFound, refuse } from '../errors.ts'
-import { activeOrganisation, demand } from '../kernel/authority.ts'
+import { activeOrganisation, demand, type Matter, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
-import { membershipRules } from '../kernel/presets.ts'
-import { assertMayGive, mayGive } from '../kernel/ranks.ts'
+import { isOwnerRole, leastRole, packOf, rolesOf } from '../kernel/presets.ts'
 import { Email, Id, OrgId, Secret } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
@@ -34,16 +33,19 @@ export const invite = command({
   async run(writing, { org, email, role: asked, workspace, level }) {
     if ((workspace === undefined) !== (level === undefined))
       refuse('DIRECTORY_INPUT_INVALID', 'name both a workspace and the level in it')
-    const own = await demand(writing, 'member.invite', { org, workspace })
-    const role = roleFor(own.organisation, asked)
-    if (own.level === null) assertMayGive(own, role)
-    else if (role !== 'member')
-      refuse('DIRECTORY_ABOVE_RANK', 'in a workspace one invites to that workspace only')
-    await assertInvitable(writing, own.organisation, email)
-    return sendInvitation(writing, own.organisation, {
+    const { organisation } = await demand(writing, 'org.read', { org })
+    const role = roleFor(organisation, asked)
+    const own = await demand(
+      writing,
+      'member.invite',
+      { org, workspace },
+      matterOf(organisation, { role, level }),
+    )
+    await assertInvitable(writing, organisation, { email, workspace })
+    return sendInvitation(writing, organisation, {
       email,
       role,
-      invitedBy: own.user,
+      invitedBy: own,
       by: own.link === null ? own.user : own.actingOrg,
       workspace: workspace === undefined || level === undefined ? null : { id: workspace, level },
     })
@@ -58,17 +60,13 @@ export const accept = command({
   async run(writing, { secret }) {
     const { invitation, user } = await opened(writing, secret)
     const organisation = (await activeOrganisation(writing, invitation.org)) ?? notFound('organisation')
-    await assertStillGiven(writing, invitation)
+    await assertStillGiven(writing, organisation, invitation)
     const { role, org } = invitation
     const present = await writing.read.get('membership', { org, user, state: 'active' })
     const member =
       present !== undefined && invitation.workspace !== null
         ? present
-        : await join(writing, organisation, {
-            user,
-            role,
-            billing: role === 'owner' || role === 'customer-owner',
-          })
+        : await join(writing, organisation, { user, role, billing: isOwnerRole(role) })
     if (invitation.workspace !== null && invitation.workspace_level !== null) {
       const workspace = await writing.read.get('workspace', { id: invitation.workspace, state: 'active' })
       if (workspace?.org === org)
@@ -76,7 +74,7 @@ export const accept = command({
           workspace,
           member,
           level: invitation.workspace_level,
-          by: invitation.invited_by,
+          by: { user: invitation.invited_by, actingOrg: invitation.invited_by_org ?? org, incarnation: 1 },
         })
     }
     await writing.put('invitation', { ...invitation, state: 'accepted', accepted_by: user })
@@ -100,10 +98,10 @@ export const revoke = command({
   input: z.strictObject({ org: OrgId, invitation: Id }),
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, invitation: id }) {
-    const own = await demand(writing, 'member.invite', { org })
+    await demand(writing, 'org.read', { org })
     const invitation =
       (await writing.read.get('invitation', { id, org, state: 'open' })) ?? notFound('invitation')
-    assertMayGive(own, invitation.role)
+    await demand(writing, 'member.invite', { org }, { role: invitation.role })
     await writing.put('invitation', { ...invitation, state: 'revoked' })
     return { invitation: id }
   },
@@ -139,7 +137,8 @@ export async function sendInvitation(
   asked: {
     email: string
     role: Role
-    invitedBy: string
+    /** Null = the platform. */
+    invitedBy: Pick<Standing, 'user' | 'actingOrg'> | null
     /** Named in the mail. */
     by: string
     workspace: { id: string; level: Level } | null
@@ -162,7 +161,8 @@ export async function sendInvitation(
     workspace,
     workspace_level: asked.workspace?.level ?? null,
     secret_hash: sha256(secret),
-    invited_by: asked.invitedBy,
+    invited_by: asked.invitedBy?.user ?? 'platform',
+    invited_by_org: asked.invitedBy?.actingOrg ?? null,
     state: 'open',
     accepted_by: null,
     created_at: at,
@@ -174,39 +174,59 @@ export async function sendInvitation(
   return { invitation: id, expiresAt }
 }
 
-/** The vocabulary may fix the role (S0.18); else the inviter's choice, else the lowest that sees nothing. */
-function roleFor({ preset }: DirectoryRow<'organisation'>, asked: Role | undefined): Role {
-  const { roles, inviteRole } = membershipRules(preset)
-  const role = inviteRole ?? asked ?? (roles.includes('member') ? 'member' : 'customer-viewer')
-  if (!roles.includes(role)) refuse('DIRECTORY_PRESET_FORBIDS', `there is no role ${role} here`)
+/** The vocabulary may fix the role (S0.18); else the inviter's choice, else what sees the least. */
+function roleFor(organisation: DirectoryRow<'organisation'>, asked: Role | undefined): Role {
+  const { invitesAs } = packOf(organisation)
+  const role = invitesAs === 'chosen' ? (asked ?? leastRole(organisation)) : invitesAs
+  if (!rolesOf(organisation).includes(role))
+    refuse('DIRECTORY_PRESET_FORBIDS', `there is no role ${role} here`)
   return role
 }
 
+/** Into a workspace one invites with the least role of the organisation: then only the level there is given. */
+const matterOf = (
+  organisation: DirectoryRow<'organisation'>,
+  { role, level }: { role: Role; level: Level | null | undefined },
+): Matter => {
+  if (level === undefined || level === null) return { role }
+  return role === leastRole(organisation) ? { level } : { role, level }
+}
+
+/** A member may be invited to another workspace, not to the organisation again. */
 async function assertInvitable(
   { read }: Asking,
-  { id: org, preset }: DirectoryRow<'organisation'>,
-  email: string,
+  organisation: DirectoryRow<'organisation'>,
+  { email, workspace }: { email: string; workspace: string | undefined },
 ): Promise<void> {
   const user = await read.get('user', { email_key: foldEmail(email) })
   if (user === undefined) {
-    if (membershipRules(preset).inviteNeedsAccount)
+    if (packOf(organisation).inviteNeedsAccount)
       refuse('DIRECTORY_NO_ACCOUNT', `nobody has signed up as ${email}`)
     return
   }
-  if (await read.get('membership', { org, user: user.id, state: ['active', 'suspended'] }))
+  const where = { org: organisation.id, user: user.id, state: ['active', 'suspended'] } as const
+  if (workspace === undefined && (await read.get('membership', where)))
     refuse('DIRECTORY_EXISTS', `${email} is a member already`)
 }
 
 /** What its author may no longer give is not given: they left, were removed or lost their rank since. */
 async function assertStillGiven(
-  { read }: Asking,
-  { org, invited_by, role }: DirectoryRow<'invitation'>,
+  writing: Writing,
+  organisation: DirectoryRow<'organisation'>,
+  {
+    org,
+    invited_by: user,
+    invited_by_org,
+    role,
+    workspace,
+    workspace_level: level,
+  }: DirectoryRow<'invitation'>,
 ): Promise<void> {
-  const author = await read.get('membership', { org, user: invited_by })
-  if (author === undefined || author.state === 'active') {
-    if (author === undefined || mayGive(author.role, role)) return
-  }
-  refuse('DIRECTORY_INVITATION_INVALID', 'who invited you may not do so any more')
+  if (invited_by_org === null) return
+  const asAuthor = { ...writing, actor: { kind: 'user', user, org: invited_by_org, scope: 'full' } as const }
+  const target = { org, workspace: workspace ?? undefined }
+  if (!(await may(asAuthor, 'member.invite', target, matterOf(organisation, { role, level }))))
+    refuse('DIRECTORY_INVITATION_INVALID', 'who invited you may not do so any more')
 }
 
 async function chainOfInvitation(read: DirectoryReader, secret: string): Promise<string[]> {

@@ -1,6 +1,7 @@
 import type { Level, Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
+import type { Standing } from '../kernel/authority.ts'
 import type { Writing } from '../kernel/write.ts'
 import { assertFree } from './founding.ts'
 
@@ -10,7 +11,7 @@ import { assertFree } from './founding.ts'
  */
 export async function join(
   writing: Writing,
-  organisation: DirectoryRow<'organisation'>,
+  organisation: Pick<DirectoryRow<'organisation'>, 'id' | 'preset' | 'type'>,
   { user, role, billing }: { user: string; role: Role; billing: boolean },
 ): Promise<DirectoryRow<'membership'>> {
   const before = await writing.read.get('membership', { org: organisation.id, user })
@@ -30,6 +31,9 @@ export async function join(
   return row
 }
 
+/** Who gave something, for whom, as which member. */
+export type Author = Pick<Standing, 'user' | 'actingOrg' | 'incarnation'>
+
 /** A role in one workspace: a grant on it. Another level replaces the one before. */
 export async function giveWorkspaceLevel(
   writing: Writing,
@@ -42,7 +46,7 @@ export async function giveWorkspaceLevel(
     workspace: Pick<DirectoryRow<'workspace'>, 'id' | 'org'>
     member: Pick<DirectoryRow<'membership'>, 'user' | 'incarnation' | 'org'>
     level: Level
-    by: string
+    by: Author
   },
 ): Promise<string> {
   const { read, world, at } = writing
@@ -63,7 +67,9 @@ export async function giveWorkspaceLevel(
     principal: user,
     principal_org: org,
     level,
-    granted_by: by,
+    granted_by: by.user,
+    granted_by_org: by.actingOrg,
+    granted_by_incarnation: by.incarnation,
     incarnation,
     owner_epoch: 1,
     via: null,

@@ -67,6 +67,8 @@ async function endCustody(
       principal_org: org,
       level: 'viewer',
       granted_by: user,
+      granted_by_org: org,
+      granted_by_incarnation: incarnation,
       incarnation,
       via: null,
       expires_at: null,

@@ -70,7 +70,7 @@ export const remove = command({
     await provePassword(world, actor.user, password)
   },
   async run(writing, { org }) {
-    const { organisation } = await demand(writing, 'org.delete', { org })
+    const { organisation } = await demand(writing, 'org.delete', { org }, { stepUp: true })
     if (await writing.read.get('gateway', { org, state: ['claimed', 'disputed'] }))
       refuse('DIRECTORY_EXISTS', 'the organisation still owns gateways: release or hand them on first')
     await writing.put('organisation', { ...organisation, visibility: 'private', state: 'deleted' })

@@ -85,7 +85,9 @@ export const POLICY_TABLES = {
       workspace_level: maybe(text<Level>()),
       /** SHA-256 of the secret in the mail; a repeated invitation gets a new one. */
       secret_hash: text(),
+      /** The person and the organisation they acted for; null = the platform. */
       invited_by: text(),
+      invited_by_org: maybe(text()),
       state: text<'open' | 'accepted' | 'declined' | 'revoked'>(),
       accepted_by: maybe(text()),
       created_at: whole(),
@@ -192,6 +194,8 @@ export const POLICY_TABLES = {
       principal_org: text(),
       level: text<Level>(),
       granted_by: text(),
+      granted_by_org: text(),
+      granted_by_incarnation: whole(),
       /** The membership that it was given to; 0 where it was given to a team or organisation. */
       incarnation: whole(),
       /** The resource's when it was granted. */
@@ -217,6 +221,7 @@ export const POLICY_TABLES = {
       id: text(),
       org: text(),
       owner: text(),
+      owner_incarnation: whole(),
       name: text(),
       kind: text<'graph' | 'map' | 'table'>(),
       /** JSON list of the gateways that it shows. */
@@ -234,6 +239,7 @@ export const POLICY_TABLES = {
       id: text(),
       org: text(),
       owner: text(),
+      owner_incarnation: whole(),
       name: text(),
       kind: text<'offline' | 'low-battery' | 'threshold'>(),
       resource: text(),

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import type { DirectoryRow } from '../../storage/index.ts'
+import { notFound, refuse } from '../errors.ts'
+import { demand } from '../kernel/authority.ts'
+import { sha256 } from '../kernel/log.ts'
+import { Id, OrgId, TokenScope, Username } from '../kernel/words.ts'
+import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
+import { provePassword } from './attempts.ts'
+
+const TOKENS_MAX = 50
+
+/**
+ * The one API key of a user in an organisation, made anew: the old one opens nothing from this instant (S0.11, S0.13).
+ * It is the password of the login `organisation:user`.
+ */
+export const regenerateKey = command({
+  name: 'key.regenerate',
+  input: z.strictObject({ org: OrgId }),
+  chains: ({ org }) => [orgChain(org)],
+  once: ['secret'],
+  async run(writing, { org }) {
+    const own = await demand(writing, 'token.self', { org }, { scope: 'read', stepUp: true })
+    if (own.actingOrg !== org) refuse('DIRECTORY_FORBIDDEN', 'a key belongs to the own organisation')
+    const readsOnly = own.role === 'observer' || own.role === 'customer-viewer'
+    for (const token of await tokensOf(writing, org, own.user))
+      if (token.kind === 'api-key') await writing.put('token', { ...token, state: 'revoked' })
+    const { user, incarnation } = own
+    const made = { org, user, incarnation, name: user, kind: 'api-key', expires_at: null } as const
+    return addToken(writing, { ...made, scope: readsOnly ? 'read' : 'full' })
+  },
+})
+
+/** A further token: name, scope, expiry, and the password once more (S3.14). Shown once. */
+export const createToken = command({
+  name: 'token.create',
+  input: z.strictObject({
+    org: OrgId,
+    name: Username,
+    scope: TokenScope,
+    /** Epoch ms; null = never. */
+    expiresAt: z.int().min(0).nullable(),
+    password: z.string().max(256),
+  }),
+  chains: ({ org }) => [orgChain(org)],
+  once: ['secret'],
+  before: async (world, actor, { password }) => {
+    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
+    await provePassword(world, actor.user, password)
+  },
+  async run(writing, { org, name, scope, expiresAt }) {
+    const own = await demand(writing, 'token.self', { org }, { scope, stepUp: true })
+    if (own.actingOrg !== org) refuse('DIRECTORY_FORBIDDEN', 'a token belongs to the own organisation')
+    const present = await tokensOf(writing, org, own.user)
+    if (present.length >= TOKENS_MAX) refuse('DIRECTORY_QUOTA_EXCEEDED', `${TOKENS_MAX} tokens at most`)
+    await assertNameFree(writing, org, name)
+    if (expiresAt !== null && expiresAt <= writing.at)
+      refuse('DIRECTORY_INPUT_INVALID', 'it would have expired already')
+    const { user, incarnation } = own
+    return addToken(writing, { org, user, incarnation, name, kind: 'token', scope, expires_at: expiresAt })
+  },
+})
+
+/** One's own, or as an administrator anybody's. */
+export const revokeToken = command({
+  name: 'token.revoke',
+  input: z.strictObject({ org: OrgId, token: Id }),
+  chains: ({ org }) => [orgChain(org)],
+  async run(writing, { org, token: id }) {
+    const own = await demand(writing, 'org.read', { org })
+    const token = (await writing.read.get('token', { id, org, state: 'active' })) ?? notFound('token')
+    if (token.user !== own.user) await demand(writing, 'token.revokeAny', { org })
+    await writing.put('token', { ...token, state: 'revoked' })
+    return { token: id }
+  },
+})
+
+/** The actor's own keys and tokens, without their secrets. */
+export const list = query({
+  input: z.strictObject({ org: OrgId }),
+  async run(asking, { org }) {
+    const own = await demand(asking, 'org.read', { org })
+    return (await tokensOf(asking, org, own.user)).map(
+      ({ id, name, kind, scope, expires_at, created_at }) => ({
+        id,
+        name,
+        kind,
+        scope,
+        expiresAt: expires_at,
+        createdAt: created_at,
+      }),
+    )
+  },
+})
+
+const tokensOf = ({ read }: Asking, org: string, user: string) =>
+  read.find('token', { org, user, state: 'active' }, { orderBy: ['created_at', 'id'] })
+
+async function addToken(
+  writing: Writing,
+  token: Omit<DirectoryRow<'token'>, 'id' | 'hash' | 'state' | 'created_at'>,
+): Promise<{ token: string; secret: string | null }> {
+  const { world, at } = writing
+  const secret = world.newSecret()
+  const id = world.newId()
+  await writing.put('token', { ...token, id, hash: sha256(secret), state: 'active', created_at: at })
+  return { token: id, secret }
+}
+
+/** Logins are `organisation:name`: no token is called like a member or another token. */
+async function assertNameFree({ read }: Writing, org: string, name: string): Promise<void> {
+  const taken =
+    (await read.get('membership', { org, user: name, state: ['active', 'suspended'] })) ??
+    (await read.get('token', { org, name, state: 'active' }))
+  if (taken !== undefined) refuse('DIRECTORY_EXISTS', `the name ${name} is taken in ${org}`)
+}

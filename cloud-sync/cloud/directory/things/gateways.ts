@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { DeviceId, GatewayId, PublicKey } from '../../../contract/index.ts'
+import type { DirectoryRow } from '../../storage/index.ts'
+import { notFound, refuse } from '../errors.ts'
+import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
+import { Id, OrgId, Title, Username } from '../kernel/words.ts'
+import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
+import { memberOf } from '../organisations/members.ts'
+import { workspaceOf } from '../organisations/workspaces.ts'
+
+const Machine = z.strictObject({ kind: z.enum(['gateway', 'device']), resource: z.string().max(130) })
+
+/** A gateway that is there and whose it is; claiming on site comes in by another way. */
+export const register = command({
+  name: 'gateway.register',
+  input: z.strictObject({
+    org: OrgId,
+    gateway: GatewayId,
+    publicKey: PublicKey,
+    workspace: Id.optional(),
+    custodian: Username.optional(),
+  }),
+  chains: ({ org }) => [orgChain(org)],
+  async run(writing, { org, gateway: id, publicKey, workspace, custodian }) {
+    await demandOperator(writing)
+    if ((await activeOrganisation(writing, org)) === undefined) return notFound('organisation')
+    if (await writing.read.get('gateway', { id })) refuse('DIRECTORY_EXISTS', `${id} is registered already`)
+    const placed = await placement(writing, { org, workspace, custodian })
+    await writing.put('gateway', {
+      id,
+      org,
+      ...placed,
+      owner_epoch: 1,
+      public_key: publicKey,
+      state: 'claimed',
+      created_at: writing.at,
+    })
+    return { gateway: id }
+  },
+})
+
+/** A device on one of the organisation's own gateways. */
+export const addDevice = command({
+  name: 'device.add',
+  input: z.strictObject({
+    org: OrgId,
+    gateway: GatewayId,
+    device: DeviceId,
+    name: Title,
+    workspace: Id.optional(),
+    custodian: Username.optional(),
+  }),
+  chains: ({ org }) => [orgChain(org)],
+  async run(writing, { org, gateway, device, name, workspace, custodian }) {
+    await demand(writing, 'device.config', { org, thing: { kind: 'gateway', resource: gateway } })
+    const path = `${gateway}/${device}`
+    const before = await writing.read.get('device', { path })
+    if (before?.state === 'active') refuse('DIRECTORY_EXISTS', `${path} is there already`)
+    const placed = await placement(writing, { org, workspace, custodian })
+    await writing.put('device', {
+      path,
+      gateway,
+      org,
+      ...placed,
+      // What was granted on an earlier device of this name reaches this one no more.
+      owner_epoch: (before?.owner_epoch ?? 0) + 1,
+      name,
+      state: 'active',
+      created_at: writing.at,
+    })
+    return { device: path }
+  },
+})
+
+/** Removed from its gateway; alerts about it end. */
+export const removeDevice = command({
+  name: 'device.remove',
+  input: z.strictObject({ org: OrgId, device: z.string().max(130) }),
+  chains: ({ org }) => [orgChain(org)],
+  async run(writing, { org, device: path }) {
+    await demand(writing, 'device.config', { org, thing: { kind: 'device', resource: path } })
+    const row = await writing.read.get('device', { path, org, state: 'active' })
+    if (row === undefined) return notFound('device')
+    await writing.put('device', { ...row, state: 'removed' })
+    return { device: path }
+  },
+})
+
+/** The member who owns it in the sense of billing and sharing (S0.32); null = nobody in particular. */
+export const setCustodian = command({
+  name: 'thing.set-custodian',
+  input: Machine.extend({ org: OrgId, user: Username.nullable() }),
+  chains: ({ org }) => [orgChain(org)],
+  async run(writing, { org, kind, resource, user }) {
+    await demand(writing, 'share.changeOwner', { org, thing: { kind, resource } })
+    if (user !== null) await memberOf(writing, org, user)
+    const row = await machineOf(writing, org, { kind, resource })
+    if (kind === 'gateway')
+      await writing.put('gateway', { ...(row as DirectoryRow<'gateway'>), custodian: user })
+    else await writing.put('device', { ...(row as DirectoryRow<'device'>), custodian: user })
+    return { resource, custodian: user }
+  },
+})
+
+/** The row of a gateway or device of this organisation. */
+async function machineOf(
+  { read }: Asking,
+  org: string,
+  { kind, resource }: { kind: 'gateway' | 'device'; resource: string },
+): Promise<DirectoryRow<'gateway'> | DirectoryRow<'device'>> {
+  const row =
+    kind === 'gateway'
+      ? await read.get('gateway', { id: resource, org })
+      : await read.get('device', { path: resource, org })
+  return row ?? notFound(kind)
+}
+
+async function placement(
+  writing: Writing,
+  {
+    org,
+    workspace,
+    custodian,
+  }: { org: string; workspace: string | undefined; custodian: string | undefined },
+): Promise<{ workspace: string | null; custodian: string | null }> {
+  if (workspace !== undefined) await workspaceOf(writing, org, workspace)
+  if (custodian !== undefined) await memberOf(writing, org, custodian)
+  return { workspace: workspace ?? null, custodian: custodian ?? null }
+}
