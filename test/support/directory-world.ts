@@ -7,6 +7,7 @@ import {
   type Call,
   createOrgDirectory,
   type DirectoryErrorCode,
+  type DirectoryWorld,
   type OrgDirectory,
   type Outcome,
   rebuildDirectory,
@@ -30,6 +31,7 @@ const START_MS = Date.UTC(2026, 0, 5)
 /** A directory with a clock and a chance of its own, and short ways to act in it. */
 export interface TestDirectory extends OrgDirectory {
   readonly store: DirectoryStore
+  readonly world: DirectoryWorld
   /** Moves the clock. */
   pass(ms: number): void
   now(): number
@@ -53,14 +55,15 @@ export async function openTestDirectory(target: DatabaseTarget): Promise<TestDir
   let now = START_MS
   let ids = 0
   let keys = 0
-  const directory = createOrgDirectory({
+  const world: DirectoryWorld = {
     store,
     now: () => (now += 1),
     newId: () => `id-${String((ids += 1)).padStart(6, '0')}`,
     newSecret: () => `s${String((ids += 1)).padStart(42, '0')}`,
     scryptCost: CHEAP,
     siteUrl: 'https://headgate.example',
-  })
+  }
+  const directory = createOrgDirectory(world)
   const actor = (
     user: string,
     org: string | null = null,
@@ -81,6 +84,7 @@ export async function openTestDirectory(target: DatabaseTarget): Promise<TestDir
   return {
     ...directory,
     store,
+    world,
     pass: (ms) => void (now += ms),
     now: () => now,
     actor,

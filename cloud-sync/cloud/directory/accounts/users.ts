@@ -147,7 +147,11 @@ export const me = query({
 })
 
 /** The active account of who acts; throws DIRECTORY_SIGNED_OUT. */
-export async function ownAccount({ actor, read }: Asking) {
+export async function ownAccount(asking: Asking | Writing) {
+  const { actor, read } = asking
+  // A token speaks for its user in one organisation, not for what is the user's own.
+  if ('put' in asking && actor.kind === 'user' && actor.scope !== 'full')
+    refuse('DIRECTORY_FORBIDDEN', 'a token does not change the account')
   const user = actor.kind === 'user' ? await read.get('user', { id: actor.user }) : undefined
   if (user?.state !== 'active') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
   return user

@@ -111,6 +111,7 @@ const OUTSIDE: ReadonlySet<Refusal> = new Set([
   'not-joined',
   'suspended',
   'organisation-suspended',
+  'expired',
 ])
 
 function against(because: Refusal, right: Right, target: Target): never {

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { PRESET_PACKS } from '../../../access/index.ts'
 import type {
   ApiKey,
@@ -12,32 +13,34 @@ import type {
   OwnedItem,
   PartnerLink,
   PolicyFacts,
-  Resource,
   Shareable,
   Team,
   Workspace,
 } from '../../../contract/index.ts'
 import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
 
-/** From rows to the words of the contract. Rows were checked when they were written, so nothing is parsed again. */
+/** A fact whose ids need not be branded: the rows were checked when they were written, so nothing is parsed again. */
+type Plain<T> =
+  T extends z.core.$brand<string> ? string : T extends object ? { [K in keyof T]: Plain<T[K]> } : T
+const fact = <T>(plain: Plain<T>): T => plain as T
 
 export const organisationOf = (row: DirectoryRow<'organisation'>): Organisation =>
-  ({
+  fact<Organisation>({
     id: row.id,
     name: row.name,
     type: row.type,
     preset: row.preset,
     visibility: row.visibility,
     billing: row.billing,
-    state: row.state,
-  }) as Organisation
+    state: row.state === 'active' ? 'active' : 'suspended',
+  })
 
 /** Who was removed is not there any more. */
 export const memberFact = (row: DirectoryRow<'membership'>): Member[] =>
   row.state === 'removed'
     ? []
     : [
-        {
+        fact<Member>({
           org: row.org,
           name: row.user,
           role: row.role,
@@ -45,12 +48,12 @@ export const memberFact = (row: DirectoryRow<'membership'>): Member[] =>
           state: row.state,
           billing: row.billing === 1,
           custom: null,
-        } as Member,
+        }),
       ]
 
 /** The key that somebody acts with, under the member's own name. */
 export const keyFact = (member: DirectoryRow<'membership'>, scope: ApiKey['scope']): ApiKey =>
-  ({
+  fact<ApiKey>({
     org: member.org,
     name: member.user,
     member: member.user,
@@ -58,34 +61,34 @@ export const keyFact = (member: DirectoryRow<'membership'>, scope: ApiKey['scope
     scope,
     expiresAt: null,
     hash: '0'.repeat(64),
-  }) as ApiKey
+  })
 
 export const teamFact = (
   { org, handle, name }: DirectoryRow<'team'>,
   members: readonly DirectoryRow<'team_member'>[],
 ): Team =>
-  ({
+  fact<Team>({
     org,
     handle,
     name,
     members: members.map(({ user, incarnation, role }) => ({ name: user, incarnation, role })),
-  }) as Team
+  })
 
 export const workspaceFact = ({ id, org, type, name }: DirectoryRow<'workspace'>): Workspace =>
-  ({ id, org, type, name }) as Workspace
+  fact<Workspace>({ id, org, type, name, ownerEpoch: 1 })
 
 export const policyFact = (row: DirectoryRow<'cross_org_policy'>): CrossPolicy =>
-  ({
+  fact<CrossPolicy>({
     id: row.id,
     from: row.org,
     to: row.to_org,
     state: 'active',
     maxLevel: row.max_level,
     offlineTtl: row.offline_ttl_ms,
-  }) as CrossPolicy
+  })
 
 export const linkFact = (row: DirectoryRow<'management_link'>): PartnerLink =>
-  ({
+  fact<PartnerLink>({
     id: row.id,
     partner: row.partner,
     customer: row.org,
@@ -93,7 +96,7 @@ export const linkFact = (row: DirectoryRow<'management_link'>): PartnerLink =>
     cap: row.cap,
     expiresAt: row.expires_at,
     offlineTtl: null,
-  }) as PartnerLink
+  })
 
 type Thing = Pick<DirectoryRow<'gateway'>, 'org' | 'workspace' | 'custodian' | 'owner_epoch'>
 
@@ -114,37 +117,37 @@ export const gatewayFact = (row: DirectoryRow<'gateway'>, incarnation: number): 
 })
 
 export const deviceFact = (row: DirectoryRow<'device'>, incarnation: number): OwnedDevice =>
-  ({ id: row.path.split('/')[1], ...ownership(row, incarnation) }) as OwnedDevice
+  fact<OwnedDevice>({ id: row.path.split('/')[1] ?? '', ...ownership(row, incarnation) })
 
 /** A view or an alert. */
 export const itemFact = (
   row: Pick<DirectoryRow<'saved_view'>, 'id' | 'org' | 'owner' | 'owner_incarnation'>,
   type: 'view' | 'alert',
 ): OwnedItem =>
-  ({
+  fact<OwnedItem>({
     id: row.id,
     type,
     ...ownership(
       { org: row.org, workspace: null, custodian: row.owner, owner_epoch: 1 },
       row.owner_incarnation,
     ),
-  }) as OwnedItem
+  })
 
 /** A thing by its kind and path, as decisions name it. */
 export function resourceFact(kind: ResourceKind, path: string): Shareable {
-  const [, device, sensor] = path.split('/')
+  const [, device = '', sensor = ''] = path.split('/')
   switch (kind) {
     case 'workspace':
-      return { kind, workspace: path } as Resource as Shareable
+      return fact<Shareable>({ kind, workspace: path })
     case 'gateway':
       return { kind }
     case 'device':
-      return { kind, device } as Shareable
+      return fact<Shareable>({ kind, device })
     case 'sensor':
-      return { kind, device, sensor } as Shareable
+      return fact<Shareable>({ kind, device, sensor })
     case 'view':
     case 'alert':
-      return { kind: 'item', item: path } as Shareable
+      return fact<Shareable>({ kind: 'item', item: path })
   }
 }
 
@@ -153,14 +156,14 @@ export const PROFILE_ROLE = 'team-member'
 export function profileRole(org: string): CustomRole {
   const meaning = PRESET_PACKS.tagoio.roles['Team member']
   const without = meaning !== undefined && 'without' in meaning ? meaning.without : []
-  return { id: PROFILE_ROLE, org, name: 'Team member', without } as CustomRole
+  return fact<CustomRole>({ id: PROFILE_ROLE, org, name: 'Team member', without: [...without] })
 }
 
 export function grantFact(
   row: DirectoryRow<'grant'>,
   { handles, isProfile }: { handles: ReadonlyMap<string, string>; isProfile: boolean },
 ): Grant {
-  return {
+  return fact<Grant>({
     id: row.id,
     on: resourceFact(row.resource_kind, row.resource),
     to: granteeFact(row, handles),
@@ -172,18 +175,18 @@ export function grantFact(
     expiresAt: row.expires_at,
     offlineTtl: null,
     legacy: row.state === 'legacy',
-  } as Grant
+  })
 }
 
 function granteeFact(row: DirectoryRow<'grant'>, handles: ReadonlyMap<string, string>): Grantee {
   const { principal_kind: kind, principal_org: org, principal, incarnation } = row
   switch (kind) {
     case 'user':
-      return { kind: 'member', org, name: principal, incarnation } as Grantee
+      return fact<Grantee>({ kind: 'member', org, name: principal, incarnation })
     case 'team':
-      return { kind: 'team', org, team: handles.get(principal) } as Grantee
+      return fact<Grantee>({ kind: 'team', org, team: handles.get(principal) ?? '' })
     case 'org':
-      return { kind: 'org', org } as Grantee
+      return fact<Grantee>({ kind: 'org', org })
   }
 }
 

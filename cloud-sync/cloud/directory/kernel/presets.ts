@@ -6,6 +6,8 @@ type Speaking = Pick<DirectoryRow<'organisation'>, 'preset' | 'type'>
 
 const OF_PARTNERS: readonly Role[] = ['installer', 'systems-admin', 'super-installer', 'admin', 'owner']
 const OF_CUSTOMERS: readonly Role[] = [
+  // Sees only the systems that they have a level in: who came from an older product (S4.17).
+  'member',
   'customer-viewer',
   'customer-operator',
   'customer-manager',

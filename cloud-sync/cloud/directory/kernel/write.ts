@@ -63,6 +63,8 @@ export async function ask<S extends z.ZodType, R>(
   try {
     const parsed = made.input.safeParse(raw)
     if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
+    if (actor.kind === 'user' && actor.scope === 'write')
+      refuse('DIRECTORY_FORBIDDEN', 'this key only writes')
     const value = await made.run({ read: world.store.read, world, actor, at: world.now() }, parsed.data)
     return { ok: true, value, repeated: false }
   } catch (error) {
@@ -135,20 +137,25 @@ export async function perform<S extends z.ZodType, R, P>(
   raw: unknown,
 ): Promise<Outcome<R>> {
   const parsed = made.input.safeParse(raw)
+  if (!parsed.success)
+    return refused(new DirectoryRefusal('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error)))
   try {
-    if (!parsed.success) refuse('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error))
-    if (call.key.length === 0 || call.key.length > KEY_LENGTH_MAX)
-      refuse('DIRECTORY_INPUT_INVALID', `the idempotency key has 1 to ${KEY_LENGTH_MAX} characters`)
+    assertCall(call)
     return await performed(world, made, call, parsed.data)
   } catch (error) {
     if (!(error instanceof DirectoryRefusal)) throw error
-    const earlier = parsed.success ? await doneBefore(world, made, call, parsed.data) : undefined
+    const earlier = await doneBefore(world, made, call, parsed.data)
     if (earlier !== undefined) return earlier
-    if (parsed.success && AUDITED.has(error.code) && call.actor.kind !== 'visitor') {
+    if (AUDITED.has(error.code) && call.actor.kind !== 'visitor')
       await auditRefusal(world, made, call, { input: parsed.data, outcome: error.code })
-    }
     return refused(error)
   }
+}
+
+function assertCall({ actor, key }: Call): void {
+  if (key.length === 0 || key.length > KEY_LENGTH_MAX)
+    refuse('DIRECTORY_INPUT_INVALID', `the idempotency key has 1 to ${KEY_LENGTH_MAX} characters`)
+  if (actor.kind === 'user' && actor.scope === 'read') refuse('DIRECTORY_FORBIDDEN', 'this key only reads')
 }
 
 async function performed<S extends z.ZodType, R, P>(

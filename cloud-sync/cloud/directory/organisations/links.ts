@@ -148,7 +148,7 @@ export const list = query({
 })
 
 export async function addLink(
-  { world, at, put }: Writing,
+  writing: Writing,
   asked: {
     org: string
     partner: string
@@ -158,10 +158,19 @@ export async function addLink(
     expiresAt?: number | undefined
   },
 ): Promise<string> {
-  const id = world.newId()
+  const id = writing.world.newId()
   const { org, partner, state, consentBy, cap = CAP, expiresAt = null } = asked
-  const row = { id, org, partner, cap, state, consent_by: consentBy, expires_at: expiresAt, created_at: at }
-  await put('management_link', row)
+  const row = {
+    id,
+    org,
+    partner,
+    cap,
+    state,
+    consent_by: consentBy,
+    expires_at: expiresAt,
+    created_at: writing.at,
+  }
+  await writing.put('management_link', row)
   return id
 }
 

@@ -124,7 +124,7 @@ async function systemFrom(move: Move, org: string, system: Customer['systems'][n
     await writing.put('foreign_id', { source, foreign: `system/${system.foreign}`, org, what: 'system', id })
   }
   for (const person of system.users) {
-    const user = await memberFrom(move, person, { org, role: 'customer-viewer' })
+    const user = await memberFrom(move, person, { org, role: 'member' })
     const foreign = `level/${system.foreign}/${person.foreign}`
     if (user === undefined || (await writing.read.get('foreign_id', { source, foreign }))) continue
     const member = { user, org, incarnation: 1 }

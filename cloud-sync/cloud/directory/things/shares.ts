@@ -184,7 +184,7 @@ async function grantTo(
   const here = { org, resource: thing.resource, state: 'live' as const }
   const present = await read.get('grant', { ...here, ...principal })
   if (present?.level === 'owner' && level !== 'owner')
-    await demand(writing, 'share.changeOwner', { org, thing: thing as Thing })
+    await demand(writing, 'share.changeOwner', { org, thing: thing })
   const policy =
     principal.principal_org === org ? undefined : await policyBetween(writing, org, principal.principal_org)
   const id = present?.id ?? world.newId()

@@ -95,8 +95,9 @@ onBothEngines((engine) => {
 
   engine.with('S1.16 nobody gives a role above their own or changes one at or above it', async (d) => {
     await d.person('ana', 'acme')
-    for (const name of ['bob', 'cy', 'dan']) await d.person(name)
+    for (const name of ['bob', 'cy', 'dan', 'eve']) await d.person(name)
     await d.joins('bob', 'acme', 'admin', 'ana')
+    await d.joins('eve', 'acme', 'owner', 'ana')
     await d.joins('cy', 'acme', 'admin', 'ana')
     await d.joins('dan', 'acme', 'member', 'ana')
     const change = (user: string, role: 'owner' | 'admin' | 'member') =>
