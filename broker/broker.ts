@@ -17,6 +17,8 @@ export interface BrokerOptions<P extends Principal> {
   readonly dollarTopics?: DollarTopics
   /** Where sessions, queues and messages are kept. Without it they are in memory, and a PUBACK promises no more than that. */
   readonly storage?: BrokerStorage
+  /** A clock that never goes back, ms: what waits grows old by it; default: since the process began. */
+  readonly monoMs?: () => number
   /** What differs from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<BrokerLimits>
   /** Gets the bytes and messages of each principal and owner of topics. */
@@ -78,6 +80,11 @@ export interface Broker<P extends Principal> {
    * stored subscriptions, queued messages and wills. Resolves when that is on the disk.
    */
   closeSessions(which: (principal: P) => boolean): Promise<void>
+  /**
+   * Drops the retained messages of the topics for which this is true, whoever published them. Resolves with their number
+   * when that is on the disk.
+   */
+  dropRetained(which: (topic: string) => boolean): Promise<number>
   stats(): BrokerStats
   /** Every figure, bounds and refusals included, for `serveMetrics`. */
   metrics(): readonly MetricFamily[]

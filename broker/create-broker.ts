@@ -84,6 +84,13 @@ class StrictBroker<P extends Principal> implements Broker<P> {
     return this.#exchange.closeSessions(which)
   }
 
+  async dropRetained(which: (topic: string) => boolean): Promise<number> {
+    const { retained, store } = this.#exchange
+    const dropped = retained.drop(which)
+    await store.committed()
+    return dropped
+  }
+
   stats(): BrokerStats {
     const { counts, registry } = this.#exchange
     const { published, delivered, quarantined, refusedConnects, refusedSubscriptions, withheld } = counts

@@ -25,17 +25,21 @@ export const topicIsReserved = (topic: string, { dollarTopics }: TopicRules): bo
  * and `$share` are not. What the protocol asks for (text, wildcards) has been checked.
  */
 export const topicIsSound = (topic: string, rules: TopicRules): boolean =>
-  isBounded(topic, rules) && !topicIsReserved(topic, rules)
+  topicBound(topic, rules) === undefined && !topicIsReserved(topic, rules)
 
 /** True for a client id that may be used. That it is text has been checked. */
 export const clientIdIsSound = (id: string, lengthMax: number): boolean =>
   id.length > 0 && id.length <= lengthMax
 
-function isBounded(topic: string, { topicLength, topicLevels }: TopicRules): boolean {
-  if (topic.length > topicLength) return false
+/** Which bound a topic or filter is beyond, if any. */
+export function topicBound(
+  topic: string,
+  { topicLength, topicLevels }: TopicRules,
+): 'topicLength' | 'topicLevels' | undefined {
+  if (topic.length > topicLength) return 'topicLength'
   let levels = 1
   for (let at = 0; at < topic.length; at += 1) if (topic.charCodeAt(at) === SLASH) levels += 1
-  return levels <= topicLevels
+  return levels > topicLevels ? 'topicLevels' : undefined
 }
 
 /** True where the filter matches the topic (MQTT 3.1.1, section 4.7). */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { Peer } from '../listen/index.ts'
 import { type InPacket, PacketReader, WireFault } from '../wire/index.ts'
@@ -74,6 +75,7 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #rate: RateLimit
   readonly #total: Backlog
+  readonly #bounds: Bounds
   readonly #holds = new Set<Hold>()
   #gathered: Buffer[] = []
   /** Sent and not yet taken by the kernel. */
@@ -88,6 +90,7 @@ export class Connection {
     this.peer = peer
     this.#events = parts.events
     this.#total = parts.backlog
+    this.#bounds = parts.bounds
     const { limits } = parts
     this.#reader = new PacketReader({
       connectBytesMax: limits.connectBytes,
@@ -199,7 +202,10 @@ export class Connection {
         return
       }
       const pauseMs = this.#rate.take(packet.bytes)
-      if (pauseMs > 0) this.#holdFor(pauseMs)
+      if (pauseMs > 0) {
+        this.#bounds.met(this.#rate.met, this.peer.remote)
+        this.#holdFor(pauseMs)
+      }
       packets += 1
       bytes += packet.bytes
       // One SUBSCRIBE may hold hundreds of filters, each of which is looked up among the retained messages.
@@ -282,4 +288,5 @@ export interface ConnectionParts {
   readonly limits: BrokerLimits
   readonly events: ConnectionEvents
   readonly backlog: Backlog
+  readonly bounds: Bounds
 }

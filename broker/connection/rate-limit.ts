@@ -17,6 +17,11 @@ export class RateLimit {
     this.#bytesMax = bytesPerSecond
   }
 
+  /** Which of both was met last. */
+  get met(): 'packetsPerSecond' | 'bytesPerSecond' {
+    return this.#packets > this.#packetsMax ? 'packetsPerSecond' : 'bytesPerSecond'
+  }
+
   /** Notes a packet; answers how long to pause after it, ms, 0 = not at all. */
   take(bytes: number): number {
     this.#packets += 1

@@ -1,3 +1,4 @@
+import type { Bound } from '../bounds.ts'
 import type { Principal } from '../policy.ts'
 import type { Message, Qos } from './message.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -45,15 +46,18 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
       this.#send(waiting)
       return
     }
+    const { counts, limits } = this.#outgoing
+    if (this.#waitingMessages === 0 && this.#inflight.size >= limits.inflightOut)
+      counts.bounds.met('inflightOut', this.clientId)
     message.keep()
     this.#waiting.push(waiting)
     this.#wait(message.size)
-    const { queuedMessages, queuedBytes } = this.#outgoing.limits
-    const isFull = this.#waitingMessages > queuedMessages || this.#waitingBytes > queuedBytes
-    if (isFull || this.#outgoing.isCrowded(this.#waitingBytes)) {
-      this.#outgoing.counts.droppedQueued += this.#waitingMessages + this.#inflight.size
-      this.#outgoing.connection.close('too-slow')
-    }
+    const bound = this.#exceeded()
+    if (bound === undefined) return
+    const dropped = this.#waitingMessages + this.#inflight.size
+    counts.droppedQueued += dropped
+    counts.bounds.met(bound, this.clientId, dropped)
+    this.#outgoing.connection.close('too-slow')
   }
 
   acknowledged(kind: Acknowledgement, messageId: number): boolean {
@@ -90,6 +94,14 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     this.#wait(-this.#waitingBytes)
     this.#waiting = []
     this.#first = 0
+  }
+
+  /** What this subscriber has more of than it may. */
+  #exceeded(): Bound | undefined {
+    const { queuedMessages, queuedBytes } = this.#outgoing.limits
+    if (this.#waitingMessages > queuedMessages) return 'queuedMessages'
+    if (this.#waitingBytes > queuedBytes) return 'queuedBytes'
+    return this.#outgoing.isCrowded(this.#waitingBytes) ? 'backlogTotalBytes' : undefined
   }
 
   get #waitingMessages(): number {

@@ -1,4 +1,5 @@
 import type { Backlog, Connection } from '../connection/connection.ts'
+import type { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import { encodeAck, encodePublish } from '../wire/index.ts'
 import type { Message, Qos } from './message.ts'
@@ -13,6 +14,7 @@ export interface DeliveryCounts {
   /** Messages that went because a stored session was full or they were too old. */
   droppedOffline: number
   redelivered: number
+  readonly bounds: Bounds
 }
 
 /** A connection with no more than this waiting keeps up, whatever all together have, bytes. */
@@ -68,6 +70,8 @@ export class Outgoing {
   once(message: Message, retain = false): void {
     if (!this.hasRoom) {
       this.counts.droppedQos0 += 1
+      const isOwn = this.connection.backlog > this.limits.backlogBytes
+      this.counts.bounds.met(isOwn ? 'backlogBytes' : 'backlogTotalBytes', this.connection.peer.remote)
       return
     }
     const { topic, payload } = message

@@ -1,5 +1,6 @@
+import type { Bound } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
-import type { MessageStore, QueuedMessage, StoredSession } from '../persistence/index.ts'
+import type { Dropped, MessageStore, QueuedMessage, StoredSession } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
 import type { Message, Qos } from './message.ts'
 import type { DeliveryCounts, Outgoing } from './outgoing.ts'
@@ -57,7 +58,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   #sent: number
   /** Everything up to here may have been sent on an earlier one. */
   #sentBefore: number
-  /** Rows and their bytes, committed or not. */
+  /** Rows and the bytes of their payloads, committed or not. */
   #count: number
   #bytes: number
   #page: QueuedMessage[] = []
@@ -91,9 +92,11 @@ export class Session<P extends Principal> implements Subscriber<P> {
   /** Takes the next row number for a message that is being stored; makes room where there is none. */
   reserve(message: Message): number {
     const { offlineMessages, offlineBytes } = this.#limits
-    if (this.#count >= offlineMessages || this.#bytes + message.size > offlineBytes) this.#shed()
+    const bytes = message.payload.length
+    if (this.#count >= offlineMessages) this.#shed('offlineMessages')
+    else if (this.#bytes + bytes > offlineBytes) this.#shed('offlineBytes')
     this.#count += 1
-    this.#bytes += message.size
+    this.#bytes += bytes
     this.#last += 1
     return this.#last
   }
@@ -110,9 +113,12 @@ export class Session<P extends Principal> implements Subscriber<P> {
       return
     }
     // Straight from memory where nothing is before it; all else comes from the store, in order [MQTT-4.6.0-6].
-    if (seq === this.#sent + 1 && this.#maySend(outgoing)) {
+    if (seq !== this.#sent + 1) return
+    if (this.#maySend(outgoing)) {
       const { topic, payload } = message
       this.#send(outgoing, { seq, topic, payload, qos, retain, released: false })
+    } else if (this.#inflight.size >= this.#limits.inflightOut) {
+      this.#counts.bounds.met('inflightOut', this.clientId)
     }
   }
 
@@ -185,11 +191,18 @@ export class Session<P extends Principal> implements Subscriber<P> {
     }
   }
 
-  /** Rows that went from the store without having been acknowledged. */
-  forgot({ count, bytes }: { readonly count: number; readonly bytes: number }): void {
+  /** Rows that went from the store without having been acknowledged, because of this bound. */
+  forgot({ count, bytes }: Readonly<Dropped>, bound: Bound): void {
+    this.#page = []
     this.#count -= count
     this.#bytes -= bytes
     this.#counts.droppedOffline += count
+    this.#counts.bounds.met(bound, this.clientId, count)
+  }
+
+  /** Number of the last row that is under way: up to there nothing may go. */
+  get keepUpTo(): number {
+    return this.#outgoing === undefined ? 0 : this.#sent
   }
 
   resume(): void {
@@ -214,9 +227,9 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   /** Not delivered, and gone for good: the right may come back, the message does not. */
-  #withhold({ seq, payload, topic }: QueuedMessage): void {
+  #withhold({ seq, payload }: QueuedMessage): void {
     this.#sent = seq
-    this.#settle(seq, payload.length + topic.length)
+    this.#settle(seq, payload.length)
   }
 
   #settle(seq: number, bytes: number): void {
@@ -229,7 +242,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const { seq, topic, payload, qos, retain, released } = row
     const messageId = ((seq - 1) % MESSAGE_ID_MAX) + 1
     const expected = released ? 'pubcomp' : qos === 1 ? 'puback' : 'pubrec'
-    this.#inflight.set(messageId, { seq, bytes: payload.length + topic.length, expected })
+    this.#inflight.set(messageId, { seq, bytes: payload.length, expected })
     this.#sent = seq
     // [MQTT-4.4.0-1]: what was received already is only released.
     if (released) outgoing.pubrel(messageId)
@@ -253,12 +266,10 @@ export class Session<P extends Principal> implements Subscriber<P> {
     return true
   }
 
-  #shed(): void {
-    const keepUpTo = this.#outgoing === undefined ? 0 : this.#sent
-    this.#page = []
+  #shed(bound: Bound): void {
     const most = Math.ceil(this.#limits.offlineMessages / SHED_PART)
-    const dropped = this.#store.shed(this.clientId, keepUpTo, most)
-    this.forgot(dropped)
+    const dropped = this.#store.shed(this.clientId, this.keepUpTo, most)
+    this.forgot(dropped, bound)
     // Only rows on the disk can be given up.
     if (dropped.count === 0) this.#store.committed().catch(() => undefined)
   }

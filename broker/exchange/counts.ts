@@ -1,4 +1,5 @@
 import type { DeliveryCounts } from '../delivery/outgoing.ts'
+import type { Bounds } from '../bounds.ts'
 import type { CloseReason } from '../connection/connection.ts'
 
 /** All that a broker counts since its start. */
@@ -14,21 +15,15 @@ export interface Counts extends DeliveryCounts {
   withheld: number
   /** Retained messages for which there was no room. */
   droppedRetained: number
-  /** Connections closed before anything was read: too many in all, of one address, or for the memory there is. */
-  turnedAwayConnections: number
-  turnedAwayAddress: number
-  turnedAwayMemory: number
-  /** Connections closed before their login to make room for newer ones. */
-  strangersClosed: number
   /** How often the reading of a publisher paused for the disk. */
   paused: number
-  unreleasedExceeded: number
   /** Packets that broke the protocol, by what was wrong. */
   readonly faults: Map<string, number>
   readonly closed: Map<CloseReason, number>
 }
 
-export const newCounts = (): Counts => ({
+export const newCounts = (bounds: Bounds): Counts => ({
+  bounds,
   delivered: 0,
   droppedQos0: 0,
   droppedQueued: 0,
@@ -41,12 +36,7 @@ export const newCounts = (): Counts => ({
   refusedWills: 0,
   withheld: 0,
   droppedRetained: 0,
-  turnedAwayConnections: 0,
-  turnedAwayAddress: 0,
-  turnedAwayMemory: 0,
-  strangersClosed: 0,
   paused: 0,
-  unreleasedExceeded: 0,
   faults: new Map(),
   closed: new Map(),
 })

@@ -8,6 +8,7 @@ import { LiveSubscriber } from '../delivery/live.ts'
 import { Session } from '../delivery/session.ts'
 import { Outgoing } from '../delivery/outgoing.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
+import { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { Peer } from '../listen/index.ts'
 import { Traffic } from '../metering/traffic.ts'
@@ -28,7 +29,7 @@ import { Watch } from './watch.ts'
 /** Everything behind the listeners, put together. */
 export class Exchange<P extends Principal> implements Counterpart<P> {
   readonly aedes: Aedes
-  readonly counts: Counts = newCounts()
+  readonly counts: Counts
   readonly limits: BrokerLimits
   readonly store: MessageStore
   readonly registry: Registry<P>
@@ -50,12 +51,13 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   constructor(options: BrokerOptions<P>, storage: BrokerStorage, limits: BrokerLimits) {
     this.#options = options
     this.limits = limits
-    const { policy, log, dollarTopics = 'refused' } = options
-    const { counts } = this
+    const { policy, log, dollarTopics = 'refused', monoMs = () => performance.now() } = options
+    const counts = (this.counts = newCounts(new Bounds(limits, log)))
     const { writer } = storage
     const index = new FilterIndex<Subscriber<P>>()
     const store = (this.store = new SqliteMessageStore(storage, {
       retained: { topics: limits.retainedTopics, bytes: limits.retainedBytes },
+      monoMs,
     }))
     const principalOf = (id: string): P | undefined => policy.principal(id)
     const registry = (this.registry = new Registry<P>({
@@ -75,7 +77,11 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const publishing = (this.publishing = new Publishing<P>(parts))
     this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing })
     const memory = (): number => process.memoryUsage.rss()
-    this.#watch = new Watch({ dialogues: this.#dialogues, backlog: this.#backlog, limits, log, memory })
+    const sweep = (): void => {
+      this.#dropOld()
+    }
+    const watched = { dialogues: this.#dialogues, backlog: this.#backlog, bounds: counts.bounds }
+    this.#watch = new Watch({ ...watched, limits, log, memory, monoMs, sweep })
     this.aedes = this.#makeAedes()
   }
 
@@ -106,17 +112,18 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   accept(stream: Duplex, peer: Peer): void {
     const { connections, connectionsPerAddress, strangers } = this.limits
     const ofAddress = this.#perAddress.get(peer.address) ?? 0
-    const { counts } = this
+    const { bounds } = this.counts
     if (this.#strangers.size >= strangers || this.#dialogues.size >= connections) this.#crowdOut()
-    if (this.#dialogues.size >= connections) counts.turnedAwayConnections += 1
-    else if (peer.transport !== 'unix' && ofAddress >= connectionsPerAddress) counts.turnedAwayAddress += 1
-    else if (this.#watch.isPressed) counts.turnedAwayMemory += 1
+    if (this.#dialogues.size >= connections) bounds.met('connections', peer.remote)
+    else if (peer.transport !== 'unix' && ofAddress >= connectionsPerAddress)
+      bounds.met('connectionsPerAddress', peer.address)
+    else if (this.#watch.isPressed) bounds.met('memoryBytes', peer.remote)
     else {
       this.#perAddress.set(peer.address, ofAddress + 1)
       const dialogue = new Dialogue<P>(this)
       this.#dialogues.add(dialogue)
       this.#strangers.add(dialogue)
-      const parts = { limits: this.limits, events: dialogue, backlog: this.#backlog }
+      const parts = { limits: this.limits, events: dialogue, backlog: this.#backlog, bounds }
       dialogue.begin(new Connection(stream, peer, parts))
       return
     }
@@ -126,7 +133,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   /** Closes who has been without a login for longest. */
   #crowdOut(): void {
     for (const oldest of this.#strangers) {
-      this.counts.strangersClosed += 1
+      this.counts.bounds.met('strangers', oldest.connection.peer.remote)
       oldest.close('crowded-out')
       return
     }
@@ -149,6 +156,10 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   fault(dialogue: Dialogue<P>, { reason, clause }: { reason: string; clause: string }): void {
     countIn(this.counts.faults, reason)
     const { clientId, connection } = dialogue
+    if (reason === 'too-large') {
+      const bound = dialogue.connect === undefined ? 'connectBytes' : 'packetBytes'
+      this.counts.bounds.met(bound, connection.peer.remote)
+    }
     this.#options.log.info({ clientId, remote: connection.peer.remote, reason, clause }, 'protocol fault')
   }
 
@@ -254,6 +265,13 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
       const principal = this.#options.policy.principal(extra)
       if (this.#gate.mayPublishStored(principal, will)) this.publishing.inside(will, { keepRetained: true })
     }
+  }
+
+  /** Messages that have waited for too long in the queue of a stored session. */
+  #dropOld(): void {
+    const { sessions } = this.registry
+    const dropped = this.store.expire(this.limits.offlineAgeMs, (id) => sessions.get(id)?.keepUpTo ?? 0)
+    for (const [clientId, what] of dropped) sessions.get(clientId)?.forgot(what, 'offlineAgeMs')
   }
 
   #leaveAddress(address: string): void {

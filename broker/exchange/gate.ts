@@ -3,7 +3,7 @@ import type { Subscriber } from '../delivery/subscriber.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
 import type { BrokerPolicy, ConnectAnswer, Credentials, Principal } from '../policy.ts'
-import { type TopicRules, clientIdIsSound, topicIsReserved, topicIsSound } from '../topics.ts'
+import { type TopicRules, clientIdIsSound, topicBound, topicIsReserved, topicIsSound } from '../topics.ts'
 import type { PublishPacket, Will } from '../wire/index.ts'
 import type { Audit } from './audit.ts'
 import type { Counts } from './counts.ts'
@@ -75,6 +75,7 @@ export class Gate<P extends Principal> {
 
   mayPublish(dialogue: Dialogue<P>, packet: PublishPacket): boolean {
     if (this.#mayPublish(dialogue.principal, packet, packet.payload.length)) return true
+    this.#metTopicBound(packet.topic, dialogue.clientId)
     this.#parts.counts.quarantined += 1
     this.#refused('publish', dialogue, packet.topic)
     return false
@@ -106,6 +107,8 @@ export class Gate<P extends Principal> {
       topicIsSound(filter, topics) &&
       this.guarded(() => policy.maySubscribe(principal, filter))
     if (isGranted) return true
+    if (!fits) counts.bounds.met('subscriptions', dialogue.clientId)
+    else this.#metTopicBound(filter, dialogue.clientId)
     counts.refusedSubscriptions += 1
     this.#refused('subscribe', dialogue, filter)
     return false
@@ -143,9 +146,11 @@ export class Gate<P extends Principal> {
   }
 
   async #logIn(dialogue: Dialogue<P>, clientId: string, credentials: Credentials): Promise<Refusal | null> {
-    const { registry, limits } = this.#parts
-    if (!clientIdIsSound(clientId, limits.clientIdLength))
+    const { registry, limits, counts } = this.#parts
+    if (!clientIdIsSound(clientId, limits.clientIdLength)) {
+      if (clientId.length > 0) counts.bounds.met('clientIdLength', credentials.remote)
       return { returnCode: IDENTIFIER_REJECTED, because: 'client id not allowed' }
+    }
     let answer: ConnectAnswer<P>
     let asked: number
     do {
@@ -182,6 +187,11 @@ export class Gate<P extends Principal> {
     if (principal === undefined || !topicIsSound(topic, this.#parts.topics)) return false
     const { policy } = this.#parts
     return this.guarded(() => policy.mayPublish(principal, { topic, retain, qos, payloadBytes }) === 'allow')
+  }
+
+  #metTopicBound(topic: string, clientId: string): void {
+    const bound = topicBound(topic, this.#parts.topics)
+    if (bound !== undefined) this.#parts.counts.bounds.met(bound, clientId)
   }
 
   #refused(kind: 'publish' | 'subscribe' | 'will', dialogue: Dialogue<P>, what: string): void {

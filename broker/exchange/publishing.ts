@@ -184,8 +184,11 @@ export class Publishing<P extends Principal> {
     this.#pendingBytes += message.size
     dialogue.waits()
     this.#askCommit()
-    const isFull = dialogue.pending >= limits.inflightIn || this.#pendingBytes >= limits.inflightInBytes
-    if (isFull || this.#parts.writer.refused) {
+    const isFull = dialogue.pending >= limits.inflightIn
+    const areFull = this.#pendingBytes >= limits.inflightInBytes
+    if (isFull) counts.bounds.met('inflightIn', clientId)
+    if (areFull) counts.bounds.met('inflightInBytes', clientId)
+    if (isFull || areFull || this.#parts.writer.refused) {
       counts.paused += 1
       dialogue.connection.hold('inflight')
       this.#held.add(dialogue)
@@ -195,7 +198,7 @@ export class Publishing<P extends Principal> {
   /** False where the client may not leave any more messages unreleased; its connection is closed then. */
   #holdIncoming(dialogue: Dialogue<P>, messageId: number): boolean {
     if (dialogue.unreleased.size >= this.#parts.limits.unreleased) {
-      this.#parts.counts.unreleasedExceeded += 1
+      this.#parts.counts.bounds.met('unreleased', dialogue.clientId)
       dialogue.close('protocol')
       return false
     }
@@ -232,7 +235,10 @@ export class Publishing<P extends Principal> {
 
   #retain(message: Message, keep: boolean): void {
     if (!message.retain) return
-    if (!this.#parts.retained.put(message, keep)) this.#parts.counts.droppedRetained += 1
+    const { retained, counts } = this.#parts
+    if (retained.put(message, keep)) return
+    counts.droppedRetained += 1
+    counts.bounds.met(retained.isFull ? 'retainedTopics' : 'retainedBytes', message.topic)
   }
 
   /** Who gets it, decided now; rows are reserved in the queues of stored sessions. */

@@ -55,11 +55,18 @@ export class Registry<P extends Principal> {
   /** May this principal use this client id, now and for a session that is stored unless `clean`? */
   claim(clientId: string, principal: P, clean: boolean): Claim {
     if (this.#isAnothers(clientId, principal)) return 'held-by-another'
-    const { connectionsPerPrincipal, sessions } = this.#parts.limits
+    const { limits, counts } = this.#parts
+    const { connectionsPerPrincipal, sessions } = limits
     const takesOver = this.#connected.has(clientId)
     const open = this.#perPrincipal.get(principal.id) ?? 0
-    if (!takesOver && open >= connectionsPerPrincipal) return 'too-many'
-    if (!clean && !this.#sessions.has(clientId) && this.#sessions.size >= sessions) return 'too-many'
+    if (!takesOver && open >= connectionsPerPrincipal) {
+      counts.bounds.met('connectionsPerPrincipal', principal.id)
+      return 'too-many'
+    }
+    if (!clean && !this.#sessions.has(clientId) && this.#sessions.size >= sessions) {
+      counts.bounds.met('sessions', clientId)
+      return 'too-many'
+    }
     return 'granted'
   }
 
@@ -149,6 +156,7 @@ export class Registry<P extends Principal> {
       (session) => !session.isConnected && session.principalId === principalId,
     )
     const tooMany = Math.max(0, absent.length - this.#parts.limits.absentSessions)
+    this.#parts.counts.bounds.met('absentSessions', principalId, tooMany)
     for (const { clientId } of absent.slice(0, tooMany)) this.drop(clientId)
   }
 }

@@ -28,6 +28,12 @@ export class RetainedMessages {
     return this.#inside.size
   }
 
+  /** True where there is no room for one more topic, however small. */
+  get isFull(): boolean {
+    const { retainedTopics } = this.#limits
+    return this.#inside.size >= retainedTopics || this.#store.figures.retainedTopics >= retainedTopics
+  }
+
   /** False where there is no room for one more topic. An empty payload removes it [MQTT-3.3.1-10]. */
   put(message: Message, keep: boolean): boolean {
     const old = this.#inside.get(message.topic)

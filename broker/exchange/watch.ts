@@ -1,4 +1,5 @@
 import type { Backlog, CloseReason } from '../connection/connection.ts'
+import type { Bound, Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
 import type { Principal } from '../policy.ts'
@@ -16,6 +17,17 @@ const MEMORY_PRESSED_PART = 0.9
 /** Backlogs that are not worth closing somebody for, bytes. */
 const BACKLOG_NOTED_BYTES = 16 * 1024
 
+/** How often what has grown old is looked for, ms. */
+const SWEEP_EVERY_MS = 60_000
+
+/** The bound because of which a connection is closed that has missed a deadline. */
+const BOUNDS: { readonly [R in CloseReason]?: Bound } = {
+  'connect-timeout': 'connectTimeoutMs',
+  'too-slow': 'slowMs',
+  'store-full': 'storeWaitMs',
+  memory: 'memoryBytes',
+}
+
 interface WatchParts<P extends Principal> {
   /** All that are open, logged in or not. */
   readonly dialogues: ReadonlySet<Dialogue<P>>
@@ -25,6 +37,11 @@ interface WatchParts<P extends Principal> {
   readonly log: BrokerLog
   /** Resident bytes of the process. */
   readonly memory: () => number
+  readonly bounds: Bounds
+  /** A clock that never goes back, ms. */
+  readonly monoMs: () => number
+  /** Drops what has waited for too long. */
+  readonly sweep: () => void
 }
 
 /** Looks at deadlines and at what all connections together take: one timer, not one for each of them. */
@@ -34,12 +51,14 @@ export class Watch<P extends Principal> {
   readonly #slowSince = new WeakMap<Dialogue<P>, number>()
   #looks = 0
   #isPressed = false
+  #sweptAt = 0
 
   constructor(parts: WatchParts<P>) {
     this.#parts = parts
   }
 
   start(): void {
+    this.#sweptAt = this.#parts.monoMs()
     this.#timer = setInterval(() => {
       this.#look()
     }, LOOK_MS)
@@ -47,6 +66,7 @@ export class Watch<P extends Principal> {
 
   stop(): void {
     clearInterval(this.#timer)
+    this.#parts.bounds.report()
   }
 
   /** True while the memory is too near its ceiling for anybody new. */
@@ -58,12 +78,25 @@ export class Watch<P extends Principal> {
     const now = performance.now()
     for (const dialogue of this.#parts.dialogues) {
       const reason = this.#overdue(dialogue, now)
-      if (reason !== undefined) this.#close(dialogue, reason)
+      if (reason !== undefined) this.#close(dialogue, reason, BOUNDS[reason])
     }
     if (this.#parts.backlog.bytes > this.#parts.limits.backlogTotalBytes)
-      this.#closeFurthestBehind('too-slow')
+      this.#closeFurthestBehind('too-slow', 'backlogTotalBytes')
     this.#looks += 1
     if (this.#looks % LOOKS_A_MEMORY_LOOK === 0) this.#lookAtMemory()
+    this.#sweepNowAndThen()
+    this.#parts.bounds.report()
+  }
+
+  #sweepNowAndThen(): void {
+    const { monoMs, sweep, log } = this.#parts
+    if (monoMs() - this.#sweptAt < SWEEP_EVERY_MS) return
+    this.#sweptAt = monoMs()
+    try {
+      sweep()
+    } catch (err) {
+      log.error({ err }, 'what is old was not dropped; it is tried again')
+    }
   }
 
   #overdue(dialogue: Dialogue<P>, now: number): CloseReason | undefined {
@@ -100,10 +133,10 @@ export class Watch<P extends Principal> {
       if (isPressed) log.warn({ bytes, ceiling: limits.memoryBytes }, 'memory is short: nobody new is let in')
       else log.info({ bytes }, 'memory is enough again')
     }
-    if (isPressed) this.#closeFurthestBehind('memory')
+    if (isPressed) this.#closeFurthestBehind('memory', 'memoryBytes')
   }
 
-  #closeFurthestBehind(reason: CloseReason): void {
+  #closeFurthestBehind(reason: CloseReason, bound: Bound): void {
     let most = BACKLOG_NOTED_BYTES
     let worst: Dialogue<P> | undefined
     for (const dialogue of this.#parts.dialogues) {
@@ -112,11 +145,13 @@ export class Watch<P extends Principal> {
       most = behind
       worst = dialogue
     }
-    if (worst !== undefined) this.#close(worst, reason)
+    if (worst !== undefined) this.#close(worst, reason, bound)
   }
 
-  #close(dialogue: Dialogue<P>, reason: CloseReason): void {
+  #close(dialogue: Dialogue<P>, reason: CloseReason, bound?: Bound): void {
     const { clientId, connection } = dialogue
+    if (bound !== undefined)
+      this.#parts.bounds.met(bound, clientId === '' ? connection.peer.remote : clientId)
     this.#parts.log.info({ clientId, remote: connection.peer.remote, reason }, 'connection closed')
     dialogue.close(reason)
   }

@@ -29,19 +29,6 @@ const COUNTERS: readonly [key: NumberKey, name: string, help: string][] = [
 ]
 type NumberKey = { [K in keyof Counts]: Counts[K] extends number ? K : never }[keyof Counts]
 
-/** What went or was turned away because of a bound, by the bound's name in the configuration. */
-const BOUNDS: readonly [key: NumberKey, bound: string][] = [
-  ['turnedAwayConnections', 'connections'],
-  ['turnedAwayAddress', 'connectionsPerAddress'],
-  ['turnedAwayMemory', 'memoryBytes'],
-  ['strangersClosed', 'strangers'],
-  ['droppedQos0', 'backlogBytes'],
-  ['droppedQueued', 'queuedMessages'],
-  ['droppedOffline', 'offlineMessages'],
-  ['droppedRetained', 'retainedTopics'],
-  ['unreleasedExceeded', 'unreleased'],
-]
-
 const CLOSE_REASONS: readonly CloseReason[] = [
   'client',
   'network',
@@ -90,8 +77,8 @@ export function createBrokerMetrics<P extends Principal>(exchange: Exchange<P>):
   )
   metrics.readBy(
     { name: `${PREFIX}bounds_total`, label: 'bound' },
-    'What was dropped, turned away or closed because of a bound, by the bound.',
-    () => BOUNDS.map(([key, bound]) => [bound, counts[key]]),
+    'What was dropped, turned away, closed or made to wait because of a bound, by the bound.',
+    () => counts.bounds.totals(),
   )
   metrics.readBy({ name: `${PREFIX}closed_total`, label: 'reason' }, 'Connections closed, by why.', () =>
     CLOSE_REASONS.map((reason) => [reason, counts.closed.get(reason) ?? 0]),

@@ -68,14 +68,12 @@ export async function startBench(
     rules: table,
     url,
     client: async (options) => {
-      const client = await mqtt.connectAsync(
-        url,
-        { password: 'right', reconnectPeriod: 0, ...options },
-        false,
-      )
-      clients.push(client)
+      const client = mqtt.connect(url, { password: 'right', reconnectPeriod: 0, ...options })
       const received: string[] = []
+      // Before the CONNACK: what follows it may come in the same chunk.
       client.on('message', (topic, payload) => received.push(`${topic} ${payload.toString()}`))
+      await connected(client)
+      clients.push(client)
       return { mqtt: client, received }
     },
     stop: async () => {
@@ -84,6 +82,18 @@ export async function startBench(
     },
   }
 }
+
+/** Rejects where the connection is refused or lost before it is one. */
+const connected = (client: MqttClient): Promise<void> =>
+  new Promise((resolve, reject) => {
+    client.once('connect', () => {
+      resolve()
+    })
+    client.on('error', reject)
+    client.once('close', () => {
+      reject(new Error('Connection closed'))
+    })
+  })
 
 /** A socket that speaks whatever packets it is told to. */
 export interface RawClient {
