@@ -46,7 +46,12 @@ export function closedWithin(socket: Socket, ms: number): Promise<boolean> {
 export async function flowing(socket: Socket, bytes: Uint8Array): Promise<boolean> {
   if (socket.destroyed) return false
   if (socket.write(bytes)) return true
-  await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined)
+  const waited = new AbortController()
+  const { signal } = waited
+  await Promise.race([once(socket, 'drain', { signal }), once(socket, 'close', { signal })]).catch(
+    () => undefined,
+  )
+  waited.abort()
   return !socket.destroyed
 }
 
