@@ -155,7 +155,14 @@ export class Queues {
 
   /** Drops what was enqueued before this running time. */
   expire(session: Session, keepUpTo: number, before: number): Dropped {
-    return this.#dropOldest(session, keepUpTo, (row) => row.at < before)
+    if (before <= session.agedFrom) return { count: 0, bytes: 0 }
+    let oldest = before
+    const dropped = this.#dropOldest(session, keepUpTo, ({ at }) => {
+      if (at >= before) oldest = at
+      return at < before
+    })
+    if (keepUpTo === 0) session.agedFrom = oldest
+    return dropped
   }
 
   clear(session: Session): void {

@@ -21,6 +21,8 @@ export interface Session {
   sent: number
   /** Highest queue number that a commit holds. */
   committed: number
+  /** No row that may expire is older than this, counted running time, ms: most looks end here. */
+  agedFrom: number
   /** A change that writes `last` and `sent` is noted. */
   touched: boolean
   /** Noted, not committed: rows that go. */
@@ -162,6 +164,7 @@ const newSession = (no: number, clientId: string, principalId: string): Session 
   last: 0,
   sent: 0,
   committed: 0,
+  agedFrom: 0,
   touched: false,
   leaving: [],
   releasing: new Set(),
