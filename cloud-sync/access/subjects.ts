@@ -129,14 +129,15 @@ function linkPaths(
 }
 
 /**
- * A dead key is as if it were not there. A member's own login may be a key of that member; a name that would stand for
- * two members stands for none.
+ * A dead key opens nothing. A member's own login may be a key of that member; a name that would stand for two members
+ * stands for none, whatever the key.
  */
 function withKeys(members: readonly Subject[], keys: readonly ApiKey[]): Names {
   const byMember = new Map(members.map((subject) => [subject.member.name, subject]))
   const found = new Map<MemberName, Subject | null>(byMember)
   for (const key of keys) {
     const behind = byMember.get(key.member)
+    if (key.name !== key.member && byMember.has(key.name)) found.set(key.name, null)
     if (behind?.member.incarnation !== key.incarnation) continue
     const known = found.get(key.name)
     const isFree = known === undefined || known?.member === behind.member
