@@ -83,7 +83,11 @@ export class Subjects {
     this.members = members
     const membersOf = grouped(members, ({ org }) => org.id)
     const keysOf = grouped(facts.keys, ({ org }) => org)
-    for (const [id, own] of membersOf) this.#byOrg.set(id, withKeys(own, keysOf.get(id) ?? []))
+    const namesOf = grouped(facts.members, ({ org }) => org)
+    for (const [id, own] of membersOf) {
+      const names = new Set((namesOf.get(id) ?? []).map(({ name }) => name))
+      this.#byOrg.set(id, withKeys(own, { keys: keysOf.get(id) ?? [], names }))
+    }
   }
 
   find(org: OrgId, name: MemberName): Subject | undefined {
@@ -129,26 +133,25 @@ function linkPaths(
 }
 
 /**
- * A dead key opens nothing. A member's own login may be a key of that member; a name that would stand for two members
- * stands for none, whatever the key.
+ * A dead key opens nothing. A member's own login may be a key of that member; a name that stands for two members, by
+ * keys dead or alive, stands for none.
  */
-function withKeys(members: readonly Subject[], keys: readonly ApiKey[]): Names {
-  const byMember = new Map(members.map((subject) => [subject.member.name, subject]))
-  const found = new Map<MemberName, Subject | null>(byMember)
-  for (const key of keys) {
-    const behind = byMember.get(key.member)
-    if (key.name !== key.member && byMember.has(key.name)) found.set(key.name, null)
-    if (behind?.member.incarnation !== key.incarnation) continue
-    const known = found.get(key.name)
-    const isFree = known === undefined || known?.member === behind.member
-    found.set(
-      key.name,
-      isFree ? { ...behind, keys: [...(known?.keys ?? []), key], answers: new Map() } : null,
-    )
+function withKeys(
+  members: readonly Subject[],
+  known: { readonly keys: readonly ApiKey[]; readonly names: ReadonlySet<MemberName> },
+): Names {
+  const subjects = new Map(members.map((subject) => [subject.member.name, subject]))
+  const found = new Map(subjects)
+  for (const [name, keys] of grouped(known.keys, (key) => key.name)) {
+    const behind = new Set(keys.map((key) => key.member))
+    if (known.names.has(name)) behind.add(name)
+    const [only, ...others] = behind
+    const subject = only === undefined || others.length > 0 ? undefined : subjects.get(only)
+    const live = keys.filter(({ incarnation }) => incarnation === subject?.member.incarnation)
+    if (subject === undefined) found.delete(name)
+    else if (live.length > 0) found.set(name, { ...subject, keys: live, answers: new Map() })
   }
-  const names = new Map<MemberName, Subject>()
-  for (const [name, subject] of found) if (subject !== null) names.set(name, subject)
-  return names
+  return found
 }
 
 interface Known {
