@@ -52,6 +52,8 @@ export const Proposal = z.strictObject({
   /** The causal context: of each replica, how many of its changes the author's replica had seen. */
   seen: z.record(ReplicaId, z.int().min(0)),
   author: Author,
+  /** Policy time where it was made, epoch ms: for what had expired by then, never for the order. */
+  at: z.int().min(0),
   change: AccessChange,
 })
 export type Proposal = z.infer<typeof Proposal>
