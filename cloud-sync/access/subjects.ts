@@ -15,6 +15,7 @@ import {
   RIGHTS,
   type Role,
   type RoleId,
+  type Team,
 } from '../contract/index.ts'
 import { lapsesAt, type Terms } from './freshness.ts'
 import { grouped, into, once } from './lists.ts'
@@ -97,7 +98,7 @@ export class Subjects {
 
 type Growing = Subject & { readonly granted: Granted[] }
 
-const loginOf = ({ org, name }: Member): string => `${org}:${name}`
+const loginOf = ({ org, name }: Pick<Member, 'org' | 'name'>): string => `${org}:${name}`
 
 function rolePath(via: string, role: Role, without: Path['without']): Path {
   const level = levelOfRole(role)
@@ -164,42 +165,52 @@ interface Known {
 /** Each grantee's grants are listed once and shared by all that are in it. */
 function attachGrants(facts: PolicyFacts, known: Known): void {
   const { subjects } = known
-  const lists = listsOf(facts, known)
-  for (const subject of subjects) {
-    const { org } = subject
-    for (const to of [
-      { kind: 'member', ...subject.member } as const,
-      { kind: 'org', org: org.id } as const,
-    ]) {
-      const theirs = lists.get(granteeKey(to))
-      if (theirs !== undefined) subject.granted.push(theirs)
-    }
-  }
   const byLogin = new Map(subjects.map((subject) => [loginOf(subject.member), subject]))
-  for (const { org, handle, members } of once(facts.teams, (team) => `${team.org}:${team.handle}`)) {
-    const theirs = lists.get(granteeKey({ kind: 'team', org, team: handle }))
-    if (theirs === undefined) continue
-    for (const { name, incarnation } of members) {
-      const subject = byLogin.get(`${org}:${name}`)
-      if (subject?.member.incarnation === incarnation) subject.granted.push(theirs)
+  const teams = new Map(once(facts.teams, teamKey).map((team) => [teamKey(team), team]))
+  const named = (org: OrgId, who: Pick<Member, 'name' | 'incarnation'>): Growing[] => {
+    const subject = byLogin.get(loginOf({ org, name: who.name }))
+    return subject?.member.incarnation === who.incarnation ? [subject] : []
+  }
+  for (const { to, list } of listsOf(facts, known)) {
+    for (const subject of receivers(to)) subject.granted.push(list)
+  }
+  function receivers(to: Grantee): Growing[] {
+    switch (to.kind) {
+      case 'member':
+        return named(to.org, to)
+      case 'org':
+        return subjects.filter(({ org }) => org.id === to.org)
+      case 'team':
+        return (
+          teams
+            .get(teamKey({ org: to.org, handle: to.team }))
+            ?.members.flatMap((one) => named(to.org, one)) ?? []
+        )
     }
   }
 }
 
+const teamKey = ({ org, handle }: Pick<Team, 'org' | 'handle'>): string => `${org}:${handle}`
+
+interface Listed {
+  readonly to: Grantee
+  readonly list: Map<Thing, Path[]>
+}
+
 /** What gives something to somebody, by grantee and thing. */
-function listsOf(facts: PolicyFacts, { things, terms, roles }: Known): Map<string, Map<Thing, Path[]>> {
+function listsOf(facts: PolicyFacts, { things, terms, roles }: Known): Iterable<Listed> {
   const policies = new Map(once(facts.policies, (p) => p.id).map((policy) => [policy.id, policy]))
-  const lists = new Map<string, Map<Thing, Path[]>>()
+  const lists = new Map<string, Listed>()
   for (const grant of facts.grants) {
     const thing = things.find(grant.on)
     const path = thing && grantPath(grant, { thing, terms, policies, roles })
     if (path === undefined) continue
     const key = granteeKey(grant.to)
-    const list = lists.get(key) ?? new Map<Thing, Path[]>()
-    lists.set(key, list)
-    into(list, thing, path)
+    const listed = lists.get(key) ?? { to: grant.to, list: new Map<Thing, Path[]>() }
+    lists.set(key, listed)
+    into(listed.list, thing, path)
   }
-  return lists
+  return lists.values()
 }
 
 /** One text for each grantee; a member's holds the incarnation, so that a grant to an earlier one reaches nobody. */

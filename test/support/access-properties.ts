@@ -1,6 +1,14 @@
 import type { MergeRules, Resolution } from '../../cloud-sync/access/index.ts'
-import { type Grant, LEVELS, type PolicyFacts, type Proposal } from '../../cloud-sync/contract/index.ts'
-import { accessIn, BASE, ownerOf, resolved } from './access-world.ts'
+import {
+  type AccessChange,
+  type Author,
+  type Grant,
+  LEVELS,
+  type PolicyFacts,
+  type Proposal,
+} from '../../cloud-sync/contract/index.ts'
+import { accessIn, ownerOf } from './access-sight.ts'
+import { BASE, resolved } from './access-world.ts'
 
 const NARROWING = [
   'member.remove',
@@ -78,52 +86,37 @@ interface Seen {
 /** What was taken away is there only if somebody who knew of that gave it again. */
 function revokeWins(removal: Proposal, { accepted, facts, note }: Seen): void {
   const { change } = removal
-  const givenSince = (isIt: (proposal: Proposal) => boolean): boolean =>
-    accepted.some((one) => isIt(one) && saw(one, removal))
-  const must = (isThere: boolean, again: boolean): void => {
-    note('a concurrent revoke wins', isThere && !again, `${change.kind} ${idOf(removal)} was undone`)
+  const since = accepted.filter((one) => saw(one, removal)).map((one) => one.change)
+  const must = (isThere: boolean, isAgain: (given: AccessChange) => boolean): void => {
+    const broken = isThere && !since.some(isAgain)
+    note('a concurrent revoke wins', broken, `${change.kind} ${idOf(removal)} was undone`)
   }
-  switch (change.kind) {
-    case 'grant.remove': {
-      const key = JSON.stringify([change.on, change.to])
-      const live = facts.grants.find(({ on, to }) => JSON.stringify([on, to]) === key)
-      must(
-        live !== undefined,
-        givenSince((one) => one.change.kind === 'grant.add' && one.change.grant.id === live?.id),
-      )
-      break
-    }
-    case 'member.remove': {
-      const live = facts.members.find(({ org, name }) => org === change.org && name === change.name)
-      must(
-        live !== undefined,
-        givenSince(
-          ({ change: set }) =>
-            set.kind === 'member.set' &&
-            set.org === change.org &&
-            set.name === change.name &&
-            set.incarnation === live?.incarnation,
-        ),
-      )
-      break
-    }
-    case 'policy.remove': {
-      const live = facts.policies.find(({ from, to }) => from === change.from && to === change.to)
-      must(
-        live !== undefined,
-        givenSince((one) => one.change.kind === 'policy.add' && one.change.policy.id === live?.id),
-      )
-      break
-    }
-    case 'team.remove': {
-      const team = facts.teams.find(({ org, handle }) => org === change.org && handle === change.team)
-      must(
-        team?.members.some(({ name }) => name === change.name) ?? false,
-        givenSince((one) => one.change.kind === 'team.add' && one.change.name === change.name),
-      )
-      break
-    }
-    default:
+  if (change.kind === 'grant.remove') {
+    const key = JSON.stringify([change.on, change.to])
+    const live = facts.grants.find(({ on, to }) => JSON.stringify([on, to]) === key)
+    must(live !== undefined, (given) => given.kind === 'grant.add' && given.grant.id === live?.id)
+  }
+  if (change.kind === 'member.remove') {
+    const isTheirs = ({ org, name }: Pick<Author, 'org' | 'name'>): boolean =>
+      org === change.org && name === change.name
+    const live = facts.members.find(isTheirs)
+    must(
+      live !== undefined,
+      (given) => given.kind === 'member.set' && isTheirs(given) && given.incarnation === live?.incarnation,
+    )
+  }
+  if (change.kind === 'policy.remove') {
+    const live = facts.policies.find(({ from, to }) => from === change.from && to === change.to)
+    must(live !== undefined, (given) => given.kind === 'policy.add' && given.policy.id === live?.id)
+  }
+  if (change.kind === 'link.remove') {
+    const live = facts.links.find((l) => l.partner === change.partner && l.customer === change.customer)
+    must(live !== undefined, (given) => given.kind === 'link.add' && given.link.id === live?.id)
+  }
+  if (change.kind === 'team.remove') {
+    const team = facts.teams.find(({ org, handle }) => org === change.org && handle === change.team)
+    const isIn = team?.members.some(({ name }) => name === change.name) ?? false
+    must(isIn, (given) => given.kind === 'team.add' && given.name === change.name)
   }
 }
 
