@@ -62,12 +62,11 @@ export async function gather(
   read: DirectoryReader,
   { asker, right, target, concerned }: { asker: Asker; right: Right; target: Target; concerned: Concerned },
 ): Promise<Gathered | undefined> {
-  const member = await read.get('membership', { org: asker.org, user: asker.user })
-  const user = await read.get('user', { id: asker.user, state: 'active' })
+  const member = await read.membershipOf(asker.org, asker.user)
   const named = new Set([asker.org, target.org, ...(concerned.to === undefined ? [] : [concerned.to.org])])
   const organisations = await read.find('organisation', { id: [...named], state: ['active', 'suspended'] })
   const organisation = organisations.find(({ id }) => id === target.org)
-  if (member === undefined || user === undefined || organisation === undefined) return undefined
+  if (member === undefined || organisation === undefined) return undefined
   const links =
     asker.org === target.org
       ? []

@@ -5,6 +5,7 @@ import {
   type DirectoryRow,
   type DirectoryStore,
   type DirectoryTransaction,
+  type Finish,
   POLICY_TABLES,
   type PolicyTable,
 } from '../../storage/index.ts'
@@ -48,24 +49,23 @@ export function chainOf(table: PolicyTable, row: Readonly<Record<string, unknown
   return kind === 'platform' ? 'platform' : `${kind}:${String(row[column])}`
 }
 
-/** Appends one entry to each chain that has operations; the caller holds these chains. */
-export async function appendEntries(
-  tx: DirectoryTransaction,
-  {
-    heads,
-    fact,
-    ops,
-  }: { heads: ReadonlyMap<string, Head>; fact: Fact; ops: ReadonlyMap<string, readonly Op[]> },
-): Promise<void> {
-  for (const [chain, done] of ops) {
-    const { seq, hash: prev } = heads.get(chain) ?? { seq: 0, hash: ZERO }
-    const entry = JSON.stringify({ v: 1, chain, seq: seq + 1, prev, ...fact, ops: done })
-    const hash = sha256(entry)
-    await tx.add('policy_log', { chain, seq: seq + 1, hash, at: fact.at, kind: fact.kind, entry })
-    // The first of a chain must be new: two that found it at once meet here, and one of them tries again.
-    if (seq === 0) await tx.add('chain_head', { chain, seq: 1, hash })
-    else await tx.put('chain_head', { chain, seq: seq + 1, hash })
-  }
+/** The next entry of each chain that has operations, and where each ends then; the caller holds these chains. */
+export function nextEntries({
+  heads,
+  fact,
+  ops,
+}: {
+  heads: ReadonlyMap<string, Head>
+  fact: Fact
+  ops: ReadonlyMap<string, readonly Op[]>
+}): Pick<Finish, 'entries' | 'heads'> {
+  const entries = [...ops].map(([chain, done]) => {
+    const { seq: before, hash: prev } = heads.get(chain) ?? { seq: 0, hash: ZERO }
+    const seq = before + 1
+    const entry = JSON.stringify({ v: 1, chain, seq, prev, ...fact, ops: done })
+    return { chain, seq, hash: sha256(entry), at: fact.at, kind: fact.kind, entry }
+  })
+  return { entries, heads: entries.map(({ chain, seq, hash }) => ({ chain, seq, hash })) }
 }
 
 export type Head = Pick<DirectoryRow<'chain_head'>, 'seq' | 'hash'>

@@ -12,7 +12,7 @@ import { DirectoryRefusal, type DirectoryErrorCode, refuse } from '../errors.ts'
 import type { Message } from '../mail/port.ts'
 import type { ScryptCost } from '../accounts/passwords.ts'
 import { type Actor, nameOf } from './actor.ts'
-import { appendEntries, chainOf, type Head, type Op, sha256 } from './log.ts'
+import { chainOf, type Head, nextEntries, type Op, sha256 } from './log.ts'
 
 /** What the directory is given of the outer world. */
 export interface DirectoryWorld {
@@ -236,14 +236,16 @@ async function inTransaction<S extends z.ZodType, R, P>(
       }),
   }
   const value = await made.run(writing, input, prepared)
-  await appendEntries(tx, { heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops })
-  await audit(tx, { made, call, at, chains, outcome: 'done' })
-  await tx.add('done_write', {
-    actor: actorKey(call.actor),
-    key: call.key,
-    fingerprint: fingerprintOf(made.name, input),
-    result: JSON.stringify(withoutSecrets(value, made.once ?? [])),
-    at,
+  await tx.finish({
+    ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
+    audit: auditLine({ made, call, at, chains, outcome: 'done' }),
+    done: {
+      actor: actorKey(call.actor),
+      key: call.key,
+      fingerprint: fingerprintOf(made.name, input),
+      result: JSON.stringify(withoutSecrets(value, made.once ?? [])),
+      at,
+    },
   })
   return value
 }
@@ -271,22 +273,27 @@ async function auditRefusal<S extends z.ZodType, R, P>(
   { input, outcome }: { input: z.output<S>; outcome: string },
 ): Promise<void> {
   const known = await Promise.resolve(made.chains(input, call.actor, world.store.read)).catch(() => [])
-  await world.store.transaction((tx) => audit(tx, { made, call, at: world.now(), chains: known, outcome }))
+  await world.store.transaction((tx) =>
+    tx.add('audit', auditLine({ made, call, at: world.now(), chains: known, outcome })),
+  )
 }
 
-async function audit<S extends z.ZodType, R, P>(
-  tx: DirectoryTransaction,
-  {
-    made,
-    call,
-    at,
-    chains,
-    outcome,
-  }: { made: Command<S, R, P>; call: Call; at: number; chains: readonly string[]; outcome: string },
-): Promise<void> {
+function auditLine<S extends z.ZodType, R, P>({
+  made,
+  call,
+  at,
+  chains,
+  outcome,
+}: {
+  made: Command<S, R, P>
+  call: Call
+  at: number
+  chains: readonly string[]
+  outcome: string
+}): Omit<DirectoryRow<'audit'>, 'position'> {
   const org = chains.find((chain) => chain.startsWith(ORG_CHAIN))?.slice(ORG_CHAIN.length) ?? null
   const { kind, id, org: actorOrg } = nameOf(call.actor)
-  const row = {
+  return {
     at,
     org,
     actor_kind: kind,
@@ -296,7 +303,6 @@ async function audit<S extends z.ZodType, R, P>(
     outcome,
     detail: call.key,
   }
-  await tx.add('audit', row)
 }
 
 const ORG_CHAIN = 'org:'

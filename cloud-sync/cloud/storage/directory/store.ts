@@ -1,4 +1,4 @@
-import { sql, type Transaction, type Kysely } from 'kysely'
+import { type Kysely, type QueryCreator, sql, type Transaction } from 'kysely'
 import {
   type DatabaseTarget,
   openRelational,
@@ -16,15 +16,28 @@ export type ChainHead = DirectoryRow<'chain_head'>
 
 /** Reading the directory's rows, with the few questions that equality does not answer. */
 export interface DirectoryReader extends RowReader<DirectoryTables> {
+  /** The membership of somebody whose account is active, in whatever state it is. */
+  membershipOf(org: string, user: string): Promise<DirectoryRow<'membership'> | undefined>
   /** Public, active organisations whose folded name begins so, by name. */
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
   /** Mails that wait and whose time has come, oldest first. */
   dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
 }
 
+/** What every write ends with. */
+export interface Finish {
+  readonly entries: readonly Omit<DirectoryRow<'policy_log'>, 'position'>[]
+  /** Where the chains of these entries end now. */
+  readonly heads: readonly ChainHead[]
+  readonly audit: Omit<DirectoryRow<'audit'>, 'position'>
+  readonly done: DirectoryRow<'done_write'>
+}
+
 export interface DirectoryTransaction extends DirectoryReader, RowWriter<DirectoryTables> {
   /** Waits until nobody else writes these chains; heads of chains that have begun. */
   hold(chains: readonly string[]): Promise<ChainHead[]>
+  /** Log, heads, audit and the answer for a repetition: one statement where the engine takes several in one. */
+  finish(last: Finish): Promise<void>
   /** Counts one attempt in the window; how many there are now. */
   countAttempt(attempt: { bucket: string; now: number; windowMs: number }): Promise<number>
 }
@@ -52,6 +65,15 @@ export async function openDirectoryStore(target: DatabaseTarget): Promise<Direct
 function readerOn(db: Kysely<Schema>): DirectoryReader {
   return {
     ...rowReader<DirectoryTables>(db as unknown as Kysely<never>),
+    membershipOf: (org, user) =>
+      db
+        .selectFrom('membership')
+        .innerJoin('user', 'user.id', 'membership.user')
+        .selectAll('membership')
+        .where('membership.org', '=', org)
+        .where('membership.user', '=', user)
+        .where('user.state', '=', 'active')
+        .executeTakeFirst(),
     publicOrganisations: (prefix, limit) =>
       db
         .selectFrom('organisation')
@@ -89,6 +111,37 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
         .orderBy('chain')
         .$if(dialect === 'postgres', (query) => query.forUpdate())
         .execute(),
+    async finish({ entries, heads, audit, done }) {
+      // `position` counts up by itself; the row types do not know.
+      const log = entries as DirectoryRow<'policy_log'>[]
+      const line = audit as DirectoryRow<'audit'>
+      const toHeads = (db: QueryCreator<Schema>) =>
+        db
+          .insertInto('chain_head')
+          .values(heads)
+          .onConflict((c) =>
+            c
+              .column('chain')
+              .doUpdateSet((eb) => ({ seq: eb.ref('excluded.seq'), hash: eb.ref('excluded.hash') })),
+          )
+      if (log.length === 0) {
+        await tx.insertInto('audit').values(line).execute()
+        await tx.insertInto('done_write').values(done).execute()
+      } else if (dialect === 'postgres') {
+        await tx
+          .with('logged', (db) => db.insertInto('policy_log').values(log).returning('position'))
+          .with('moved', (db) => toHeads(db).returning('chain'))
+          .with('audited', (db) => db.insertInto('audit').values(line).returning('position'))
+          .insertInto('done_write')
+          .values(done)
+          .execute()
+      } else {
+        await tx.insertInto('policy_log').values(log).execute()
+        await toHeads(tx).execute()
+        await tx.insertInto('audit').values(line).execute()
+        await tx.insertInto('done_write').values(done).execute()
+      }
+    },
     async countAttempt({ bucket, now, windowMs }) {
       const row = await tx
         .insertInto('attempt')

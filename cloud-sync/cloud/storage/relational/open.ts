@@ -5,6 +5,8 @@ import {
   type Dialect as KyselyDialect,
   Kysely,
   PostgresDialect,
+  type PostgresPool,
+  type PostgresPoolClient,
   SqliteDialect,
   type Transaction,
 } from 'kysely'
@@ -118,7 +120,7 @@ function postgresEngine<S>({ url, connections }: DatabaseTarget & { dialect: 'po
   })
   // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined)
-  const db = kyselyOn<S>(new PostgresDialect({ pool }))
+  const db = kyselyOn<S>(new PostgresDialect({ pool: preparing(pool) }))
   return {
     read: db,
     write: db,
@@ -137,6 +139,36 @@ function postgresEngine<S>({ url, connections }: DatabaseTarget & { dialect: 'po
     close: () => db.destroy(),
   }
 }
+
+/** Statements that each connection keeps planned; the directory has fewer shapes, but lists in them vary. */
+const PG_STATEMENTS_KEPT_MAX = 500
+
+/** Names each statement that reads or writes rows, so that the server parses and plans it once a connection. */
+function preparing(pool: pg.Pool): PostgresPool {
+  const names = new Map<string, string>()
+  const nameOf = (text: string): string | undefined => {
+    const known = names.get(text)
+    if (known !== undefined || names.size >= PG_STATEMENTS_KEPT_MAX || !ROWS.test(text)) return known
+    const name = `s${names.size}`
+    names.set(text, name)
+    return name
+  }
+  const named = (client: pg.PoolClient): PostgresPoolClient => {
+    const query = (text: string, values: readonly unknown[]) => {
+      const name = nameOf(text)
+      return client.query({ text, values: [...values], ...(name === undefined ? {} : { name }) })
+    }
+    return {
+      query: query as unknown as PostgresPoolClient['query'],
+      release: () => {
+        client.release()
+      },
+    }
+  }
+  const { options } = pool
+  return { connect: async () => named(await pool.connect()), end: () => pool.end(), options }
+}
+const ROWS = /^(select|insert|update|delete|with)\b/
 
 const kyselyOn = <S>(dialect: KyselyDialect): Kysely<S> => new Kysely<S>({ dialect })
 
