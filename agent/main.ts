@@ -10,6 +10,7 @@ import { LearntSplits } from './learnt-splits.ts'
 import { Facts } from './local-api/facts.ts'
 import { createLocalApi } from './local-api/server.ts'
 import type { Log } from './log.ts'
+import { metricsPage } from './metrics-page.ts'
 import { Pipeline } from './pipeline.ts'
 import { localRules, localSnapshot } from './policy/local-authority.ts'
 import { LocalPolicy, type LocalPrincipal } from './policy/local-policy.ts'
@@ -57,6 +58,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('clock', clock),
       localAuthority(config, { store, clock }),
       named('broker', broker),
+      ...(config.broker.metrics === null ? [] : [metricsPage(config.broker.metrics, { broker, log })]),
       named('pipeline', pipeline),
       named('hardware', hardware),
       ...(link === null ? [] : [named('link', link)]),

@@ -5,6 +5,8 @@ import { expect, test } from 'vitest'
 import { gatewayKey } from '../../../agent/identity.ts'
 import { headgate, headgateJson, startHeadgate, testFolder } from '../../support/cli.ts'
 import { commandsOnThePage, differences } from '../../support/cli-json.ts'
+import { parseExposition } from '../../support/exposition.ts'
+import { freePort } from '../../support/free-port.ts'
 
 test('the public key is shown without starting anything, and stays', async () => {
   const folder = testFolder()
@@ -26,10 +28,11 @@ test('init, sim, gateway, status, sensors, usage and doctor work together', { ti
   const config = String(made['config'])
   const line = `lines: [{ id: port1, tcp: "${String(sim.ready['port']).slice(4)}", baud: 19200, format: 8E1 }]`
   const device = 'devices: [{ id: tilt-1, line: port1, address: 1, profile: example-tilt/1, every: 500ms }]'
+  const metrics = `127.0.0.1:${await freePort()}`
   const text = readFileSync(config, 'utf8')
     .replace('lines: []', line)
     .replace('devices: []', device)
-    .replace('127.0.0.1:1883', '127.0.0.1:0')
+    .replace('127.0.0.1:1883"]', `127.0.0.1:0"], metrics: { listen: "${metrics}" }`)
   writeFileSync(config, text)
 
   const gateway = await startHeadgate(['gateway', '--config', config])
@@ -48,6 +51,8 @@ test('init, sim, gateway, status, sensors, usage and doctor work together', { ti
   // Alone and well it has no link and refuses nothing; those rows are seen in query.test.ts.
   const differing = differences('headgate status', [status.json])
   expect(differing.filter((text) => !/: (link|refused)/.test(text))).toEqual([])
+  const figures = parseExposition(await (await fetch(`http://${metrics}/metrics`)).text())
+  expect(figures.get('headgate_broker_messages_published_total')?.samples[0]?.value).toBeGreaterThan(0)
   const sensors = await headgateJson(['sensors', ...here])
   expect(sensors.json).toMatchObject([{ device: 'tilt-1', organisation: 'home' }, { sensor: 'health' }])
   expect(differences('headgate sensors', [sensors.json])).toEqual([])
