@@ -8,7 +8,6 @@ export const PUBREL = 6
 export const PUBCOMP = 7
 export const SUBACK = 9
 export const UNSUBACK = 11
-export const PINGRESP = 13
 
 export interface ConnectFields {
   readonly clientId: string
@@ -77,7 +76,6 @@ export const unsubscribePacket = (id: number, filters: readonly string[]): Buffe
 export const ackPacket = (type: number, id: number): Buffer =>
   Buffer.from([(type << 4) | (type === PUBREL ? 2 : 0), 2, id >> 8, id & 0xff])
 
-export const PINGREQ_PACKET = Buffer.from([0xc0, 0])
 export const DISCONNECT_PACKET = Buffer.from([0xe0, 0])
 
 /** A packet as it lies in what was read: `type` and `flags` of its first byte, its body from `start` to `end`. */
