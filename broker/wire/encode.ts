@@ -1,6 +1,6 @@
 import type { AckPacket, Qos } from './packets.ts'
 
-const TEXT_BYTES_MAX = 65_535
+const STRING_BYTES_MAX = 65_535
 const REMAINING_LENGTH_MAX = 268_435_455
 
 const PUBLISH = 0x30
@@ -23,7 +23,8 @@ export function encodePublish(packet: OutPublish): Buffer {
   const { topic, payload, qos } = packet
   const topicBytes = typeof topic === 'string' ? Buffer.byteLength(topic) : topic.length
   const length = 2 + topicBytes + (qos === 0 ? 0 : 2) + payload.length
-  if (topicBytes > TEXT_BYTES_MAX || length > REMAINING_LENGTH_MAX) throw new RangeError('too large for MQTT')
+  if (topicBytes > STRING_BYTES_MAX || length > REMAINING_LENGTH_MAX)
+    throw new RangeError('too large for MQTT')
   const bytes = Buffer.allocUnsafe(1 + lengthOfLength(length) + length)
   bytes[0] = PUBLISH | (packet.dup ? DUP : 0) | (qos << 1) | (packet.retain ? 1 : 0)
   let at = writeLength(bytes, length)
