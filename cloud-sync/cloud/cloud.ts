@@ -9,6 +9,7 @@ import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys.ts'
 import type { Log } from './log.ts'
+import { startOrganisations } from './organisations.ts'
 import { serveHttp } from './serve.ts'
 import { type CloudDatabase, markAllOffline, openDatabase } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
@@ -73,6 +74,9 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   started.push(() => db.close())
   await markAllOffline(db.write)
   const directory = await openDirectory({ db, keys, now }, () => seedOf(config))
+  signal.throwIfAborted()
+  const organisations = await startOrganisations(config, { configured: directory.state(), log })
+  started.push(() => organisations.stop())
   signal.throwIfAborted()
   const { broker, link } = await startLink(config, { db, directory, keys, ...starting })
   signal.throwIfAborted()

@@ -47,6 +47,17 @@ const CloudConfigFile = z
       .optional(),
     dataDir: z.string().min(1),
     directory: z.string().min(1).optional(),
+    /** Where organisations and their people are kept: a SQLite file, or `postgres://…`; absent = a file in dataDir. */
+    database: z.string().min(1).optional(),
+    /** Absent = mails become files in dataDir/outbox. */
+    mail: z
+      .strictObject({
+        smtp: z.string().regex(/^smtps?:\/\/\S+$/, 'smtp://HOST:PORT or smtps://HOST:PORT'),
+        from: z.email(),
+      })
+      .optional(),
+    /** Where links in mails lead; absent = the address of `listen.http`. */
+    site: z.url({ protocol: /^https?$/ }).optional(),
     /** Shards this worker takes, two hex digits each; absent = all. */
     shards: z
       .array(z.string().regex(/^[0-9a-f]{2}$/, 'two hex digits'))
@@ -72,7 +83,7 @@ export type CloudConfig = Readonly<z.infer<typeof CloudConfigFile>>
 export function parseCloudConfig(name: string, text: string, folder: string): CloudConfig {
   const config = parseYaml({ name, text, schema: CloudConfigFile, code: 'CLOUD_CONFIG_INVALID' })
   const from = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path))
-  const { broker, directory, listen } = config
+  const { broker, directory, database, listen } = config
   const mqtt = listen.mqtt?.map((entry) =>
     entry.tls === undefined ? entry : { ...entry, tls: { ...entry.tls, ...located(entry.tls, from) } },
   )
@@ -81,6 +92,7 @@ export function parseCloudConfig(name: string, text: string, folder: string): Cl
     listen: { ...listen, mqtt },
     dataDir: from(config.dataDir),
     ...(directory === undefined ? {} : { directory: from(directory) }),
+    ...(database === undefined ? {} : { database: isServer(database) ? database : from(database) }),
     ...(broker === undefined ? {} : { broker: { ...broker, ...located(broker, from) } }),
   })
 }
@@ -89,6 +101,9 @@ export function parseCloudConfig(name: string, text: string, folder: string): Cl
 export function readCloudConfig(path: string): CloudConfig {
   return parseCloudConfig(path, readYamlFile(path, 'CLOUD_CONFIG_INVALID'), dirname(resolve(path)))
 }
+
+/** Whether it is the address of a database server, not a file. */
+export const isServer = (database: string): boolean => /^postgres(ql)?:\/\//.test(database)
 
 /** Certificate files of a listener or of the external broker. */
 const FILES = ['ca', 'cert', 'key'] as const

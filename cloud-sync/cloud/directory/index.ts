@@ -3,7 +3,7 @@ export * from './directory.ts'
 export type { Actor } from './kernel/actor.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
-export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
+export type { DirectoryErrorCode } from './errors.ts'
 export { createOrgDirectory, type OrgDirectory } from './org-directory.ts'
 export { parseDirectory } from './seed.ts'
 export {
@@ -11,7 +11,9 @@ export {
   loginOf,
   type ShareOfGateway,
 } from './state.ts'
-export { type Delivered, deliverMail } from './mail/deliver.ts'
+export { deliverMail } from './mail/deliver.ts'
 export { fileOutbox } from './mail/file-outbox.ts'
 export type { MailPort } from './mail/port.ts'
 export { smtpMail } from './mail/smtp.ts'
+export { SCRYPT_COST } from './accounts/passwords.ts'
+export type { Seed } from './organisations/seeding.ts'

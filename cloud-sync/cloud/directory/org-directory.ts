@@ -22,6 +22,7 @@ import * as members from './organisations/members.ts'
 import * as organisations from './organisations/organisations.ts'
 import * as policies from './organisations/policies.ts'
 import { provision } from './organisations/provisioning.ts'
+import { importSeed, setEmail } from './organisations/seeding.ts'
 import * as teams from './organisations/teams.ts'
 import * as workspaces from './organisations/workspaces.ts'
 import * as gateways from './things/gateways.ts'
@@ -89,7 +90,7 @@ export const DIRECTORY_WRITES = {
   shares: { share: shares.share, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
-  platform: { provision, migrate },
+  platform: { provision, migrate, importSeed, setEmail },
   tokens: {
     regenerateKey: tokens.regenerateKey,
     create: tokens.createToken,

@@ -1,0 +1,125 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { type CloudConfig, isServer } from './config.ts'
+import {
+  createOrgDirectory,
+  deliverMail,
+  type Directory,
+  type DirectoryWorld,
+  fileOutbox,
+  type MailPort,
+  type OrgDirectory,
+  SCRYPT_COST,
+  type Seed,
+  smtpMail,
+} from './directory/index.ts'
+import type { Log } from './log.ts'
+import { openDirectoryStore } from './storage/index.ts'
+import { SyncError } from '../contract/index.ts'
+
+const SECRET_BYTES = 32
+const MAIL_EVERY_MS = 10_000
+/** The configured directory is taken over under this key, and by its name never again. */
+const SEED_KEY = 'configured-directory'
+
+export interface RunningOrganisations {
+  readonly directory: OrgDirectory
+  stop(): Promise<void>
+}
+
+/** Opens the directory of organisations, takes over the configured one once, and lets mails leave. */
+export async function startOrganisations(
+  config: CloudConfig,
+  { configured, log }: { configured: ReturnType<Directory['state']>; log: Log },
+): Promise<RunningOrganisations> {
+  const database = config.database ?? join(config.dataDir, 'organisations.db')
+  const store = await openDirectoryStore(
+    isServer(database) ? { dialect: 'postgres', url: database } : { dialect: 'sqlite', path: database },
+  )
+  try {
+    const world: DirectoryWorld = {
+      store,
+      now: Date.now,
+      newId: randomUUID,
+      newSecret: () => randomBytes(SECRET_BYTES).toString('base64url'),
+      scryptCost: SCRYPT_COST,
+      siteUrl: config.site?.replace(/\/+$/, '') ?? `http://${config.listen.http}`,
+    }
+    const directory = createOrgDirectory(world)
+    await takeOver(directory, { configured, store })
+    const mail = startMail(world, { port: mailPort(config), log })
+    return {
+      directory,
+      stop: async () => {
+        await mail.stop()
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Only into an empty database: afterwards the directory of organisations has its own life. */
+async function takeOver(
+  directory: OrgDirectory,
+  { configured, store }: { configured: ReturnType<Directory['state']>; store: DirectoryWorld['store'] },
+): Promise<void> {
+  const [any] = await store.read.find('policy_log', {}, { limit: 1 })
+  if (any !== undefined) return
+  const call = { actor: { kind: 'operator', name: 'cloud' }, key: SEED_KEY } as const
+  const outcome = await directory.write.platform.importSeed(call, seedOf(configured))
+  if (!outcome.ok) throw new SyncError('CLOUD_DIRECTORY_INVALID', `${outcome.code}: ${outcome.message}`)
+}
+
+function seedOf(state: ReturnType<Directory['state']>): Seed {
+  return {
+    organisations: [...state.organisations.values()].map(({ id, name }) => ({ id, name })),
+    members: [...state.members.values()].map(({ org, name, role }) => ({ org, name, role })),
+    keys: [...state.keys.values()].map(({ org, name, member, hash }) => ({
+      id: randomUUID(),
+      org,
+      name,
+      member,
+      hash,
+    })),
+    gateways: [...state.gateways.values()].map(({ id, org, publicKey }) => ({ id, org, publicKey })),
+    devices: [...state.devices].flatMap(([gateway, devices]) =>
+      [...devices.values()].map(({ id, org, custodian }) => ({ gateway, id, org, custodian })),
+    ),
+  }
+}
+
+function mailPort({ mail, dataDir }: CloudConfig): MailPort & { close?: () => void } {
+  return mail === undefined
+    ? fileOutbox(join(dataDir, 'outbox'), 'headgate@localhost')
+    : smtpMail(mail.smtp, mail.from)
+}
+
+/** One round after the other, so that a slow mail server never has two at once. */
+function startMail(
+  world: DirectoryWorld,
+  { port, log }: { port: MailPort & { close?: () => void }; log: Log },
+): { stop(): Promise<void> } {
+  let round: Promise<void> = Promise.resolve()
+  const deliver = async (): Promise<void> => {
+    try {
+      const { failure } = await deliverMail(world, port)
+      if (failure !== undefined) log.warn({ err: failure }, 'a mail waits')
+    } catch (error) {
+      log.error({ err: error }, 'mails cannot be read')
+    }
+  }
+  const timer = setInterval(() => {
+    round = round.then(deliver)
+  }, MAIL_EVERY_MS)
+  timer.unref()
+  return {
+    async stop() {
+      clearInterval(timer)
+      await round
+      port.close?.()
+    },
+  }
+}
