@@ -182,12 +182,12 @@ export class PacketReader {
     this.#at = 0
     this.#end = bytes.length
     this.#isOwn = isOwn
+    this.#body.close() // it would keep the bytes alive that are let go here
   }
 
   #finish(): void {
     this.#isOver = true
     this.#hold(NOTHING, false)
-    this.#body.close()
   }
 }
 

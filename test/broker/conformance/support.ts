@@ -4,6 +4,8 @@ import packets, { type IConnectPacket, type IPublishPacket, type Packet } from '
 import { type Broker, type BrokerPolicy, createBroker, type Principal } from '../../../broker/index.ts'
 
 const PATIENCE_MS = 10_000
+/** The memory is that of the whole process, tests and all: the bound of a gateway would be met by others. */
+const LIMITS = { memoryBytes: 2 * 1024 ** 3 }
 
 /** A broker that lets everybody do everything, but for the user `stranger` and topics below `forbidden`. */
 export interface Site {
@@ -31,15 +33,16 @@ export async function startSite(listen = ['tcp://127.0.0.1:0']): Promise<Site> {
   }
   const quiet = (): void => undefined
   const log = { info: quiet, warn: quiet, error: quiet }
-  const broker = createBroker({ listen, policy, log, dollarTopics: 'ordinary' })
+  const broker = createBroker({ listen, policy, log, limits: LIMITS, dollarTopics: 'ordinary' })
   await broker.start(new AbortController().signal)
   const { hostname, port } = new URL(broker.addresses()[0] ?? '')
-  const peers: Peer[] = []
+  const peers = new Set<Peer>()
   const open = async (): Promise<Peer> => {
     const socket = dial(Number(port), hostname)
     await once(socket, 'connect')
     const peer = new Peer(socket)
-    peers.push(peer)
+    peers.add(peer)
+    socket.on('close', () => peers.delete(peer))
     return peer
   }
   return {
