@@ -94,7 +94,7 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
         this.#acknowledged(packet.cmd, packet.messageId)
         break
       case 'pubrel':
-        this.#counterpart.release(this, packet.messageId)
+        this.#released(packet.messageId)
         break
       case 'pingreq':
         this.connection.send(PINGRESP)
@@ -167,14 +167,30 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
 
   /** These packets wait until the messages before them are stored and routed: what they see must hold them. */
   #control(packet: ConnectPacket | DisconnectPacket | SubscribePacket | UnsubscribePacket): void {
-    if (this.pending === 0) {
+    this.#afterStoring(() => {
       this.#carryOut(packet)
+    })
+  }
+
+  /**
+   * Released before its PUBREC is sent, the id would be held again by the storing, and the next message with it taken for
+   * a repetition [MQTT-4.3.3-2].
+   */
+  #released(messageId: number): void {
+    const release = (): void => {
+      this.#counterpart.release(this, messageId)
+    }
+    if (this.unreleased.get(messageId) === 'storing') this.#afterStoring(release)
+    else release()
+  }
+
+  #afterStoring(work: () => void): void {
+    if (this.pending === 0) {
+      work()
       return
     }
     this.connection.hold('order')
-    this.#afterPending = () => {
-      this.#carryOut(packet)
-    }
+    this.#afterPending = work
   }
 
   #carryOut(packet: ConnectPacket | DisconnectPacket | SubscribePacket | UnsubscribePacket): void {

@@ -226,40 +226,6 @@ describe('the broker as receiver', () => {
   })
 })
 
-describe('an acknowledgement out of its turn', () => {
-  /** What the message is acknowledged with, one after the other; the last is not its turn. */
-  const cases: [name: string, qos: 1 | 2, answers: ('puback' | 'pubrec' | 'pubcomp')[]][] = [
-    ['a PUBREC for QoS 1', 1, ['pubrec']],
-    ['a PUBCOMP for QoS 1', 1, ['pubcomp']],
-    ['a PUBACK for QoS 2', 2, ['puback']],
-    ['a PUBCOMP before the PUBREC', 2, ['pubcomp']],
-    ['a PUBACK after the PUBREC', 2, ['pubrec', 'puback']],
-  ]
-  test.for(cases)('%s closes the connection [MQTT-4.8.0-1]', async ([, qos, answers]) => {
-    const topic = fresh()
-    const peer = await site.connect()
-    await peer.subscribe([topic, qos])
-    await publisher.publish(topic, 'x', { qos })
-    const { messageId = 0 } = await peer.take('publish')
-    peer.send(...answers.map((cmd) => ({ cmd, messageId })))
-    const rest = await peer.untilClosed()
-    expect(rest.filter(({ cmd }) => cmd !== 'pubrel')).toEqual([])
-  })
-
-  test('a PUBREC that is sent again is answered again [MQTT-4.3.3-1]', async () => {
-    const topic = fresh()
-    const peer = await site.connect()
-    await peer.subscribe([topic, 2])
-    await publisher.publish(topic, 'x', { qos: 2 })
-    const { messageId = 0 } = await peer.take('publish')
-    peer.send({ cmd: 'pubrec', messageId }, { cmd: 'pubrec', messageId })
-    expect(await peer.take('pubrel')).toMatchObject({ messageId })
-    expect(await peer.take('pubrel')).toMatchObject({ messageId })
-    peer.send({ cmd: 'pubcomp', messageId })
-    expect(await peer.ping()).toEqual([])
-  })
-})
-
 describe('order', () => {
   test.for([0, 1, 2] as const)(
     'messages of QoS %i to a topic come in the order of their publisher [MQTT-4.6.0-5] [MQTT-4.6.0-6]',
