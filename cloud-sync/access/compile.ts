@@ -18,6 +18,8 @@ export class CompiledPolicy {
   readonly terms: Terms
   /** 0 where the facts have none. */
   readonly version: number
+  /** Neither unclaimed nor disputed nor anything else that closes it. */
+  readonly isOpen: boolean
   readonly things: Things
   readonly subjects: Subjects
   readonly #grants: ReadonlyMap<GrantId, Grant>
@@ -27,12 +29,11 @@ export class CompiledPolicy {
   readonly #turns: readonly number[]
   readonly #remembered: Map<number, Decision>[] = []
   #answers = 0
-  #era: {
-    readonly place: When['place']
-    readonly signed: boolean
-    readonly from: number
-    readonly to: number
-  }
+  /** From when to when remembered answers hold, where, and with or without signed time since the start. */
+  #from = 0
+  #to = 0
+  #place: When['place'] = 'cloud'
+  #signed = false
 
   constructor(policy: Policy) {
     this.facts = policy
@@ -47,7 +48,7 @@ export class CompiledPolicy {
     this.#crossings = crossings
     this.#owners = ownersOf(policy)
     this.#turns = turnsOf(policy, this.terms)
-    this.#era = { place: 'cloud', signed: false, from: 0, to: 0 }
+    this.isOpen = policy.owner === null || policy.owner.claim === 'claimed'
   }
 
   grant(id: GrantId): Grant | undefined {
@@ -66,9 +67,9 @@ export class CompiledPolicy {
 
   /** Answers are remembered for a subject until the time passes an instant at which one could change. */
   recall(subject: Subject, key: number, when: When): Decision | undefined {
-    const { place, signed, from, to } = this.#era
-    const same = place === when.place && (place === 'cloud' || signed === isSigned(when))
-    if (!same || when.at < from || when.at >= to) this.#enter(when)
+    const { at, place } = when
+    const isSame = place === this.#place && (place === 'cloud' || when.signed === this.#signed)
+    if (!isSame || at < this.#from || at >= this.#to) this.#enter(when)
     return subject.answers.get(key)
   }
 
@@ -82,8 +83,10 @@ export class CompiledPolicy {
   #enter(when: When): void {
     const next = this.#turns.findIndex((turn) => when.at < turn)
     const index = next === -1 ? this.#turns.length : next
-    const [from, to] = [this.#turns[index - 1] ?? -Infinity, this.#turns[index] ?? Infinity]
-    this.#era = { place: when.place, signed: isSigned(when), from, to }
+    this.#from = this.#turns[index - 1] ?? -Infinity
+    this.#to = this.#turns[index] ?? Infinity
+    this.#place = when.place
+    this.#signed = isSigned(when)
     this.#forget()
   }
 

@@ -18,15 +18,15 @@ import type { Thing } from './things.ts'
 export function decide(question: Question, policy: CompiledPolicy | undefined): Decision {
   if (policy === undefined) return refused('no-policy')
   const { principal, resource, action, about, when } = question
-  const rule = RULES[action]
-  const gateway = gatewayObjection(policy, question)
+  const gateway = policy.isOpen ? undefined : gatewayObjection(policy, question)
   if (gateway !== undefined) return refused(gateway)
+  const rule = RULES.get(action)
   const subject = policy.subjects.find(principal.org, principal.name)
-  if (subject === undefined) return refused('unknown-principal')
+  if (subject === undefined || rule === undefined) return refused('unknown-principal')
   const thing = policy.things.find(resource)
   if (thing === undefined) return refused(principalObjection(subject, question) ?? 'unknown-resource')
   if (about !== undefined) return answer({ policy, subject, thing, rule, when, about })
-  const key = thing.at * RIGHTS.length + (PLACES.get(action) ?? 0)
+  const key = thing.at * RIGHTS.length + rule.at
   const known = policy.recall(subject, key, when)
   if (known !== undefined) return known
   const decision = answer({ policy, subject, thing, rule, when, about: NOTHING })
@@ -67,7 +67,6 @@ export function judge(ask: Ask): Judgement {
 
 const answer = (ask: Ask): Decision => judge(ask).decision
 const NOTHING = {}
-const PLACES: ReadonlyMap<string, number> = new Map(RIGHTS.map((right, index) => [right, index]))
 
 const REFUSED = new Map(REFUSALS.map((because) => [because, { allowed: false, because } as const]))
 export const refused = (because: Refusal): Decision => REFUSED.get(because) ?? { allowed: false, because }

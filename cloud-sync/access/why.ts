@@ -19,7 +19,8 @@ export function whoCan(
   if (policy === undefined || gatewayObjection(policy, { action }) !== undefined) return []
   const thing = policy.things.find(resource)
   if (thing === undefined) return []
-  const rule = RULES[action]
+  const rule = RULES.get(action)
+  if (rule === undefined) return []
   return policy.subjects.members.flatMap((subject): Someone[] => {
     const { decision } = judge({ policy, subject, thing, rule, when, about: { stepUp: true } })
     const { org, name } = subject.member
@@ -36,8 +37,10 @@ export function why(question: Question, policy: CompiledPolicy | undefined): Jud
   const { principal, resource, action, when, about = {} } = question
   const subject = policy?.subjects.find(principal.org, principal.name)
   const thing = policy?.things.find(resource)
-  if (policy === undefined || subject === undefined || thing === undefined) return { decision, paths: [] }
+  const rule = RULES.get(action)
+  if (policy === undefined || subject === undefined || thing === undefined || rule === undefined)
+    return { decision, paths: [] }
   const because = gatewayObjection(policy, question)
   if (because !== undefined) return { decision: refused(because), paths: [] }
-  return judge({ policy, subject, thing, rule: RULES[action], when, about })
+  return judge({ policy, subject, thing, rule, when, about })
 }
