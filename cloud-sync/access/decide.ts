@@ -152,12 +152,13 @@ function fenceObjection({ subject, thing, rule, policy }: Ask, paths: readonly P
 
 function pathObjection(ask: Ask, path: Path): Objection {
   const { when, rule } = ask
-  if (when.at >= path.endsAt) return 'expired'
-  if (when.place === 'gateway' && when.at >= path.lapsesAt) return 'lapsed'
   if (path.without?.has(rule.right) === true) return 'role'
   const cell = cellObjection(ask, path.column, 'path')
   if (cell !== undefined) return cell
   if (path.cap !== null && cellObjection(ask, path.cap, 'path') !== undefined) return 'capped-link'
+  // Last, so that only what would give something is said to have ended.
+  if (when.at >= path.endsAt) return 'expired'
+  if (when.place === 'gateway' && when.at >= path.lapsesAt) return 'lapsed'
   return escalation(ask, path)
 }
 
