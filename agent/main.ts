@@ -15,6 +15,7 @@ import { Pipeline } from './pipeline.ts'
 import { localRules, localSnapshot } from './policy/local-authority.ts'
 import { LocalPolicy, type LocalPrincipal } from './policy/local-policy.ts'
 import { Publishing } from './publishing.ts'
+import { Refusals } from './refusals.ts'
 import { Resolutions } from './resolutions.ts'
 import { routineOf } from './routine.ts'
 import { runServices, type Service } from './services.ts'
@@ -57,6 +58,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('store', store),
       named('clock', clock),
       localAuthority(config, { store, clock }),
+      lastReadings({ pipeline, publishing }),
       named('broker', broker),
       ...(config.broker.metrics === null ? [] : [metricsPage(config.broker.metrics, { broker, log })]),
       named('pipeline', pipeline),
@@ -138,12 +140,22 @@ function brokerOf(
     anonymous: config.broker.anonymous,
     when: () => ({ place: 'gateway', at: clock.highWaterMs() ?? 0, signed: true }),
   })
+  const refusals = new Refusals({
+    recordEvent: (kind, detail) => {
+      store.recordEvent(kind, detail).catch((error: unknown) => {
+        log.warn({ err: error }, 'a refusal was not recorded')
+      })
+    },
+  })
   const broker = createBroker<LocalPrincipal>({
     listen: config.broker.listen,
     policy,
     log,
     // One writer: a message, its meter and the readings of that moment share a transaction.
     storage: { database: store.database, writer: store.writer },
+    limits: config.broker.limits,
+    ownerOf: (topic) => policy.ownerOf(topic) ?? homeOf(config),
+    onAudit: refusals.take,
   })
   policy.apply(store.policy.current() ?? undefined)
   store.policy.onApplied((snapshot) => {
@@ -155,6 +167,13 @@ function brokerOf(
   })
   return { broker, policy }
 }
+
+/** Retained messages from inside are in memory only: the last readings and health are there before anybody asks. */
+const lastReadings = ({ pipeline, publishing }: { pipeline: Pipeline; publishing: Publishing }): Service => ({
+  name: 'last readings',
+  start: () => publishing.again(pipeline.latest()),
+  stop: () => Promise.resolve(),
+})
 
 function pipelineOf(
   config: Config,

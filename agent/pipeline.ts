@@ -67,6 +67,7 @@ export class Pipeline {
 
   /** Publishes again what may have been missed, then every commit. */
   async start(): Promise<void> {
+    this.#takePolicy()
     this.#stops = [
       this.#store.policy.onApplied((snapshot) => {
         this.#owners.replace(snapshot)
@@ -78,6 +79,26 @@ export class Pipeline {
     ]
     for (const window of this.#store.unpublished()) this.#publishSoon(window)
     await this.#published
+  }
+
+  /**
+   * The newest reading of each channel of a device that is still configured and has the same owner: for whoever subscribes
+   * before the next one.
+   */
+  latest(): PublishedReading[] {
+    this.#takePolicy()
+    return [...this.#store.reader.latest().values()]
+      .flatMap((reading) => this.#named(reading))
+      .filter(({ def }) => {
+        const { org, ownerEpoch } = this.#owners.of(def.device)
+        return this.#options.proposed.has(def.device) && def.org === org && def.ownerEpoch === ownerEpoch
+      })
+  }
+
+  /** A policy may have come before this was started. */
+  #takePolicy(): void {
+    const snapshot = this.#store.policy.current()
+    if (snapshot !== null) this.#owners.replace(snapshot)
   }
 
   /** Lets what is under way end. Takes nothing more from the store. */

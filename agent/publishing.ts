@@ -29,6 +29,13 @@ export class Publishing {
     await this.#send(this.#packs.messages(facts))
   }
 
+  /** What the broker keeps in memory only and a restart has taken. Before the broker starts nobody is sent it twice. */
+  async again(readings: readonly PublishedReading[]): Promise<void> {
+    await this.readings(readings)
+    for (const device of this.#field.devices.keys()) await this.device(device)
+    await this.gateway(true)
+  }
+
   async device(device: string): Promise<void> {
     const health = this.#field.devices.get(device)
     if (health !== undefined) await this.#send([deviceStatus(this.#gateway, device, health)])

@@ -2,9 +2,8 @@ import type { AuditEvent } from './exchange/audit.ts'
 import type { BrokerLimits } from './limits.ts'
 import type { ListenerSpec } from './listen/index.ts'
 import type { BrokerLog } from './log.ts'
-import type { TrafficSink } from './metering/traffic.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
-import type { BrokerStorage } from './persistence/index.ts'
+import type { BrokerStorage, TrafficRegister } from './persistence/index.ts'
 import type { BrokerPolicy, Principal } from './policy.ts'
 import type { DollarTopics } from './topics.ts'
 
@@ -21,8 +20,10 @@ export interface BrokerOptions<P extends Principal> {
   readonly monoMs?: () => number
   /** What differs from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<BrokerLimits>
-  /** Gets the bytes and messages of each principal and owner of topics. */
-  readonly traffic?: TrafficSink
+  /**
+   * Whose a topic is, for the registers; default: nobody's (the empty text). Asked once for a topic until `closeSessions`.
+   */
+  readonly ownerOf?: (topic: string) => string
   /** Told of refused connects, publishes, subscriptions and wills; rate-limited. */
   readonly onAudit?: (event: AuditEvent) => void
 }
@@ -86,6 +87,8 @@ export interface Broker<P extends Principal> {
    */
   dropRetained(which: (topic: string) => boolean): Promise<number>
   stats(): BrokerStats
+  /** Messages and bytes of each principal, owner of topics and direction, as the last commit left them. */
+  traffic(): readonly TrafficRegister[]
   /** Every figure, bounds and refusals included, for `serveMetrics`. */
   metrics(): readonly MetricFamily[]
 }

@@ -5,7 +5,7 @@ import { limitsWith } from './limits.ts'
 import { type Listener, type ListenerSpec, openListener, type Peer, type Refusal } from './listen/index.ts'
 import { type BrokerMetrics, createBrokerMetrics } from './metrics/broker-metrics.ts'
 import type { MetricFamily } from './metrics/metrics.ts'
-import { openBrokerStorage, type OpenedBrokerStorage } from './persistence/index.ts'
+import { openBrokerStorage, type OpenedBrokerStorage, type TrafficRegister } from './persistence/index.ts'
 import type { BrokerLog } from './log.ts'
 import type { Principal } from './policy.ts'
 
@@ -105,6 +105,10 @@ class StrictBroker<P extends Principal> implements Broker<P> {
       withheld,
       dropped: droppedQos0 + droppedQueued + droppedOffline + droppedRetained,
     }
+  }
+
+  traffic(): readonly TrafficRegister[] {
+    return this.#exchange.registers.all()
   }
 
   metrics(): readonly MetricFamily[] {

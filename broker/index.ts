@@ -1,4 +1,5 @@
 export type * from './broker.ts'
+export type { AuditEvent } from './exchange/audit.ts'
 export { createBroker } from './create-broker.ts'
 export * from './errors.ts'
 export { type BrokerLimits, contradictions, DEFAULT_LIMITS, limitsWith } from './limits.ts'

@@ -19,6 +19,7 @@ import {
   type GatewayId,
   type Hash,
   type LocalTopic,
+  type OrgId,
   type PolicySnapshot,
   parseLocalTopic,
   type Resource,
@@ -78,6 +79,13 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     if (this.#snapshot === undefined) return true
     if (principal.kind === 'anonymous') return this.#options.anonymous === 'none'
     return this.#member(principal.username, principal.keyHash)?.id !== principal.id
+  }
+
+  /** Whose this topic is: the owner of its device, else the gateway's. Undefined while there is no snapshot. */
+  ownerOf(topic: string): OrgId | undefined {
+    const parsed = this.#parse(topic)
+    const device = parsed !== undefined && 'device' in parsed ? parsed.device : undefined
+    return this.#snapshot?.devices.find(({ id }) => id === device)?.org ?? this.#snapshot?.owner.org
   }
 
   connect(credentials: Credentials): Promise<ConnectAnswer<LocalPrincipal>> {

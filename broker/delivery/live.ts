@@ -135,7 +135,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     const messageId = this.#freeId()
     this.#inflight.set(messageId, qos === 1 ? 'puback' : 'pubrec')
     const { topic, payload } = message
-    this.#outgoing.publish({ topic, payload, qos, retain, dup: false, messageId })
+    this.#outgoing.publish({ topic, payload, qos, retain, dup: false, messageId, isMetered: false })
   }
 
   /** [MQTT-2.3.1-4]: one that is not in use; the window is far smaller than what there is. */

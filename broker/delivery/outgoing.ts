@@ -83,7 +83,7 @@ export class Outgoing {
 
   publish(message: Outbound): void {
     if (message.dup) this.counts.redelivered += 1
-    this.#sent(encodePublish(message), message.topic, message.dup)
+    this.#sent(encodePublish(message), message.topic, message.isMetered)
   }
 
   pubrel(messageId: number): void {
@@ -91,6 +91,8 @@ export class Outgoing {
   }
 
   #sent(frame: Buffer, topic: string, repeated: boolean): void {
+    // What a closed connection is given goes nowhere.
+    if (!this.connection.isOpen) return
     this.counts.delivered += 1
     this.connection.send(frame)
     this.#onSent(topic, frame.length, repeated)
@@ -104,4 +106,6 @@ export interface Outbound {
   readonly retain: boolean
   readonly dup: boolean
   readonly messageId: number
+  /** It was sent before and counted as a message then. DUP says less: after a crash it may have been sent. */
+  readonly isMetered: boolean
 }

@@ -58,7 +58,9 @@ export class Session<P extends Principal> implements Subscriber<P> {
   #sent: number
   /** Everything up to here may have been sent on an earlier one. */
   #sentBefore: number
-  /** Rows and the bytes of their payloads, committed or not. */
+  /** Everything up to here was sent before and is in the registers. */
+  #metered: number
+  /** Rows and their bytes, committed or not. */
   #count: number
   #bytes: number
   #page: QueuedMessage[] = []
@@ -76,6 +78,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     this.#committed = stored.last
     this.#sent = Math.min(stored.sent, stored.last)
     this.#sentBefore = this.#sent
+    this.#metered = stored.metered
     this.#count = stored.count
     this.#bytes = stored.bytes
   }
@@ -92,7 +95,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   /** Takes the next row number for a message that is being stored; makes room where there is none. */
   reserve(message: Message): number {
     const { offlineMessages, offlineBytes } = this.#limits
-    const bytes = message.payload.length
+    const bytes = message.size
     if (this.#count >= offlineMessages) this.#shed('offlineMessages')
     else if (this.#bytes + bytes > offlineBytes) this.#shed('offlineBytes')
     this.#count += 1
@@ -227,9 +230,9 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   /** Not delivered, and gone for good: the right may come back, the message does not. */
-  #withhold({ seq, payload }: QueuedMessage): void {
+  #withhold({ seq, payload, topic }: QueuedMessage): void {
     this.#sent = seq
-    this.#settle(seq, payload.length)
+    this.#settle(seq, payload.length + topic.length)
   }
 
   #settle(seq: number, bytes: number): void {
@@ -242,11 +245,19 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const { seq, topic, payload, qos, retain, released } = row
     const messageId = ((seq - 1) % MESSAGE_ID_MAX) + 1
     const expected = released ? 'pubcomp' : qos === 1 ? 'puback' : 'pubrec'
-    this.#inflight.set(messageId, { seq, bytes: payload.length, expected })
+    this.#inflight.set(messageId, { seq, bytes: payload.length + topic.length, expected })
     this.#sent = seq
     // [MQTT-4.4.0-1]: what was received already is only released.
-    if (released) outgoing.pubrel(messageId)
-    else outgoing.publish({ topic, payload, qos, retain, dup: seq <= this.#sentBefore, messageId })
+    if (released) {
+      outgoing.pubrel(messageId)
+      return
+    }
+    const isMetered = seq <= this.#metered
+    const dup = seq <= this.#sentBefore
+    outgoing.publish({ topic, payload, qos, retain, dup, messageId, isMetered })
+    if (isMetered) return
+    this.#metered = seq
+    this.#store.noteMetered(this.clientId, seq)
   }
 
   /** PUBREL goes out only when a crash could not make the message go out again. */

@@ -12,7 +12,12 @@ import { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { Peer } from '../listen/index.ts'
 import { Traffic } from '../metering/traffic.ts'
-import { type BrokerStorage, type MessageStore, SqliteMessageStore } from '../persistence/index.ts'
+import {
+  type BrokerStorage,
+  type MessageStore,
+  SqliteMessageStore,
+  TrafficRegisters,
+} from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
 import type { PublishPacket, SubscribePacket, UnsubscribePacket } from '../wire/index.ts'
 import { AedesEmitter, AedesStore } from './aedes-side.ts'
@@ -35,6 +40,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   readonly registry: Registry<P>
   readonly audit: Audit
   readonly publishing: Publishing<P>
+  readonly registers: TrafficRegisters
   readonly retained: RetainedMessages
   readonly #options: BrokerOptions<P>
   readonly #gate: Gate<P>
@@ -71,7 +77,12 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const audit = (this.audit = new Audit(log, options.onAudit))
     const topics = { dollarTopics, topicLength: limits.topicLength, topicLevels: limits.topicLevels }
     const gate: Gate<P> = (this.#gate = new Gate<P>({ policy, registry, limits, topics, counts, audit, log }))
-    const traffic = (this.#traffic = new Traffic(options.traffic, writer))
+    const registers = (this.registers = new TrafficRegisters(storage.database))
+    const sink = {
+      ownerOf: options.ownerOf ?? (() => ''),
+      write: registers.write.bind(registers),
+    }
+    const traffic = (this.#traffic = new Traffic(sink, writer))
     const retained = (this.retained = new RetainedMessages(store, writer, limits))
     const parts = { gate, index, store, writer, retained, traffic, limits, counts }
     const publishing = (this.publishing = new Publishing<P>(parts))

@@ -98,8 +98,9 @@ export class Publishing<P extends Principal> {
       traffic.received(principal.id, packet, 'new')
       this.#once(message, principal, dialogue.clientId)
     } else {
-      traffic.received(principal.id, packet, this.#isHeld(dialogue, packet) ? 'held' : 'new')
-      this.#store(dialogue, message, packet.messageId ?? 0)
+      const how = this.#isHeld(dialogue, packet) ? 'held' : 'new'
+      const isTaken = this.#store(dialogue, message, packet.messageId ?? 0)
+      traffic.received(principal.id, packet, isTaken ? how : 'refused')
     }
   }
 
@@ -171,10 +172,10 @@ export class Publishing<P extends Principal> {
     this.#tell(message, principal, clientId)
   }
 
-  #store(dialogue: Dialogue<P>, message: Message, messageId: number): void {
+  #store(dialogue: Dialogue<P>, message: Message, messageId: number): boolean {
     const { store, limits, counts } = this.#parts
     const { clientId, principal } = dialogue
-    if (message.qos === 2 && !this.#holdIncoming(dialogue, messageId)) return
+    if (message.qos === 2 && !this.#holdIncoming(dialogue, messageId)) return false
     const targets = this.#targets(message)
     const { topic, payload, qos, retain } = message
     store.journal({ topic, payload, qos, retain, principalId: principal?.id ?? '', clientId, messageId })
@@ -193,6 +194,7 @@ export class Publishing<P extends Principal> {
       dialogue.connection.hold('inflight')
       this.#held.add(dialogue)
     }
+    return true
   }
 
   /** False where the client may not leave any more messages unreleased; its connection is closed then. */

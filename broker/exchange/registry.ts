@@ -100,7 +100,7 @@ export class Registry<P extends Principal> {
       return session
     }
     this.#parts.store.openSession(clientId, principal.id)
-    const nothing = { filters: [], last: 0, sent: 0, count: 0, bytes: 0 }
+    const nothing = { filters: [], last: 0, sent: 0, metered: 0, count: 0, bytes: 0 }
     return this.#made({ clientId, principalId: principal.id, ...nothing }, principal)
   }
 

@@ -1,23 +1,6 @@
-import type { CommitWriter } from '../persistence/index.ts'
+import type { CommitWriter, TrafficDelta } from '../persistence/index.ts'
 
-/** What went through for one principal and one owner of topics since the last commit. */
-export interface TrafficDelta {
-  readonly principalId: string
-  /** Whose topics these are, as the sink names them. */
-  readonly owner: string
-  readonly direction: 'in' | 'out'
-  /** Each message once, however often it came or went. */
-  messages: number
-  /** Whole packets, bytes on the wire below TLS and WebSocket, those of `retransmitted` not included. */
-  bytes: number
-  /** Bytes of messages that were counted before. */
-  retransmitted: number
-  /** Messages that the policy refused, and their bytes. */
-  refused: number
-  refusedBytes: number
-}
-
-/** Where the counts go. */
+/** Where the counts go, and whose a topic is. */
 export interface TrafficSink {
   /** Whose topic it is; remembered, so the same for the same topic until `forgetOwners`. */
   ownerOf(topic: string): string
@@ -40,21 +23,20 @@ const OWNERS_REMEMBERED_MAX = 4_096
  * that holds the messages.
  */
 export class Traffic {
-  readonly #sink: TrafficSink | undefined
+  readonly #sink: TrafficSink
   readonly #writer: CommitWriter
   readonly #deltas = new Map<string, TrafficDelta>()
   readonly #owners = new Map<string, string>()
   #isAwake = false
 
-  constructor(sink: TrafficSink | undefined, writer: CommitWriter) {
+  constructor(sink: TrafficSink, writer: CommitWriter) {
     this.#sink = sink
     this.#writer = writer
-    if (sink !== undefined) writer.join({ name: 'broker traffic', write: () => this.#write(sink) })
+    writer.join({ name: 'broker traffic', write: () => this.#write() })
   }
 
   received(principalId: string, { topic, bytes }: MeteredPacket, how: Received): void {
     const delta = this.#delta(principalId, topic, 'in')
-    if (delta === undefined) return
     if (how === 'held') {
       delta.retransmitted += bytes
     } else if (how === 'refused') {
@@ -68,7 +50,6 @@ export class Traffic {
 
   sent(principalId: string, { topic, bytes }: MeteredPacket, isRepeated: boolean): void {
     const delta = this.#delta(principalId, topic, 'out')
-    if (delta === undefined) return
     if (isRepeated) {
       delta.retransmitted += bytes
       return
@@ -82,9 +63,8 @@ export class Traffic {
     this.#owners.clear()
   }
 
-  #delta(principalId: string, topic: string, direction: 'in' | 'out'): TrafficDelta | undefined {
-    if (this.#sink === undefined) return undefined
-    const owner = this.#ownerOf(this.#sink, topic)
+  #delta(principalId: string, topic: string, direction: 'in' | 'out'): TrafficDelta {
+    const owner = this.#ownerOf(topic)
     const key = `${direction}\0${owner}\0${principalId}`
     let delta = this.#deltas.get(key)
     if (delta === undefined) {
@@ -98,18 +78,18 @@ export class Traffic {
     return delta
   }
 
-  #ownerOf(sink: TrafficSink, topic: string): string {
+  #ownerOf(topic: string): string {
     let owner = this.#owners.get(topic)
     if (owner === undefined) {
       if (this.#owners.size >= OWNERS_REMEMBERED_MAX) this.#owners.clear()
-      this.#owners.set(topic, (owner = sink.ownerOf(topic)))
+      this.#owners.set(topic, (owner = this.#sink.ownerOf(topic)))
     }
     return owner
   }
 
-  #write(sink: TrafficSink): (() => void) | undefined {
+  #write(): (() => void) | undefined {
     if (this.#deltas.size === 0) return undefined
-    sink.write([...this.#deltas.values()])
+    this.#sink.write([...this.#deltas.values()])
     return () => {
       // Nothing is counted between the writing and this: a commit runs in one turn.
       this.#deltas.clear()

@@ -2,6 +2,7 @@ import type { CloseReason } from '../connection/connection.ts'
 import type { Counts } from '../exchange/counts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { type Refusal, REFUSALS } from '../listen/index.ts'
+import type { TrafficTotals } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
 import { WIRE_FAULTS } from '../wire/index.ts'
 import { type CounterBy, Metrics } from './metrics.ts'
@@ -28,6 +29,19 @@ const COUNTERS: readonly [key: NumberKey, name: string, help: string][] = [
   ['paused', 'publishers_paused_total', 'How often the reading of a publisher paused for the disk.'],
 ]
 type NumberKey = { [K in keyof Counts]: Counts[K] extends number ? K : never }[keyof Counts]
+
+const DIRECTIONS = ['in', 'out'] as const
+const TRAFFIC: readonly [key: Exclude<keyof TrafficTotals, 'direction'>, name: string, help: string][] = [
+  ['messages', 'messages_total', 'Messages of clients since the store was made, each once.'],
+  ['bytes', 'bytes_total', 'Bytes of their packets.'],
+  ['retransmitted', 'retransmitted_bytes_total', 'Bytes of messages that came or went again.'],
+  [
+    'refused',
+    'refused_messages_total',
+    'Messages of clients that were acknowledged and delivered to nobody.',
+  ],
+  ['refusedBytes', 'refused_bytes_total', 'Bytes of their packets.'],
+]
 
 const CLOSE_REASONS: readonly CloseReason[] = [
   'client',
@@ -75,6 +89,11 @@ export function createBrokerMetrics<P extends Principal>(exchange: Exchange<P>):
     'Refusals counted but not logged.',
     () => audit.untold,
   )
+  for (const [key, name, help] of TRAFFIC) {
+    const values = (): (readonly [string, number])[] =>
+      DIRECTIONS.map((direction) => [direction, exchange.registers.totals(direction)[key]])
+    metrics.readBy({ name: `${PREFIX}traffic_${name}`, label: 'direction' }, help, values)
+  }
   metrics.readBy(
     { name: `${PREFIX}bounds_total`, label: 'bound' },
     'What was dropped, turned away, closed or made to wait because of a bound, by the bound.',

@@ -42,6 +42,8 @@ export interface StoredSession {
   readonly last: number
   /** Rows up to this one may have been sent before (DUP). */
   readonly sent: number
+  /** Rows up to this one are in the registers as messages that were sent. */
+  readonly metered: number
   /** Rows that wait, and their bytes: of each the payload and the length of the topic. */
   readonly count: number
   readonly bytes: number
@@ -127,6 +129,8 @@ export interface MessageStore {
   amend(clientId: string, seq: number, extra: string): void
   /** Up to here rows of the session may have been sent; may go back, to where it is known. Written lazily. */
   noteSent(clientId: string, seq: number): void
+  /** Up to here the rows of the session are metered; written by the commit that holds the meter. */
+  noteMetered(clientId: string, seq: number): void
   /**
    * Committed rows after `after`, oldest first, without what is acknowledged. Large ones end a page early: only an empty
    * page means that there are no more.

@@ -42,6 +42,17 @@ const STEPS: readonly string[] = [
   CREATE TABLE broker_journal (
     id INTEGER PRIMARY KEY, at INTEGER NOT NULL, routed INTEGER NOT NULL, crc INTEGER NOT NULL, entries BLOB NOT NULL);
   `,
+  `
+  -- Messages and bytes since the database was made; written with the messages, never set back.
+  CREATE TABLE broker_traffic (
+    principal TEXT NOT NULL, owner TEXT NOT NULL, direction TEXT NOT NULL,
+    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, retransmitted INTEGER NOT NULL,
+    refused INTEGER NOT NULL, refused_bytes INTEGER NOT NULL,
+    PRIMARY KEY (principal, owner, direction)) WITHOUT ROWID;
+
+  -- Up to this queue number the rows of the session are in the registers as messages that were sent.
+  ALTER TABLE broker_session ADD COLUMN metered INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /**

@@ -19,11 +19,12 @@ export interface Session {
   readonly filters: Map<string, StoredFilter>
   last: number
   sent: number
+  metered: number
   /** Highest queue number that a commit holds. */
   committed: number
   /** No row that may expire is older than this, counted running time, ms: most looks end here. */
   agedFrom: number
-  /** A change that writes `last` and `sent` is noted. */
+  /** A change that writes `last`, `sent` and `metered` is noted. */
   touched: boolean
   /** Noted, not committed: rows that go. */
   readonly leaving: Leaving[]
@@ -37,6 +38,7 @@ interface SessionRow {
   principal: unknown
   last: unknown
   sent: unknown
+  metered: unknown
 }
 
 interface FilterRow {
@@ -62,8 +64,8 @@ export class SessionBook {
   constructor(database: Database, changes: Changes) {
     this.#database = database
     this.#changes = changes
-    this.#insert = database.prepare('INSERT OR REPLACE INTO broker_session VALUES (?, ?, ?, 0, 0)')
-    this.#update = database.prepare('UPDATE broker_session SET last = ?, sent = ? WHERE no = ?')
+    this.#insert = database.prepare('INSERT OR REPLACE INTO broker_session VALUES (?, ?, ?, 0, 0, 0)')
+    this.#update = database.prepare('UPDATE broker_session SET last = ?, sent = ?, metered = ? WHERE no = ?')
     this.#delete = database.prepare('DELETE FROM broker_session WHERE no = ?')
     this.#putFilter = database.prepare('INSERT OR REPLACE INTO broker_filter VALUES (?, ?, ?, ?)')
     this.#dropFilter = database.prepare('DELETE FROM broker_filter WHERE session = ? AND topic = ?')
@@ -112,14 +114,14 @@ export class SessionBook {
     this.#changes.note({ run: () => this.#dropFilter.run(session.no, topic) })
   }
 
-  /** `last` or `sent` changed: written once with the next commit, whatever they are by then. */
+  /** `last`, `sent` or `metered` changed: written once with the next commit, whatever they are by then. */
   touch(session: Session): void {
     if (session.touched) return
     session.touched = true
     this.#changes.note({
       run: () => {
         session.touched = false
-        this.#update.run(session.last, session.sent, session.no)
+        this.#update.run(session.last, session.sent, session.metered, session.no)
       },
     })
   }
@@ -129,12 +131,16 @@ export class SessionBook {
     for (const row of this.#database.prepare('SELECT * FROM broker_session').all() as SessionRow[]) {
       this.#next = Math.max(this.#next, row.no + 1)
       const { client, principal, last, sent } = row
+      const metered = isCount(row.metered) ? row.metered : 0
       if (!isText(client) || !isText(principal) || !isCount(last) || !isCount(sent) || !isCount(row.no)) {
         skipped += 1
         this.#changes.note({ run: () => this.#delete.run(row.no) })
         continue
       }
-      this.#sessions.set(client, { ...newSession(row.no, client, principal), last, sent, committed: last })
+      this.#sessions.set(client, {
+        ...newSession(row.no, client, principal),
+        ...{ last, sent, metered, committed: last },
+      })
     }
     return skipped
   }
@@ -163,6 +169,7 @@ const newSession = (no: number, clientId: string, principalId: string): Session 
   filters: new Map(),
   last: 0,
   sent: 0,
+  metered: 0,
   committed: 0,
   agedFrom: 0,
   touched: false,

@@ -75,13 +75,14 @@ export class SqliteMessageStore implements MessageStore, Participant {
       const { count, bytes, last } = sizes.get(session.no) ?? { count: 0, bytes: 0, last: 0 }
       session.last = Math.max(session.last, last)
       session.committed = session.last
-      const { clientId, principalId, sent } = session
+      const { clientId, principalId, sent, metered } = session
       return {
         clientId,
         principalId,
         filters: [...session.filters.values()],
         last: session.last,
         sent,
+        metered,
         count,
         bytes,
       }
@@ -149,6 +150,14 @@ export class SqliteMessageStore implements MessageStore, Participant {
     this.#change(clientId, (session) => {
       if (seq === session.sent) return
       session.sent = seq
+      this.#book.touch(session)
+    })
+  }
+
+  noteMetered(clientId: string, seq: number): void {
+    this.#change(clientId, (session) => {
+      if (seq <= session.metered) return
+      session.metered = seq
       this.#book.touch(session)
     })
   }

@@ -136,3 +136,28 @@ const grid: [number, number, number, number][] = [
 test.for(grid)('%d on the grid of %d / 10^%d is %d', ([value, step, digits, expected]) => {
   expect(quantise(value, { step, digits })).toBe(expected)
 })
+
+test("after a restart the newest reading of each channel is there, but not of a device that is another owner's", async () => {
+  await pipeline.take([
+    reading({ device: 'guest', value: 1 }),
+    reading({ device: 'guest', value: 2, takenAt: 2000 }),
+    reading({ device: 'guest', channel: 'y', value: 3 }),
+    reading({ device: 'gone', value: 4 }),
+  ])
+  await pipeline.stop()
+  await store.stop()
+  await start()
+  const newest = pipeline
+    .latest()
+    .map(({ def, reading: { value } }) => `${def.device} ${def.channel} ${String(value)}`)
+  expect(newest.toSorted()).toEqual(['guest x 2', 'guest y 3'])
+  const others = new Pipeline({
+    store,
+    organisation: ACME,
+    proposed: new Map([['guest', { org: ACME, custodian: null }]]),
+    resolutionOf: () => null,
+    publish: () => Promise.resolve(),
+    onPublishFailed: (error) => failures.push(error),
+  })
+  expect(others.latest()).toEqual([])
+})

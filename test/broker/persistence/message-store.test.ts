@@ -290,6 +290,7 @@ test('everything committed is there after a restart', async () => {
   first.store.noteSent('reader', Number.MAX_SAFE_INTEGER)
   await first.store.committed()
   first.store.noteSent('reader', 2)
+  first.store.noteMetered('reader', 1)
   first.store.holdIncoming('reader', 9, 'kept with it')
   first.store.holdIncoming('passer-by', 9)
   first.store.putWill('reader', message('will'))
@@ -305,10 +306,7 @@ test('everything committed is there after a restart', async () => {
       clientId: 'reader',
       principalId: 'owner',
       filters: [{ topic: 'site/#', qos: 1 }],
-      last: 3,
-      sent: 2,
-      count: 2,
-      bytes: 20,
+      ...{ last: 3, sent: 2, metered: 1, count: 2, bytes: 20 },
     },
   ])
   expect(store.page('reader', 0, 10).map(({ seq }) => seq)).toEqual([2, 3])

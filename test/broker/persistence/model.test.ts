@@ -66,6 +66,7 @@ class Pair {
       filters: [...session.filters].map(([topic, qos]) => ({ topic, qos })).sort(byTopic),
       last: session.last,
       sent: session.sent,
+      metered: 0,
       count: session.rows.size,
       bytes: [...session.rows.values()].reduce(
         (sum, row) => sum + row.topic.length + Buffer.byteLength(row.payload),
