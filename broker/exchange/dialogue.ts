@@ -1,6 +1,7 @@
 import type { Aedes, Client } from 'aedes'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.ts'
 import { Lifeline } from '../connection/lifeline.ts'
+import type { Qos } from '../delivery/message.ts'
 import type { Acknowledgement, Subscriber } from '../delivery/subscriber.ts'
 import type { Principal } from '../policy.ts'
 import type {
@@ -47,6 +48,9 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
   sessionPresent = false
   /** The policy refuses its will, or it may not have one any more. */
   willRefused = false
+  /** Filters whose retained messages are to be sent after those that are being sent. */
+  readonly retainedWanted = new Map<string, Qos>()
+  isSendingRetained = false
   /** Published messages that wait for the disk. */
   pending = 0
   /** Monotonic, ms: since when the oldest of them waits. */

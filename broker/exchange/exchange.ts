@@ -86,7 +86,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const retained = (this.retained = new RetainedMessages(store, writer, limits))
     const parts = { gate, index, store, writer, retained, traffic, limits, counts }
     const publishing = (this.publishing = new Publishing<P>(parts))
-    this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing })
+    this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing, log })
     const memory = (): number => process.memoryUsage.rss()
     const sweep = (): void => {
       this.#dropOld()

@@ -41,6 +41,9 @@ interface PublishingParts<P extends Principal> {
   readonly counts: Counts
 }
 
+/** Changes that may wait for the next window of the writer. */
+const CHANGES_WAITING_MAX = 1_000
+
 const LIVE = { retain: false, seq: 0 } as const
 
 /**
@@ -166,6 +169,8 @@ export class Publishing<P extends Principal> {
 
   #once(message: Message, principal: P, clientId: string): void {
     this.#retain(message, true)
+    // QoS 0 waits for nothing, but what it leaves behind must not grow without end before the next commit.
+    if (message.retain && this.#parts.store.figures.waiting > CHANGES_WAITING_MAX) this.#askCommit()
     for (const { subscriber, qos } of this.#parts.index.match(message.topic))
       if (this.#parts.gate.mayReceive(subscriber.principal, message.topic))
         subscriber.deliver(message, Math.min(message.qos, qos) as Qos, LIVE)

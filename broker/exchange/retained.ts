@@ -24,6 +24,11 @@ export class RetainedMessages {
     writer.join({ name: 'broker retained', write: () => this.#inTransaction() })
   }
 
+  /** True where nothing at all is retained, noted or committed. */
+  get isEmpty(): boolean {
+    return this.#inside.size === 0 && this.#store.figures.retainedTopics === 0
+  }
+
   get insideTopics(): number {
     return this.#inside.size
   }

@@ -3,6 +3,7 @@ import type { FilterIndex } from '../delivery/filter-index.ts'
 import type { Message, Qos } from '../delivery/message.ts'
 import { Session } from '../delivery/session.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
+import type { BrokerLog } from '../log.ts'
 import type { MessageStore } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
 import { filterMatches } from '../topics.ts'
@@ -24,6 +25,7 @@ interface SubscribingParts<P extends Principal> {
   readonly store: MessageStore
   readonly retained: RetainedMessages
   readonly publishing: Publishing<P>
+  readonly log: BrokerLog
 }
 
 interface Granted {
@@ -55,7 +57,7 @@ export class Subscribing<P extends Principal> {
     const hasStored = subscriber instanceof Session && granted.length > 0
     this.#whenStored(dialogue, hasStored, () => {
       dialogue.connection.send(encodeSuback(messageId, codes))
-      if (granted.length > 0) void this.#sendRetained(dialogue, subscriber, granted)
+      if (granted.length > 0) this.#wantRetained(dialogue, subscriber, granted)
     })
   }
 
@@ -99,16 +101,32 @@ export class Subscribing<P extends Principal> {
       })
   }
 
-  async #sendRetained(
-    { connection }: Dialogue<P>,
-    subscriber: Subscriber<P>,
-    granted: readonly Granted[],
-  ): Promise<void> {
-    const filters = granted.map(({ topic }) => topic)
-    for await (const message of this.#parts.retained.matching(filters)) {
-      while (connection.isOpen && !subscriber.isReady) await sleep(BEHIND_LOOK_MS)
-      if (!connection.isOpen) return
-      this.#parts.publishing.hand(message, subscriber, qosOf(message, granted))
+  /** One sender for each connection, so that whoever subscribes without reading makes no more than one wait. */
+  #wantRetained(dialogue: Dialogue<P>, subscriber: Subscriber<P>, granted: readonly Granted[]): void {
+    if (this.#parts.retained.isEmpty) return
+    for (const { topic, qos } of granted) dialogue.retainedWanted.set(topic, qos)
+    if (dialogue.isSendingRetained) return
+    dialogue.isSendingRetained = true
+    this.#sendRetained(dialogue, subscriber)
+      .catch((err: unknown) => {
+        this.#parts.log.error({ err }, 'retained messages were not sent')
+        dialogue.close('store-full')
+      })
+      .finally(() => {
+        dialogue.isSendingRetained = false
+      })
+  }
+
+  async #sendRetained(dialogue: Dialogue<P>, subscriber: Subscriber<P>): Promise<void> {
+    const isGone = (): boolean => !dialogue.connection.isOpen
+    while (dialogue.retainedWanted.size > 0) {
+      const granted = [...dialogue.retainedWanted].map(([topic, qos]) => ({ topic, qos }))
+      dialogue.retainedWanted.clear()
+      for await (const message of this.#parts.retained.matching(granted.map(({ topic }) => topic))) {
+        while (!isGone() && !subscriber.isReady) await sleep(BEHIND_LOOK_MS)
+        if (isGone()) return
+        this.#parts.publishing.hand(message, subscriber, qosOf(message, granted))
+      }
     }
   }
 }
