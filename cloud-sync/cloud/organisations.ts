@@ -19,6 +19,9 @@ import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
 const MAIL_EVERY_MS = 10_000
+const FORGET_EVERY_MS = 3_600_000
+/** A write may be repeated so long; whoever repeats it later does it again. */
+const REPEATABLE_MS = 7 * 24 * 3_600_000
 /** The configured directory is taken over under this key, and by its name never again. */
 const SEED_KEY = 'configured-directory'
 
@@ -105,11 +108,19 @@ function startMail(
   let round: Promise<void> = Promise.resolve()
   const deliver = async (): Promise<void> => {
     try {
+      await forget()
       const { failure } = await deliverMail(world, port)
       if (failure !== undefined) log.warn({ err: failure }, 'a mail waits')
     } catch (error) {
-      log.error({ err: error }, 'mails cannot be read')
+      log.error({ err: error }, 'the directory of organisations cannot be read')
     }
+  }
+  let forgotten = -FORGET_EVERY_MS
+  const forget = async (): Promise<void> => {
+    if (performance.now() - forgotten < FORGET_EVERY_MS) return
+    forgotten = performance.now()
+    const now = world.now()
+    await world.store.transaction((tx) => tx.forget({ now, before: now - REPEATABLE_MS }))
   }
   const timer = setInterval(() => {
     round = round.then(deliver)

@@ -38,6 +38,8 @@ export interface DirectoryTransaction extends DirectoryReader, RowWriter<Directo
   hold(chains: readonly string[]): Promise<ChainHead[]>
   /** Log, heads, audit and the answer for a repetition: one statement where the engine takes several in one. */
   finish(last: Finish): Promise<void>
+  /** Takes out what has no use any more: answers older than `before`, sessions, tries and secrets that are over. */
+  forget(times: { now: number; before: number }): Promise<void>
   /** Counts one attempt in the window; how many there are now. */
   countAttempt(attempt: { bucket: string; now: number; windowMs: number }): Promise<number>
 }
@@ -141,6 +143,12 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
         await tx.insertInto('audit').values(line).execute()
         await tx.insertInto('done_write').values(done).execute()
       }
+    },
+    async forget({ now, before }) {
+      await tx.deleteFrom('done_write').where('at', '<', before).execute()
+      await tx.deleteFrom('attempt').where('since', '<', before).execute()
+      await tx.deleteFrom('session').where('expires_at', '<=', now).execute()
+      await tx.deleteFrom('verification').where('expires_at', '<=', now).execute()
     },
     async countAttempt({ bucket, now, windowMs }) {
       const row = await tx

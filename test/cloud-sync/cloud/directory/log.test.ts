@@ -59,6 +59,24 @@ onBothEngines((engine) => {
     expect(await d.store.read.find('policy_log', { chain: 'org:acme' })).toHaveLength(1)
   })
 
+  engine.with('answers and sessions are forgotten when they are of no use, the log never', async (d) => {
+    await d.person('ana')
+    await create(d, 'once', 'acme')
+    const { secret } = await done(
+      d.doors.signIn({ login: 'ana', password: 'ana-password', address: '192.0.2.1' }),
+    )
+    const entries = await d.store.read.find('policy_log', {})
+    const now = d.now()
+    await d.store.transaction((tx) => tx.forget({ now, before: now - 60_000 }))
+    expect(await create(d, 'once', 'acme')).toMatchObject({ ok: true, repeated: true })
+    expect(await d.doors.sessionActor(secret, null)).toBeDefined()
+    d.pass(40 * 24 * 3_600_000)
+    await d.store.transaction((tx) => tx.forget({ now: d.now(), before: d.now() }))
+    expect(await d.store.read.find('done_write', {})).toEqual([])
+    expect(await d.store.read.find('session', {})).toEqual([])
+    expect(await d.store.read.find('policy_log', {})).toEqual(entries)
+  })
+
   engine.with('the same write ten times at once has one effect', async (d) => {
     await d.person('ana')
     const all = await Promise.all(Array.from({ length: 10 }, () => create(d, 'once', 'acme')))
