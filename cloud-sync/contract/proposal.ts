@@ -44,7 +44,6 @@ export const AccessChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('transfer'), to: OrgId }),
 ])
 export type AccessChange = z.infer<typeof AccessChange>
-export type AccessChangeKind = AccessChange['kind']
 
 /** A change with its place in history. Signed by its replica; whoever resolves has checked that. */
 export const Proposal = z.strictObject({
