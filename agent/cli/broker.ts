@@ -22,6 +22,9 @@ interface BrokerOptions extends ListenOptions {
   readonly limit: readonly string[]
 }
 
+/** Where all are one principal and nobody's topics are known, what is meant for one organisation's programs does not fit. */
+const OPEN_LIMITS: Partial<BrokerLimits> = { absentSessions: 1_000, topicLength: 65_535, topicLevels: 1_000 }
+
 /**
  * `headgate broker`: the broker alone, until SIGTERM or SIGINT. Says on its first line of output, as JSON, that it is
  * ready and where it listens; logs go to standard error.
@@ -42,7 +45,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
     // `$SYS` and `$share` stay refused.
     dollarTopics: 'ordinary',
     storage,
-    limits,
+    limits: { ...(open ? OPEN_LIMITS : {}), ...limits },
     log,
   })
   await broker.start(signal)

@@ -116,7 +116,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
       return
     }
     // Straight from memory where nothing is before it; all else comes from the store, in order [MQTT-4.6.0-6].
-    if (seq !== this.#sent + 1) return
+    if (seq !== this.#sent + 1 || this.#inflight.has(idOf(seq))) return
     if (this.#maySend(outgoing)) {
       const { topic, payload } = message
       this.#send(outgoing, { seq, topic, payload, qos, retain, released: false })
@@ -189,6 +189,11 @@ export class Session<P extends Principal> implements Subscriber<P> {
     while (this.#maySend(outgoing)) {
       const next = this.#next()
       if (next === undefined) return
+      if (this.#inflight.has(idOf(next.seq))) {
+        // [MQTT-2.3.1-4]: the id is still in use, by a message that was never acknowledged. The rest waits for that.
+        this.#page.unshift(next)
+        return
+      }
       if (this.#mayReceive(this.principal, next.topic)) this.#send(outgoing, next)
       else this.#withhold(next)
     }
@@ -243,7 +248,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
 
   #send(outgoing: Outgoing, row: QueuedMessage): void {
     const { seq, topic, payload, qos, retain, released } = row
-    const messageId = ((seq - 1) % MESSAGE_ID_MAX) + 1
+    const messageId = idOf(seq)
     const expected = released ? 'pubcomp' : qos === 1 ? 'puback' : 'pubrec'
     this.#inflight.set(messageId, { seq, bytes: payload.length + topic.length, expected })
     this.#sent = seq
@@ -285,3 +290,6 @@ export class Session<P extends Principal> implements Subscriber<P> {
     if (dropped.count === 0) this.#store.committed().catch(() => undefined)
   }
 }
+
+/** The message id of a row: the same through reconnects and restarts. */
+const idOf = (seq: number): number => ((seq - 1) % MESSAGE_ID_MAX) + 1
