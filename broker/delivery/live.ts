@@ -14,6 +14,14 @@ interface Waiting {
   readonly retain: boolean
 }
 
+interface LiveParts<P> {
+  readonly clientId: string
+  readonly principal: P
+  readonly outgoing: Outgoing
+  /** Asked again for each message that had to wait. */
+  readonly mayReceive: (principal: P, topic: string) => boolean
+}
+
 /**
  * A connection without a stored session (CONNECT with clean session 1). QoS 1 and 2 messages wait behind a window, in
  * memory and bounded; who does not keep up is closed, never waited for.
@@ -23,6 +31,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
   readonly principal: P
   readonly filters = new Map<string, Qos>()
   readonly #outgoing: Outgoing
+  readonly #mayReceive: (principal: P, topic: string) => boolean
   /** What is expected for each message id that is under way. */
   readonly #inflight = new Map<number, 'puback' | 'pubrec' | 'pubcomp'>()
   #waiting: Waiting[] = []
@@ -30,10 +39,11 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
   #waitingBytes = 0
   #nextId = 1
 
-  constructor(clientId: string, principal: P, outgoing: Outgoing) {
+  constructor({ clientId, principal, outgoing, mayReceive }: LiveParts<P>) {
     this.clientId = clientId
     this.principal = principal
     this.#outgoing = outgoing
+    this.#mayReceive = mayReceive
   }
 
   deliver(message: Message, qos: Qos, { retain }: { readonly retain: boolean }): void {
@@ -123,7 +133,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
       this.#first += 1
       if (next === undefined) continue
       this.#wait(-next.message.size)
-      this.#send(next)
+      if (this.#mayReceive(this.principal, next.message.topic)) this.#send(next)
     }
     if (this.#first === this.#waiting.length || this.#first >= COMPACT_AT) {
       this.#waiting = this.#waiting.slice(this.#first)

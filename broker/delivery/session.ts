@@ -9,6 +9,8 @@ import type { Acknowledgement, Subscriber } from './subscriber.ts'
 const MESSAGE_ID_MAX = 65_535
 /** Rows read from the store at a time. */
 const PAGE_ROWS = 64
+/** The part of a queue's bounds that may be under way. */
+const WINDOW_PART = 0.5
 /** Stands for a row number that nobody wrote down. */
 const SENT_UNKNOWN = Number.MAX_SAFE_INTEGER
 /** What waited follows its CONNACK so much later, ms. */
@@ -20,6 +22,8 @@ interface Inflight {
   readonly seq: number
   readonly bytes: number
   expected: Acknowledgement
+  /** It is on the disk that PUBREC came: PUBREL may go out. */
+  isReleased: boolean
 }
 
 interface SessionParts<P> {
@@ -48,6 +52,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   readonly #counts: DeliveryCounts
   readonly #mayReceive: (principal: P | undefined, topic: string) => boolean
   readonly #inflight = new Map<number, Inflight>()
+  #inflightBytes = 0
   #outgoing: Outgoing | undefined
   #isResuming = false
   /** Number of the newest row. */
@@ -129,6 +134,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   attach(outgoing: Outgoing): void {
     this.#outgoing = outgoing
     this.#inflight.clear()
+    this.#inflightBytes = 0
     this.#page = []
     this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
     this.#sent = 0
@@ -137,10 +143,13 @@ export class Session<P extends Principal> implements Subscriber<P> {
     // Many a client begins to listen for messages only when it has seen its CONNACK.
     this.#isResuming = true
     setTimeout(() => {
-      if (this.#outgoing !== outgoing) return
-      this.#isResuming = false
-      this.fill()
+      if (this.#outgoing === outgoing) this.#resumeNow()
     }, RESUME_AFTER_MS)
+  }
+
+  #resumeNow(): void {
+    this.#isResuming = false
+    this.fill()
   }
 
   detach(): void {
@@ -151,14 +160,18 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   acknowledged(kind: Acknowledgement, messageId: number): boolean {
+    // It answers what an earlier connection sent: that goes out again first, so that each answer has its message.
+    if (this.#isResuming) this.#resumeNow()
     const inflight = this.#inflight.get(messageId)
     if (inflight === undefined) {
-      if (kind === 'pubrec') this.#outgoing?.pubrel(messageId)
+      // What has not been sent again yet will be, and is then answered again: a PUBREL now would make it a new one.
+      if (kind === 'pubrec' && this.#sent === this.#last) this.#outgoing?.pubrel(messageId)
       return true
     }
     if (kind === 'pubrec') return this.#received(inflight, messageId)
     if (inflight.expected !== kind) return false
     this.#inflight.delete(messageId)
+    this.#inflightBytes -= inflight.bytes
     this.#settle(inflight.seq, inflight.bytes)
     this.fill()
     return true
@@ -223,7 +236,11 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   #maySend(outgoing: Outgoing): boolean {
-    return this.#inflight.size < this.#limits.inflightOut && outgoing.hasRoom
+    const { inflightOut, offlineMessages, offlineBytes } = this.#limits
+    // What is under way cannot be given up: it must leave room for what comes, or a client that never answers has it all.
+    const most = Math.min(inflightOut, Math.ceil(offlineMessages * WINDOW_PART))
+    const hasWindow = this.#inflight.size < most && this.#inflightBytes < offlineBytes * WINDOW_PART
+    return hasWindow && outgoing.hasRoom
   }
 
   #next(): QueuedMessage | undefined {
@@ -250,7 +267,9 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const { seq, topic, payload, qos, retain, released } = row
     const messageId = idOf(seq)
     const expected = released ? 'pubcomp' : qos === 1 ? 'puback' : 'pubrec'
-    this.#inflight.set(messageId, { seq, bytes: payload.length + topic.length, expected })
+    const bytes = payload.length + topic.length
+    this.#inflight.set(messageId, { seq, bytes, expected, isReleased: released })
+    this.#inflightBytes += bytes
     this.#sent = seq
     // [MQTT-4.4.0-1]: what was received already is only released.
     if (released) {
@@ -269,7 +288,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   #received(inflight: Inflight, messageId: number): boolean {
     if (inflight.expected === 'puback') return false
     if (inflight.expected === 'pubcomp') {
-      this.#outgoing?.pubrel(messageId)
+      if (inflight.isReleased) this.#outgoing?.pubrel(messageId)
       return true
     }
     inflight.expected = 'pubcomp'
@@ -277,7 +296,10 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const outgoing = this.#outgoing
     this.#store
       .committed()
-      .then(() => outgoing?.pubrel(messageId))
+      .then(() => {
+        inflight.isReleased = true
+        outgoing?.pubrel(messageId)
+      })
       .catch(() => undefined)
     return true
   }

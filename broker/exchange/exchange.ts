@@ -190,7 +190,12 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     if (dialogue.isClean) {
       // [MQTT-3.1.2-6]: what was stored under this client id ends here.
       this.registry.drop(clientId)
-      dialogue.subscriber = new LiveSubscriber(clientId, principal, outgoing)
+      dialogue.subscriber = new LiveSubscriber({
+        clientId,
+        principal,
+        outgoing,
+        mayReceive: (who, topic) => this.#gate.mayReceive(who, topic),
+      })
       dialogue.welcome()
       return
     }

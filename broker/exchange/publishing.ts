@@ -112,12 +112,13 @@ export class Publishing<P extends Principal> {
     const { store } = this.#parts
     const pubcomp = encodeAck('pubcomp', messageId)
     const wasHeld = dialogue.unreleased.delete(messageId)
-    if (dialogue.isClean || !(wasHeld || store.holdsIncoming(dialogue.clientId, messageId))) {
+    if (dialogue.isClean) {
       dialogue.connection.send(pubcomp)
       return
     }
-    store.releaseIncoming(dialogue.clientId, messageId)
-    // If the id were still held after a crash, the next message with it would be taken for a repetition.
+    if (wasHeld || store.holdsIncoming(dialogue.clientId, messageId))
+      store.releaseIncoming(dialogue.clientId, messageId)
+    // Also where it comes again before the first is on the disk. If the id were still held after a crash, the next message with it would be taken for a repetition.
     store
       .committed()
       .then(() => {
@@ -273,6 +274,12 @@ export class Publishing<P extends Principal> {
     this.#parts.writer.wake()
   }
 
+  /** The disk may have taken its time, and a right may have gone meanwhile. */
+  #deliverStored(message: Message, target: Target<P>): void {
+    if (this.#parts.gate.mayReceive(target.subscriber.principal, message.topic))
+      this.#deliver(message, target)
+  }
+
   #deliver(message: Message, { subscriber, qos, seq }: Target<P>): void {
     subscriber.deliver(message, qos, seq === 0 ? LIVE : { retain: false, seq })
   }
@@ -317,7 +324,7 @@ export class Publishing<P extends Principal> {
     this.#pending = this.#pending.slice(upTo)
     for (const { dialogue, message, messageId, targets, answers } of done) {
       this.#pendingBytes -= message.size
-      for (const target of targets) this.#deliver(message, target)
+      for (const target of targets) this.#deliverStored(message, target)
       if (dialogue.principal !== undefined) this.#tell(message, dialogue.principal, dialogue.clientId)
       if (message.qos === 2) dialogue.unreleased.set(messageId, 'answered')
       for (let n = 0; n < answers; n += 1) this.#answer(dialogue, message.qos, messageId)

@@ -1,57 +1,83 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Outbound, Outgoing } from '../../../broker/delivery/outgoing.ts'
-import { Session } from '../../../broker/delivery/session.ts'
-import { Bounds } from '../../../broker/bounds.ts'
-import { newCounts } from '../../../broker/exchange/counts.ts'
-import { openBrokerStorage } from '../../../broker/index.ts'
-import { DEFAULT_LIMITS } from '../../../broker/limits.ts'
-import { SqliteMessageStore } from '../../../broker/persistence/index.ts'
+import { Message } from '../../../broker/delivery/message.ts'
+import { sessionWith, wayOut } from './support.ts'
 
-const quiet = (): void => undefined
-const log = { info: quiet, warn: quiet, error: quiet }
+/** Longer than what waited takes to follow its CONNACK. */
+const RESUMED_MS = 50
 
 test('[MQTT-2.3.1-4] a message whose id is still in use waits until the one that has it is acknowledged', async () => {
-  const storage = openBrokerStorage(':memory:', { onDamage: () => undefined })
-  const store = new SqliteMessageStore(storage)
-  store.load()
-  store.openSession('c', 'ana')
-  const rows = [1, 2, 65_536, 65_537]
-  for (const seq of rows) {
-    const message = { topic: 't', payload: Buffer.from(String(seq)), qos: 1, retain: false } as const
-    store.enqueue(message, [{ clientId: 'c', seq, qos: 1 }])
-  }
-  await store.committed()
-  const stored = {
-    clientId: 'c',
-    principalId: 'ana',
-    filters: [],
-    last: 65_537,
-    sent: 0,
-    metered: 0,
-    count: 4,
-    bytes: 20,
-  }
-  const session = new Session({
-    stored,
-    principal: { id: 'ana' },
-    store,
-    limits: DEFAULT_LIMITS,
-    counts: newCounts(new Bounds(DEFAULT_LIMITS, log)),
-    mayReceive: () => true,
-  })
-  const sent: string[] = []
-  // What a session asks of the way out; the real one needs a socket.
-  const outgoing = {
-    hasRoom: true,
-    publish: ({ payload, messageId }: Outbound) => void sent.push(`${payload.toString()} as ${messageId}`),
-  } as unknown as Outgoing
+  const { session, close } = await sessionWith([1, 2, 65_536, 65_537].map((seq) => ({ seq, qos: 1 })))
+  const { outgoing, sent } = wayOut()
   session.attach(outgoing)
-  await sleep(50)
+  await sleep(RESUMED_MS)
   expect(sent).toEqual(['1 as 1', '2 as 2'])
   session.acknowledged('puback', 2)
   expect(sent).toHaveLength(2)
   session.acknowledged('puback', 1)
   expect(sent.slice(2)).toEqual(['65536 as 1', '65537 as 2'])
-  storage.close()
+  close()
+})
+
+test('[MQTT-4.3.3-1] PUBREL goes out only when the disk knows of the PUBREC, however often that comes', async () => {
+  const { session, store, close } = await sessionWith([{ seq: 1, qos: 2 }])
+  const { outgoing, sent } = wayOut()
+  session.attach(outgoing)
+  await sleep(RESUMED_MS)
+  session.acknowledged('pubrec', 1)
+  session.acknowledged('pubrec', 1)
+  expect(sent).toEqual(['1 as 1'])
+  await store.committed()
+  expect(store.page('c', 0, 10)).toMatchObject([{ released: true }])
+  expect(sent).toEqual(['1 as 1', 'release 1'])
+  session.acknowledged('pubrec', 1)
+  expect(sent.slice(2)).toEqual(['release 1'])
+  close()
+})
+
+test('[MQTT-4.4.0-1] a PUBREC right after the reconnect finds its message sent again, not a second one later', async () => {
+  const { session, store, close } = await sessionWith([{ seq: 1, qos: 2 }])
+  const first = wayOut()
+  session.attach(first.outgoing)
+  await sleep(RESUMED_MS)
+  session.detach()
+  const second = wayOut()
+  session.attach(second.outgoing)
+  session.acknowledged('pubrec', 1)
+  await store.committed()
+  await sleep(RESUMED_MS)
+  expect(second.sent).toEqual(['1 as 1 again', 'release 1'])
+  expect(session.acknowledged('pubcomp', 1)).toBe(true)
+  close()
+})
+
+test('a PUBREC for a message that has not been sent again yet is not answered before it has', async () => {
+  const rows = [1, 2, 3].map((seq) => ({ seq, qos: 2 as const }))
+  const { session, close } = await sessionWith(rows, { inflightOut: 1 })
+  const { outgoing, sent } = wayOut({ inflightOut: 1 })
+  session.attach(outgoing)
+  await sleep(RESUMED_MS)
+  session.acknowledged('pubrec', 3)
+  expect(sent).toEqual(['1 as 1'])
+  close()
+})
+
+test('a connected client that never acknowledges keeps no more than half of its queue under way; the rest is given up', async () => {
+  const { session, store, close } = await sessionWith([], { offlineMessages: 20 })
+  const { outgoing, sent } = wayOut()
+  session.attach(outgoing)
+  await sleep(RESUMED_MS)
+  for (let n = 1; n <= 60; n += 1) {
+    const message = new Message({ topic: 't', payload: Buffer.from(String(n)), qos: 1, retain: false })
+    const seq = session.reserve(message)
+    store.enqueue({ topic: 't', payload: message.payload, qos: 1, retain: false }, [
+      { clientId: 'c', seq, qos: 1 },
+    ])
+    await store.committed()
+    session.deliver(message, 1, { retain: false, seq })
+    session.settled(seq)
+  }
+  expect(sent).toHaveLength(10)
+  expect(session.count).toBeLessThanOrEqual(20)
+  close()
 })
