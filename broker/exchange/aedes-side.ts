@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Client } from 'aedes'
+import type { Aedes, Client } from 'aedes'
 import type { MessageStore } from '../persistence/index.ts'
 import { dialogueOf } from './dialogue.ts'
 
@@ -18,6 +18,8 @@ interface Will {
  */
 export class AedesStore {
   readonly #store: MessageStore
+  /** Whose will is stored under a client id. */
+  readonly #owners = new Map<string, Client>()
 
   constructor(store: MessageStore) {
     this.#store = store
@@ -37,16 +39,30 @@ export class AedesStore {
   readonly outgoingStream = (): Readable => Readable.from([])
 
   putWill(client: Client, will: Will): Promise<void> {
+    if (client.closed) return Promise.resolve()
     const { topic, payload, qos, retain } = will
     // Whose it is is asked again when it is published.
     const extra = dialogueOf(client)?.principal?.id ?? ''
     this.#store.putWill(client.id, { topic, payload: Buffer.from(payload), qos, retain, extra })
+    this.#owners.set(client.id, client)
     return Promise.resolve()
   }
 
+  /**
+   * Does not say whose will: aedes stores that of a connection before it closes the one whose client id it takes over,
+   * so only the will of a client that is closed goes.
+   */
   delWill({ id }: { readonly id: string }): Promise<void> {
-    this.#store.dropWill(id)
+    const owner = this.#owners.get(id)
+    if (owner?.closed === true) this.forget(owner)
     return Promise.resolve()
+  }
+
+  /** Drops the stored will of this client, where there is one. */
+  forget(client: Client): void {
+    if (this.#owners.get(client.id) !== client) return
+    this.#owners.delete(client.id)
+    this.#store.dropWill(client.id)
   }
 
   /**
@@ -54,6 +70,15 @@ export class AedesStore {
    * wall clock jumps forward.
    */
   readonly streamWill = (): Readable => Readable.from([])
+}
+
+/** aedes also registers a client that was closed since its login, and then nobody takes it out again. */
+export function unregisterClosed(aedes: Aedes, client: Client): void {
+  if (client.closed) (aedes as unknown as WithRegister).unregisterClient(client)
+}
+
+interface WithRegister {
+  unregisterClient(client: Client): void
 }
 
 interface Emitted {

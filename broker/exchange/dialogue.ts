@@ -15,6 +15,8 @@ import type {
 } from '../wire/index.ts'
 
 const CONNACK = 0x20
+/** A return code (MQTT 3.1.1, 3.2.2.3). */
+const UNAVAILABLE = 3
 const PINGRESP = Buffer.from([0xd0, 0x00])
 
 /** What a dialogue asks of the broker. */
@@ -27,6 +29,8 @@ export interface Counterpart<P extends Principal> {
   unsubscribe(dialogue: Dialogue<P>, packet: UnsubscribePacket): void
   /** The login was granted and an earlier connection of this client id is closed; answers with `welcome`. */
   entered(dialogue: Dialogue<P>): void
+  /** A DISCONNECT was read; it may be carried out later. */
+  goodbye(dialogue: Dialogue<P>): void
   fault(dialogue: Dialogue<P>, fault: { readonly reason: string; readonly clause: string }): void
   left(dialogue: Dialogue<P>, reason: CloseReason): void
 }
@@ -48,6 +52,8 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
   sessionPresent = false
   /** The policy refuses its will, or it may not have one any more. */
   willRefused = false
+  /** It said goodbye, or was never let in: its will is nobody's [MQTT-3.14.4-3]. */
+  willForgotten = false
   /** Filters whose retained messages are to be sent after those that are being sent. */
   readonly retainedWanted = new Map<string, Qos>()
   isSendingRetained = false
@@ -103,10 +109,15 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
       case 'pingreq':
         this.connection.send(PINGRESP)
         break
+      case 'disconnect':
+        // [MQTT-3.14.4-3]: at once, because the peer may be gone before what it sent earlier is stored.
+        this.willForgotten = true
+        this.#counterpart.goodbye(this)
+        this.#control(packet)
+        break
       case 'connect':
       case 'subscribe':
       case 'unsubscribe':
-      case 'disconnect':
         this.#control(packet)
     }
   }
@@ -138,6 +149,17 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
       return
     }
     this.#reason = 'refused'
+    this.#refuse(returnCode)
+  }
+
+  /** Answers a login that was granted with `server unavailable`, as nothing can be stored, and closes. */
+  turnAway(): void {
+    this.willForgotten = true
+    this.#refuse(UNAVAILABLE)
+    this.close('store-full')
+  }
+
+  #refuse(returnCode: number): void {
     this.connection.send(Buffer.from([CONNACK, 0x02, 0, returnCode])) // [MQTT-3.2.2-4]
   }
 

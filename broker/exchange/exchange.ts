@@ -1,12 +1,12 @@
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { BrokerOptions } from '../broker.ts'
 import { type Backlog, type CloseReason, Connection } from '../connection/connection.ts'
 import { FilterIndex } from '../delivery/filter-index.ts'
 import { LiveSubscriber } from '../delivery/live.ts'
 import { Session } from '../delivery/session.ts'
-import { Outgoing } from '../delivery/outgoing.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
 import { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
@@ -14,22 +14,27 @@ import type { Peer } from '../listen/index.ts'
 import { Traffic } from '../metering/traffic.ts'
 import {
   type BrokerStorage,
+  type CommitWriter,
   type MessageStore,
   SqliteMessageStore,
   TrafficRegisters,
 } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
 import type { PublishPacket, SubscribePacket, UnsubscribePacket } from '../wire/index.ts'
-import { AedesEmitter, AedesStore } from './aedes-side.ts'
+import { AedesEmitter, AedesStore, unregisterClosed } from './aedes-side.ts'
 import { Audit } from './audit.ts'
 import { type Counts, countIn, newCounts } from './counts.ts'
 import { type Counterpart, Dialogue, dialogueOf } from './dialogue.ts'
+import { Entrance } from './entrance.ts'
 import { Gate } from './gate.ts'
 import { Publishing } from './publishing.ts'
 import { Registry } from './registry.ts'
 import { RetainedMessages } from './retained.ts'
 import { Subscribing } from './subscribing.ts'
 import { Watch } from './watch.ts'
+
+/** How long the end waits for the last commit, ms. */
+const LAST_COMMIT_MS = 2_000
 
 /** Everything behind the listeners, put together. */
 export class Exchange<P extends Principal> implements Counterpart<P> {
@@ -46,7 +51,10 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   readonly #gate: Gate<P>
   readonly #traffic: Traffic
   readonly #subscribing: Subscribing<P>
+  readonly #entrance: Entrance<P>
   readonly #watch: Watch<P>
+  readonly #wills: AedesStore
+  readonly #writer: CommitWriter
   /** All that are open, logged in or not. */
   readonly #dialogues = new Set<Dialogue<P>>()
   /** Those of them without a login, oldest first. */
@@ -60,6 +68,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const { policy, log, dollarTopics = 'refused', monoMs = () => performance.now() } = options
     const counts = (this.counts = newCounts(new Bounds(limits, log)))
     const { writer } = storage
+    this.#writer = writer
     const index = new FilterIndex<Subscriber<P>>()
     const store = (this.store = new SqliteMessageStore(storage, {
       retained: { topics: limits.retainedTopics, bytes: limits.retainedBytes },
@@ -87,12 +96,15 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const parts = { gate, index, store, writer, retained, traffic, limits, counts }
     const publishing = (this.publishing = new Publishing<P>(parts))
     this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing, log })
+    const backlog = this.#backlog
+    this.#entrance = new Entrance<P>({ gate, registry, store, writer, traffic, backlog, limits, counts })
     const memory = (): number => process.memoryUsage.rss()
     const sweep = (): void => {
       this.#dropOld()
     }
-    const watched = { dialogues: this.#dialogues, backlog: this.#backlog, bounds: counts.bounds }
+    const watched = { dialogues: this.#dialogues, backlog, bounds: counts.bounds }
     this.#watch = new Watch({ ...watched, limits, log, memory, monoMs, sweep })
+    this.#wills = new AedesStore(store)
     this.aedes = this.#makeAedes()
   }
 
@@ -109,14 +121,24 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     this.#watch.start()
   }
 
-  /** Closes every connection; wills are published, as nobody said goodbye. Resolves when all is on the disk. */
+  /** Closes every connection; wills are published, as nobody said goodbye. Resolves when all is on the disk, or will not be. */
   async stop(): Promise<void> {
     this.#watch.stop()
     for (const dialogue of this.#dialogues) dialogue.close('shutdown')
     await new Promise<void>((resolve) => {
       this.aedes.close(resolve)
     })
-    await this.store.committed().catch(() => undefined)
+    await this.#lastCommit()
+  }
+
+  /** A full disk must not keep the process: whoever closes the store hears that it could not be written. */
+  async #lastCommit(): Promise<void> {
+    if (this.#writer.refused) return
+    const committed = this.store.committed().catch(() => undefined)
+    const patience = new AbortController()
+    const late = sleep(LAST_COMMIT_MS, undefined, { signal: patience.signal }).catch(() => undefined)
+    await Promise.race([committed, late])
+    patience.abort()
   }
 
   /** A connection that is through its handshakes; turned away where there are too many. */
@@ -175,42 +197,14 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   }
 
   entered(dialogue: Dialogue<P>): void {
-    const { clientId, principal, connection } = dialogue
+    const { principal } = dialogue
     if (principal === undefined) return
     this.#strangers.delete(dialogue)
-    this.registry.enter(dialogue)
-    const outgoing = new Outgoing(connection, {
-      limits: this.limits,
-      counts: this.counts,
-      backlog: this.#backlog,
-      onSent: (topic, bytes, repeated) => {
-        this.#traffic.sent(principal.id, { topic, bytes }, repeated)
-      },
-    })
-    if (dialogue.isClean) {
-      // [MQTT-3.1.2-6]: what was stored under this client id ends here.
-      this.registry.drop(clientId)
-      dialogue.subscriber = new LiveSubscriber({
-        clientId,
-        principal,
-        outgoing,
-        mayReceive: (who, topic) => this.#gate.mayReceive(who, topic),
-      })
-      dialogue.welcome()
-      return
-    }
-    const session = this.registry.session(clientId, principal)
-    dialogue.subscriber = session
-    this.store
-      .committed()
-      .then(() => {
-        if (!connection.isOpen) return
-        dialogue.welcome()
-        session.attach(outgoing)
-      })
-      .catch(() => {
-        dialogue.close('store-full')
-      })
+    this.#entrance.admit(dialogue, principal)
+  }
+
+  goodbye({ client }: Dialogue<P>): void {
+    if (client !== undefined) this.#wills.forget(client)
   }
 
   left(dialogue: Dialogue<P>, reason: CloseReason): void {
@@ -236,10 +230,12 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
 
   subscribe(dialogue: Dialogue<P>, packet: SubscribePacket): void {
     this.#subscribing.subscribe(dialogue, packet)
+    if (!dialogue.isClean) this.#entrance.limitWait(dialogue)
   }
 
   unsubscribe(dialogue: Dialogue<P>, packet: UnsubscribePacket): void {
     this.#subscribing.unsubscribe(dialogue, packet)
+    if (!dialogue.isClean) this.#entrance.limitWait(dialogue)
   }
 
   #makeAedes(): Aedes {
@@ -252,7 +248,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
       authorizePublish: (client, will, done) => {
         done(this.#mayPublishWill(client, will as PublishPacket) ? null : new Error('will refused'))
       },
-      persistence: new AedesStore(this.store),
+      persistence: this.#wills,
       mq: emitter,
       connectTimeout: this.limits.connectTimeoutMs,
       maxClientsIdLength: this.limits.clientIdLength,
@@ -263,6 +259,9 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     faults.on('error', (err: unknown) => {
       log.error({ err }, 'broker fault')
     })
+    aedes.on('client', (client) => {
+      unregisterClosed(aedes, client)
+    })
     aedes.on('connackSent', ({ returnCode }, client) => {
       dialogueOf<P>(client)?.answered(returnCode ?? 0)
     })
@@ -271,7 +270,8 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
 
   #mayPublishWill(client: Client | null, will: PublishPacket): boolean {
     const dialogue = client === null ? undefined : dialogueOf<P>(client)
-    return dialogue !== undefined && this.#gate.mayLeaveWill(dialogue, will)
+    if (dialogue === undefined || dialogue.willForgotten) return false
+    return this.#gate.mayLeaveWill(dialogue, will)
   }
 
   /** Wills of connections that the last run left without a word: nobody said goodbye. */
