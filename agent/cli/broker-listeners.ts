@@ -5,7 +5,8 @@ const LISTEN_USUAL = 'tcp://127.0.0.1:1883'
 
 /** Options of `headgate broker` that say where and how it listens. */
 export interface ListenOptions {
-  readonly listen: readonly string[]
+  /** Absent = the usual place. */
+  readonly listen?: readonly string[]
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly tlsCa?: string
@@ -13,16 +14,21 @@ export interface ListenOptions {
 }
 
 /** The listeners that are meant: certificates are for all that are encrypted, origins for all WebSockets. @throws AgentError USAGE */
-export function listenersOf({ listen, tlsCert, tlsKey, tlsCa, origin }: ListenOptions): ListenerSpec[] {
-  const urls = listen.length === 0 ? [LISTEN_USUAL] : listen
-  const encrypted = urls.filter((url) => /^(tls|wss):/.test(url))
+export function listenersOf({
+  listen = [LISTEN_USUAL],
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  origin,
+}: ListenOptions): ListenerSpec[] {
+  const encrypted = listen.filter((url) => /^(tls|wss):/.test(url))
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new AgentError('USAGE', '--tls-cert and --tls-key belong together')
   if (tlsCert !== undefined && encrypted.length === 0)
     throw new AgentError('USAGE', '--tls-cert needs a --listen tls:// or wss://')
   if (tlsCa !== undefined && tlsCert === undefined)
     throw new AgentError('USAGE', '--tls-ca needs --tls-cert and --tls-key')
-  return urls.map((url) => ({
+  return listen.map((url) => ({
     url,
     ...(encrypted.includes(url) && tlsCert !== undefined && tlsKey !== undefined
       ? {

@@ -8,6 +8,7 @@ import {
 } from '../../broker/index.ts'
 import { toJson } from '../json.ts'
 import { createLog, type Log } from '../log.ts'
+import { listenFailure, usableFolder } from './broker-failures.ts'
 import { type ListenOptions, listenersOf } from './broker-listeners.ts'
 import { StandalonePolicy } from './broker-policy.ts'
 import { interrupted, renewOnHangup } from './interrupt.ts'
@@ -48,7 +49,10 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
     limits: { ...(open ? OPEN_LIMITS : {}), ...limits },
     log,
   })
-  await broker.start(signal)
+  await broker.start(signal).catch((error: unknown) => {
+    storage.close()
+    throw listenFailure(error)
+  })
   renewOnHangup(() => broker.reloadCertificates(), log)
   try {
     const page = metrics === undefined ? null : await serveMetrics(metrics, () => broker.metrics())
@@ -78,6 +82,7 @@ async function told({ limit, users }: BrokerOptions): Promise<{
 function storageIn(folder: string | undefined, log: Log): OpenedBrokerStorage {
   if (folder === undefined)
     warn('without --data nothing survives the end: sessions, queues and retained messages are in memory')
+  else usableFolder(folder)
   const storage = openBrokerStorage(folder ?? ':memory:', {
     onDamage: (err) => {
       log.error({ err }, 'the store cannot be used any more')

@@ -68,7 +68,7 @@ does(
   async () => (await import('./gateway.ts')).runGateway,
 )
 
-const list = (text: string, before: readonly string[]): readonly string[] => [...before, text]
+const list = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
 does(
   program
     .command('broker')
@@ -77,7 +77,6 @@ does(
       '--listen <url>',
       'tcp://, tls://, ws:// or wss://HOST:PORT, or unix:/PATH; may be given again (default: tcp://127.0.0.1:1883)',
       list,
-      [],
     )
     .option('--tls-cert <file>', 'PEM: certificate for tls:// and wss://; read again on SIGHUP')
     .option('--tls-key <file>', 'PEM: its key')

@@ -1,7 +1,19 @@
-import { Message } from '../delivery/message.ts'
+import { FilterIndex } from '../delivery/filter-index.ts'
+import { Message, type Qos } from '../delivery/message.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { CommitWriter, MessageStore } from '../persistence/index.ts'
-import { filterMatches } from '../topics.ts'
+
+/** A filter and the quality it asks for. */
+export interface WantedFilter {
+  readonly topic: string
+  readonly qos: Qos
+}
+
+/** A retained message for a subscriber, at the quality that it gets. */
+interface Retained {
+  readonly message: Message
+  readonly qos: Qos
+}
 
 /**
  * The last retained message of each topic. Those of clients are in the store; those from inside are in memory only:
@@ -16,6 +28,8 @@ export class RetainedMessages {
    * there to get them live: without these a new subscription would miss the last message [MQTT-3.3.1-6].
    */
   readonly #noted = new Map<string, Message>()
+  /** What is being sent from memory, by topic: what is replaced or dropped meanwhile leaves these. */
+  readonly #sending = new Set<Map<string, Message>>()
   #insideBytes = 0
 
   constructor(store: MessageStore, writer: CommitWriter, limits: BrokerLimits) {
@@ -41,6 +55,7 @@ export class RetainedMessages {
 
   /** False where there is no room for one more topic. An empty payload removes it [MQTT-3.3.1-10]. */
   put(message: Message, keep: boolean): boolean {
+    for (const sending of this.#sending) sending.delete(message.topic)
     const old = this.#inside.get(message.topic)
     if (old !== undefined) {
       this.#inside.delete(message.topic)
@@ -55,13 +70,20 @@ export class RetainedMessages {
     return true
   }
 
-  /** As they are now: what is published later reaches a subscriber live. */
-  matching(filters: readonly string[]): AsyncIterable<Message> {
-    const matches = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic))
-    const inside = [...this.#inside.values(), ...this.#noted.values()].filter(({ topic }) => matches(topic))
-    const seen = new Set(inside.map(({ topic }) => topic))
-    const there = inside.filter(({ payload }) => payload.length > 0)
-    return this.#all(there, this.#store.retained(filters), seen)
+  /**
+   * As they are now, each at the highest quality of its filters [MQTT-3.3.5-1]. What is published later reaches a
+   * subscriber live, and what it replaces is left out: else the old value would come after the new one. Must be iterated.
+   */
+  matching(wanted: readonly WantedFilter[]): AsyncIterable<Retained> {
+    // An index and not each filter: the time must not be filters times topics.
+    const index = new FilterIndex<null>()
+    for (const { topic, qos } of wanted) index.add(topic, null, qos)
+    const inside = new Map<string, Message>()
+    for (const messages of [this.#inside, this.#noted])
+      for (const [topic, message] of messages) if (index.match(topic).length > 0) inside.set(topic, message)
+    this.#sending.add(inside)
+    const stored = this.#store.retained(wanted.map(({ topic }) => topic))
+    return this.#all(inside, stored, index)
   }
 
   #keep(message: Message): boolean {
@@ -82,7 +104,8 @@ export class RetainedMessages {
   /** Drops those for which it is true, in memory and on the disk. */
   drop(which: (topic: string) => boolean): number {
     let dropped = this.#store.dropRetained(which)
-    for (const topic of this.#noted.keys()) if (which(topic)) this.#noted.delete(topic)
+    for (const those of [this.#noted, ...this.#sending])
+      for (const topic of those.keys()) if (which(topic)) those.delete(topic)
     for (const [topic, message] of this.#inside) {
       if (!which(topic)) continue
       this.#inside.delete(topic)
@@ -93,11 +116,20 @@ export class RetainedMessages {
   }
 
   async *#all(
-    inside: readonly Message[],
+    inside: Map<string, Message>,
     stored: ReturnType<MessageStore['retained']>,
-    seen: ReadonlySet<string>,
-  ): AsyncGenerator<Message> {
-    yield* inside
-    for await (const message of stored) if (!seen.has(message.topic)) yield new Message(message)
+    index: FilterIndex<null>,
+  ): AsyncGenerator<Retained> {
+    const seen = new Set(inside.keys())
+    const of = (message: Message): Retained => ({
+      message,
+      qos: Math.min(message.qos, index.match(message.topic)[0]?.qos ?? 0) as Qos,
+    })
+    try {
+      for (const message of inside.values()) if (message.payload.length > 0) yield of(message)
+      for await (const message of stored) if (!seen.has(message.topic)) yield of(new Message(message))
+    } finally {
+      this.#sending.delete(inside)
+    }
   }
 }

@@ -1,18 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FilterIndex } from '../delivery/filter-index.ts'
-import type { Message, Qos } from '../delivery/message.ts'
+import type { Qos } from '../delivery/message.ts'
 import { Session } from '../delivery/session.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
 import type { BrokerLog } from '../log.ts'
 import type { MessageStore } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
-import { filterMatches } from '../topics.ts'
 import type { SubscribePacket, UnsubscribePacket } from '../wire/index.ts'
 import { encodeSuback, encodeUnsuback } from './answers.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Gate } from './gate.ts'
 import type { Publishing } from './publishing.ts'
-import type { RetainedMessages } from './retained.ts'
+import type { RetainedMessages, WantedFilter } from './retained.ts'
 
 /** Return code for one filter that was refused (MQTT 3.1.1, 3.9.3). */
 const REFUSED = 0x80
@@ -28,11 +27,6 @@ interface SubscribingParts<P extends Principal> {
   readonly log: BrokerLog
 }
 
-interface Granted {
-  readonly topic: string
-  readonly qos: Qos
-}
-
 /** SUBSCRIBE and UNSUBSCRIBE: each filter is judged alone; what a stored session is granted is on the disk before its SUBACK. */
 export class Subscribing<P extends Principal> {
   readonly #parts: SubscribingParts<P>
@@ -44,20 +38,18 @@ export class Subscribing<P extends Principal> {
   subscribe(dialogue: Dialogue<P>, { messageId, subscriptions }: SubscribePacket): void {
     const { subscriber } = dialogue
     if (subscriber === undefined) return
-    const codes: number[] = []
-    const granted: Granted[] = []
-    // [MQTT-3.8.4-5]: one code for each filter, in order, also where one comes twice.
-    for (const { topic, qos } of subscriptions) {
-      const isGranted = this.#parts.gate.maySubscribe(dialogue, subscriber, topic)
-      codes.push(isGranted ? qos : REFUSED)
-      if (!isGranted) continue
-      granted.push({ topic, qos })
-      this.#add(subscriber, { topic, qos })
+    // Tens of thousands of the same fit into one packet: each is worked on once, and its last word counts [MQTT-3.8.4-4].
+    const granted = new Map(subscriptions.map(({ topic, qos }) => [topic, qos]))
+    for (const [topic, qos] of granted) {
+      if (this.#parts.gate.maySubscribe(dialogue, subscriber, topic)) this.#add(subscriber, { topic, qos })
+      else granted.delete(topic)
     }
-    const hasStored = subscriber instanceof Session && granted.length > 0
+    // [MQTT-3.8.4-5]: one code for each filter, in order, also where one comes twice.
+    const codes = subscriptions.map(({ topic, qos }) => (granted.has(topic) ? qos : REFUSED))
+    const hasStored = subscriber instanceof Session && granted.size > 0
     this.#whenStored(dialogue, hasStored, () => {
       dialogue.connection.send(encodeSuback(messageId, codes))
-      if (granted.length > 0) this.#wantRetained(dialogue, subscriber, granted)
+      if (granted.size > 0) this.#wantRetained(dialogue, subscriber, granted)
     })
   }
 
@@ -77,7 +69,7 @@ export class Subscribing<P extends Principal> {
     })
   }
 
-  #add(subscriber: Subscriber<P>, { topic, qos }: Granted): void {
+  #add(subscriber: Subscriber<P>, { topic, qos }: WantedFilter): void {
     // [MQTT-3.8.4-3]: the same filter again replaces the earlier one.
     subscriber.filters.set(topic, qos)
     this.#parts.index.add(topic, subscriber, qos)
@@ -102,9 +94,9 @@ export class Subscribing<P extends Principal> {
   }
 
   /** One sender for each connection, so that whoever subscribes without reading makes no more than one wait. */
-  #wantRetained(dialogue: Dialogue<P>, subscriber: Subscriber<P>, granted: readonly Granted[]): void {
+  #wantRetained(dialogue: Dialogue<P>, subscriber: Subscriber<P>, granted: ReadonlyMap<string, Qos>): void {
     if (this.#parts.retained.isEmpty) return
-    for (const { topic, qos } of granted) dialogue.retainedWanted.set(topic, qos)
+    for (const [topic, qos] of granted) dialogue.retainedWanted.set(topic, qos)
     if (dialogue.isSendingRetained) return
     dialogue.isSendingRetained = true
     this.#sendRetained(dialogue, subscriber)
@@ -118,20 +110,19 @@ export class Subscribing<P extends Principal> {
   }
 
   async #sendRetained(dialogue: Dialogue<P>, subscriber: Subscriber<P>): Promise<void> {
+    const { retained, publishing } = this.#parts
     const isGone = (): boolean => !dialogue.connection.isOpen
+    const isBehind = (): boolean => !isGone() && !subscriber.isReady
     while (dialogue.retainedWanted.size > 0) {
-      const granted = [...dialogue.retainedWanted].map(([topic, qos]) => ({ topic, qos }))
+      const messages = retained.matching([...dialogue.retainedWanted].map(([topic, qos]) => ({ topic, qos })))
       dialogue.retainedWanted.clear()
-      for await (const message of this.#parts.retained.matching(granted.map(({ topic }) => topic))) {
-        while (!isGone() && !subscriber.isReady) await sleep(BEHIND_LOOK_MS)
+      while (isBehind()) await sleep(BEHIND_LOOK_MS)
+      for await (const { message, qos } of messages) {
         if (isGone()) return
-        this.#parts.publishing.hand(message, subscriber, qosOf(message, granted))
+        publishing.hand(message, subscriber, qos)
+        // Before the next is taken: one that waits here in our hand could be older than what went out live meanwhile.
+        while (isBehind()) await sleep(BEHIND_LOOK_MS)
       }
     }
   }
-}
-
-function qosOf(message: Message, granted: readonly Granted[]): Qos {
-  const matching = granted.filter(({ topic }) => filterMatches(topic, message.topic)).map(({ qos }) => qos)
-  return Math.min(message.qos, Math.max(0, ...matching)) as Qos
 }

@@ -1,4 +1,6 @@
 import type { Backlog, CloseReason } from '../connection/connection.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Bound, Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
@@ -14,6 +16,13 @@ const SECOND_MS = 1_000
 const KEEPALIVE_PARTS = 1.5
 /** Above this part of the memory ceiling new connections are turned away and those furthest behind are closed. */
 const MEMORY_PRESSED_PART = 0.9
+/**
+ * ... but only while more than this part of it is really in use. After a peak the resident memory stays where it was:
+ * neither V8 nor malloc give back all that is free, and judged by that alone nobody could ever log in again.
+ */
+const IN_USE_PRESSED_PART = 0.5
+/** What is in use is known only after a collection; the least time between two that are asked for, ms. */
+const COLLECT_EVERY_MS = 10_000
 /** Backlogs that are not worth closing somebody for, bytes. */
 const BACKLOG_NOTED_BYTES = 16 * 1024
 
@@ -37,6 +46,10 @@ interface WatchParts<P extends Principal> {
   readonly log: BrokerLog
   /** Resident bytes of the process. */
   readonly memory: () => number
+  /** Bytes of objects and buffers, garbage among them until it is collected. */
+  readonly inUse?: () => number
+  /** Collects all garbage, at once. */
+  readonly collect?: () => void
   readonly bounds: Bounds
   /** A clock that never goes back, ms. */
   readonly monoMs: () => number
@@ -52,6 +65,7 @@ export class Watch<P extends Principal> {
   #looks = 0
   #isPressed = false
   #sweptAt = 0
+  #collectedAt = -Infinity
 
   constructor(parts: WatchParts<P>) {
     this.#parts = parts
@@ -127,13 +141,28 @@ export class Watch<P extends Principal> {
   #lookAtMemory(): void {
     const { limits, memory, log } = this.#parts
     const bytes = memory()
-    const isPressed = bytes > limits.memoryBytes * MEMORY_PRESSED_PART
+    const isPressed = bytes > limits.memoryBytes * MEMORY_PRESSED_PART && this.#isMuchInUse()
     if (isPressed !== this.#isPressed) {
       this.#isPressed = isPressed
       if (isPressed) log.warn({ bytes, ceiling: limits.memoryBytes }, 'memory is short: nobody new is let in')
       else log.info({ bytes }, 'memory is enough again')
     }
     if (isPressed) this.#closeFurthestBehind('memory', 'memoryBytes')
+  }
+
+  #isMuchInUse(): boolean {
+    const { limits, inUse = bytesInUse, collect = collectGarbage, monoMs, log } = this.#parts
+    const most = limits.memoryBytes * IN_USE_PRESSED_PART
+    if (inUse() <= most) return false
+    if (monoMs() - this.#collectedAt >= COLLECT_EVERY_MS) {
+      this.#collectedAt = monoMs()
+      try {
+        collect()
+      } catch (err) {
+        log.warn({ err }, 'garbage was not collected; it will be in time')
+      }
+    }
+    return inUse() > most
   }
 
   #closeFurthestBehind(reason: CloseReason, bound: Bound): void {
@@ -155,4 +184,20 @@ export class Watch<P extends Principal> {
     this.#parts.log.info({ clientId, remote: connection.peer.remote, reason }, 'connection closed')
     dialogue.close(reason)
   }
+}
+
+function bytesInUse(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+let runCollection: (() => void) | undefined
+
+/** Node gives out `gc` only with a flag, which may be set while it runs. */
+function collectGarbage(): void {
+  if (runCollection === undefined) {
+    setFlagsFromString('--expose-gc')
+    runCollection = runInNewContext('gc') as () => void
+  }
+  runCollection()
 }

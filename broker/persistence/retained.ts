@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Database, Statement } from 'better-sqlite3'
-import { filterMatches } from '../topics.ts'
+import { FilterIndex } from '../delivery/filter-index.ts'
 import type { Changes } from './changes.ts'
 import type { StoredMessage } from './message-store.ts'
 import { isBytes, isCount, isQos, isText, isTextOrNull } from './soundness.ts'
@@ -123,11 +123,13 @@ export class Retained {
     filters: readonly string[],
     { version, noted }: { version: number; noted: ReadonlySet<string> },
   ): AsyncGenerator<StoredMessage> {
-    const matches = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic))
+    // An index and not each filter: a page must not take filters times topics.
+    const wanted = new FilterIndex<null>()
+    for (const filter of filters) wanted.add(filter, null, 0)
     for (const range of topicRanges(filters)) {
       for (const topics of this.#pages(range)) {
         for (const topic of topics) {
-          if (noted.has(topic) || this.#pending.has(topic) || !matches(topic)) continue
+          if (noted.has(topic) || this.#pending.has(topic) || wanted.match(topic).length === 0) continue
           const message = this.#read(topic, version)
           if (message !== undefined) yield message
         }
