@@ -17,6 +17,8 @@ export type Hold =
   | 'rate'
   /** More than its share in this turn of the event loop. */
   | 'turn'
+  /** It does not read what it is answered. */
+  | 'backlog'
 
 /** Why a connection was closed; a label in the metrics. */
 export type CloseReason =
@@ -59,6 +61,8 @@ const TURN_PACKETS = 256
 const TURN_BYTES = 32 * 1024
 /** A frame from this size on is written as it is; smaller ones are joined, which costs a copy and saves a call. */
 const LARGE_FRAME_BYTES = 16 * 1024
+/** What a piece that waits costs beside its bytes: a buffer, its place in the stream and its callback. */
+const PIECE_BYTES = 256
 /** After the last bytes were handed over, the peer has this long to take them, ms. */
 const LINGER_MS = 1_000
 
@@ -75,6 +79,7 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #rate: RateLimit
   readonly #total: Backlog
+  readonly #backlogMax: number
   readonly #bounds: Bounds
   readonly #holds = new Set<Hold>()
   #gathered: Buffer[] = []
@@ -90,6 +95,7 @@ export class Connection {
     this.peer = peer
     this.#events = parts.events
     this.#total = parts.backlog
+    this.#backlogMax = parts.limits.backlogBytes
     this.#bounds = parts.bounds
     const { limits } = parts
     this.#reader = new PacketReader({
@@ -195,6 +201,11 @@ export class Connection {
     let packets = 0
     let bytes = 0
     while (this.#holds.size === 0 && this.#open) {
+      if (this.#backlog > this.#backlogMax) {
+        // Who asks without reading the answers waits until it has.
+        this.hold('backlog')
+        return
+      }
       const packet = this.#reader.next()
       if (packet === null) {
         // What the peer sent before it hung up has been worked on.
@@ -244,25 +255,23 @@ export class Connection {
     this.#gathered = []
     const stream = this.#stream
     const [only] = frames
-    if (frames.length === 1 && only !== undefined) {
-      stream.write(only, () => {
-        this.#taken(only.length)
-      })
-      return
-    }
-    stream.cork()
-    for (const part of joined(frames)) {
+    const parts = frames.length === 1 && only !== undefined ? [only] : joined(frames)
+    this.#backlog += parts.length * PIECE_BYTES
+    this.#total.bytes += parts.length * PIECE_BYTES
+    if (parts.length > 1) stream.cork()
+    for (const part of parts) {
       stream.write(part, () => {
         this.#taken(part.length)
       })
     }
-    stream.uncork()
+    if (parts.length > 1) stream.uncork()
   }
 
   #taken(bytes: number): void {
     if (!this.#open) return
-    this.#backlog -= bytes
-    this.#total.bytes -= bytes
+    this.#backlog -= bytes + PIECE_BYTES
+    this.#total.bytes -= bytes + PIECE_BYTES
+    if (this.#backlog <= this.#backlogMax / 2) this.release('backlog')
     if (this.#backlog === 0) this.#events.onDrained()
   }
 }
