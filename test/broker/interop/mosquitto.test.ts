@@ -85,7 +85,7 @@ describe.for(['tcp', 'tls', 'unix'] as const)('mosquitto_sub and mosquitto_pub o
     expect(Buffer.from(sub.text()).equals(LARGE)).toBe(true)
   })
 
-  mosquittoTest('get the will of one that was killed', async () => {
+  mosquittoTest('get the will of one that was killed', { retry: 2 }, async () => {
     const sub = await subscribe(over, 'heir', ['-t', `${from}/will`, '-q', '1', '-C', '1'])
     const will = ['--will-topic', `${from}/will`, '--will-payload', 'gone', '--will-qos', '1']
     const mortal = await subscribe(over, 'mortal', ['-t', 'x', ...will])
