@@ -182,6 +182,7 @@ test('registers are byte for byte what sockets sent and saw, whatever came again
 })
 
 test('a message that was counted and one that was not are told apart after kill -9', {
+  retry: 2,
   timeout: 60_000,
 }, async () => {
   const data = mkdtempSync(join(tmpdir(), 'headgate-metering-'))
