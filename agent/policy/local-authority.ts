@@ -63,7 +63,7 @@ export function localSnapshot(given: {
     critical: [],
   })
   if (current !== undefined && sameRules(current, snapshot)) return undefined
-  const keyset: Keyset = { v: 1, version: 1, keys: [rootKey.publicKey] }
+  const keyset: Keyset = { v: 2, generation: 1, version: 1, keys: [rootKey.publicKey] }
   return sealSnapshot({ keyset: sealKeyset(keyset, rootKey), snapshot, key: rootKey })
 }
 

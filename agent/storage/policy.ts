@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import { openSnapshot } from '../../cloud-sync/codec/index.ts'
-import type { GatewayId, Keyset, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import {
+  comparePolicyOrder,
+  type GatewayId,
+  type Keyset,
+  type PolicyOrder,
+  type PolicySnapshot,
+} from '../../cloud-sync/contract/index.ts'
 import type { MembershipSink, PolicyOutcome } from '../../cloud-sync/gateway/index.ts'
 import { recordEvent } from './events.ts'
 import { readIfThere, replaceFile } from './files.ts'
@@ -67,7 +73,7 @@ export class PolicyStore implements MembershipSink {
   }
 
   async apply(message: Uint8Array): Promise<PolicyOutcome> {
-    const opened = this.#open(message, this.#keyset?.version ?? 0)
+    const opened = this.#open(message, this.#keyset)
     if (!opened.ok) return { applied: false, because: opened.because }
     const { snapshot } = opened
     const received = { ...opened, bytes: message }
@@ -86,10 +92,10 @@ export class PolicyStore implements MembershipSink {
     return outcome
   }
 
-  #open(bytes: Uint8Array, keysetVersionMin: number): ReturnType<typeof openSnapshot> {
+  #open(bytes: Uint8Array, newestKeyset: PolicyOrder | undefined): ReturnType<typeof openSnapshot> {
     const { trust, gateway } = this.#options
     if (trust === null) return { ok: false, because: 'unsigned' }
-    return openSnapshot({ rootPublicKey: trust, gateway, bytes, keysetVersionMin })
+    return openSnapshot({ rootPublicKey: trust, gateway, bytes, newestKeyset })
   }
 
   #refusal({ snapshot, keyset }: Received): 'same' | 'older' | null {
@@ -99,7 +105,7 @@ export class PolicyStore implements MembershipSink {
 
   /** The snapshot in force, sent again under newer keys: nothing changes but whom to believe. */
   #isNewKeyset({ snapshot, keyset }: Received): boolean {
-    return snapshot.version === this.version() && keyset.version > (this.#keyset?.version ?? 0)
+    return snapshot.version === this.version() && comparePolicyOrder(keyset, this.#keyset) > 0
   }
 
   #store(database: Database, { snapshot, keyset, bytes }: Received & { bytes: Uint8Array }): PolicyOutcome {
@@ -129,7 +135,7 @@ export class PolicyStore implements MembershipSink {
   }
 
   #load(kept: Kept): void {
-    const opened = this.#open(kept.bytes, 0)
+    const opened = this.#open(kept.bytes, undefined)
     // Older than what was in force once: the database was set back (T16). Not signed by this root: claimed elsewhere.
     if (!opened.ok || kept.version < this.#highWater) return
     this.#snapshot = opened.snapshot

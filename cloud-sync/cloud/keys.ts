@@ -9,7 +9,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { SyncError } from '../contract/index.ts'
+import { type Keyset, SyncError } from '../contract/index.ts'
 import {
   cloudIdOf,
   generateKeyPair,
@@ -63,8 +63,8 @@ function makeKeys(path: (name: keyof typeof FILES) => string): void {
   const root = signingKey(existingOrNew(path('root')))
   const signing = signingKey(existingOrNew(path('signing')))
   writeDurably(path('trust'), `${root.publicKey}\n`)
-  const keyset = { v: 1, version: KEYSET_VERSION, keys: [signing.publicKey] } as const
-  writeDurably(path('keyset'), sealKeyset({ ...keyset, keys: [...keyset.keys] }, root))
+  const keyset: Keyset = { v: 2, generation: 1, version: KEYSET_VERSION, keys: [signing.publicKey] }
+  writeDurably(path('keyset'), sealKeyset(keyset, root))
 }
 
 function existingOrNew(path: string): string {

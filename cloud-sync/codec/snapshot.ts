@@ -1,7 +1,9 @@
 import {
+  comparePolicyOrder,
   type GatewayId,
   type Hash,
   Keyset,
+  type PolicyOrder,
   type PolicySnapshot,
   StoredPolicySnapshot,
 } from '../contract/index.ts'
@@ -73,8 +75,8 @@ export interface SealedForGateway {
   readonly rootPublicKey: string
   readonly gateway: GatewayId
   readonly bytes: Uint8Array
-  /** Version of the newest keyset seen, 0 where none: a keyset before it may hold a key that was stolen since. */
-  readonly keysetVersionMin: number
+  /** The newest keyset seen, if any: a keyset before it may hold a key that was stolen since. */
+  readonly newestKeyset: PolicyOrder | undefined
 }
 
 /** Checks root, keyset, recipient and shape; never throws, whatever the bytes. Versions are the caller's to compare. */
@@ -83,7 +85,7 @@ export function openSnapshot(sealed: SealedForGateway): OpenedSnapshot {
   if (parts === undefined) return { ok: false, because: 'malformed' }
   const keyset = openKeyset(sealed.rootPublicKey, parts.keyset)
   if (keyset === undefined) return { ok: false, because: 'unsigned' }
-  if (keyset.version < sealed.keysetVersionMin) return { ok: false, because: 'older' }
+  if (comparePolicyOrder(keyset, sealed.newestKeyset) < 0) return { ok: false, because: 'older' }
   const message = parts.snapshot
   const publicKeyFor = keysetLookup(keyset)
   const opened = openMessage({ kind: 'pol', recipient: sealed.gateway, message, publicKeyFor })
@@ -91,6 +93,8 @@ export function openSnapshot(sealed: SealedForGateway): OpenedSnapshot {
   const snapshot = readable(() => fromJson(StoredPolicySnapshot, opened.body))
   if (snapshot === undefined) return { ok: false, because: 'malformed' }
   if (snapshot.gateway !== sealed.gateway) return { ok: false, because: 'other-gateway' }
+  // Wrapped again with the keyset of another generation, a snapshot from before a restore would order after it.
+  if (snapshot.generation !== keyset.generation) return { ok: false, because: 'older' }
   // No critical part is defined yet, so any named one is one that this version does not understand.
   if (snapshot.critical.length > 0) return { ok: false, because: 'critical' }
   return { ok: true, snapshot, keyset, hash: sha256(sealed.bytes) }

@@ -46,11 +46,21 @@ export const GatewayStatus = z.strictObject({
 export type GatewayStatus = z.infer<typeof GatewayStatus>
 
 /** `up/pol`, body of a signed message of kind `want`. */
-export const PolicyWant = z.strictObject({ have: z.int().min(0), want: z.boolean(), applied: z.int().min(0) })
+export const PolicyWant = z.strictObject({
+  /** That `have` and `applied` are counted in. */
+  generation: z.int().min(1).default(1),
+  have: z.int().min(0),
+  want: z.boolean(),
+  applied: z.int().min(0),
+})
 export type PolicyWant = z.infer<typeof PolicyWant>
 
 /** `dn/pol/head`, plain JSON, retained: a hint only. */
-export const PolicyHead = z.strictObject({ rev: z.int().min(1), hash: Hash })
+export const PolicyHead = z.strictObject({
+  generation: z.int().min(1).default(1),
+  rev: z.int().min(1),
+  hash: Hash,
+})
 export type PolicyHead = z.infer<typeof PolicyHead>
 
 /** One event on `evt`: what an operator or an auditor wants to know later. */

@@ -14,6 +14,12 @@ import {
 /** A public key: 32 raw Ed25519 bytes in base64. */
 export const PublicKey = z.base64().refine((text) => Buffer.from(text, 'base64').length === 32, '32 bytes')
 
+/**
+ * One more each time a cloud came back from an old backup and counts its versions from where they were then. Only the
+ * root key raises it: whatever is of a higher generation is newer, whatever its version.
+ */
+const Generation = z.int().min(1)
+
 const facts = {
   /** Null where the facts are about organisations only, as the cloud asks about members and links. */
   owner: OwnedGateway.nullable(),
@@ -39,6 +45,8 @@ export type PolicyFacts = z.infer<typeof PolicyFacts>
 export const PolicySnapshot = z.strictObject({
   v: z.literal(2),
   gateway: GatewayId,
+  /** The generation of the keyset that it travels with; orders before `version`. */
+  generation: Generation.default(1),
   version: z.int().min(1),
   /** The cloud's clock, epoch ms. */
   issuedAt: z.int().min(0),
@@ -53,10 +61,26 @@ export const PolicySnapshot = z.strictObject({
 })
 export type PolicySnapshot = z.infer<typeof PolicySnapshot>
 
-/** The keys that sign for the cloud now, itself signed by the root key. */
-export const Keyset = z.strictObject({
-  v: z.literal(1),
+const publicKeys = z.array(PublicKey).min(1).max(8)
+const KeysetV2 = z.strictObject({
+  v: z.literal(2),
+  generation: Generation,
   version: z.int().min(1),
-  keys: z.array(PublicKey).min(1).max(8),
+  keys: publicKeys,
 })
-export type Keyset = z.infer<typeof Keyset>
+const KeysetV1 = z
+  .strictObject({ v: z.literal(1), version: z.int().min(1), keys: publicKeys })
+  .transform((old): Keyset => ({ ...old, v: 2, generation: 1 }))
+
+/** The keys that sign for the cloud now, itself signed by the root key. Version 1 is of the first generation. */
+export const Keyset = z.union([KeysetV2, KeysetV1])
+export type Keyset = z.infer<typeof KeysetV2>
+
+/** Where a keyset or a snapshot stands in the order of its kind. */
+export type PolicyOrder = Pick<Keyset, 'generation' | 'version'>
+
+/** Below 0 where `a` is older than `b`, 0 where they are the same, above 0 where it is newer; undefined is older than all. */
+export function comparePolicyOrder(a: PolicyOrder | undefined, b: PolicyOrder | undefined): number {
+  if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined)
+  return a.generation - b.generation || a.version - b.version
+}

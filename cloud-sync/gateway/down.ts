@@ -1,11 +1,18 @@
-import { type Ack, type GatewayId, parseLinkTopic, PolicyHead, type Stream } from '../contract/index.ts'
+import {
+  type Ack,
+  type GatewayId,
+  parseLinkTopic,
+  PolicyHead,
+  type PolicyOrder,
+  type Stream,
+} from '../contract/index.ts'
 import { openAck } from '../codec/index.ts'
 import type { Keyring } from './keyring.ts'
 
 /** A message from the cloud, read and its signature checked, except a policy: its sink does that. */
 export type Heard =
   | { readonly what: 'ack'; readonly stream: Stream; readonly ack: Ack }
-  | { readonly what: 'policy-head'; readonly version: number }
+  | { readonly what: 'policy-head'; readonly head: PolicyOrder }
   | { readonly what: 'policy'; readonly message: Uint8Array }
   /** Signed by a key this gateway does not know (yet). */
   | { readonly what: 'unknown-key' }
@@ -57,7 +64,7 @@ function readHead(topic: string, payload: Uint8Array): Heard {
   if (payload.length === 0) return { what: 'nothing' }
   try {
     const head = PolicyHead.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)))
-    return { what: 'policy-head', version: head.rev }
+    return { what: 'policy-head', head: { generation: head.generation, version: head.rev } }
   } catch {
     return { what: 'refused', topic, because: 'malformed' }
   }

@@ -1,4 +1,4 @@
-import type { GatewayId, Keyset } from '../contract/index.ts'
+import { comparePolicyOrder, type GatewayId, type Keyset } from '../contract/index.ts'
 import { keysetLookup, openSnapshot } from '../codec/index.ts'
 
 /** The cloud's signing keys as this process knows them: the newest keyset under the root, stored or just received. */
@@ -18,7 +18,7 @@ export class Keyring {
 
   /** A keyset from the store; true where it is newer. */
   learn(keyset: Keyset | undefined): boolean {
-    if (keyset === undefined || keyset.version <= (this.#keyset?.version ?? 0)) return false
+    if (keyset === undefined || comparePolicyOrder(keyset, this.#keyset) <= 0) return false
     this.#keyset = keyset
     return true
   }
@@ -29,7 +29,7 @@ export class Keyring {
       rootPublicKey: this.#root,
       gateway: this.#gateway,
       bytes: snapshotMessage,
-      keysetVersionMin: this.#keyset?.version ?? 0,
+      newestKeyset: this.#keyset,
     })
     return opened.ok && this.learn(opened.keyset)
   }

@@ -1,4 +1,4 @@
-import type { Ack, Epoch, GatewayStatus, Keyset, Stream } from '../contract/index.ts'
+import type { Ack, Epoch, GatewayStatus, Keyset, PolicyOrder, Stream } from '../contract/index.ts'
 
 /** A message body exactly as stored; signing it again gives the same bytes (Ed25519 is deterministic). */
 export interface StoredBatch {
@@ -41,6 +41,12 @@ export interface MembershipSink {
   /** The bytes as they came from any carrier. */
   apply(message: Uint8Array): Promise<PolicyOutcome>
 }
+
+/** Where the policy in force stands among all. */
+export const orderInForce = (sink: MembershipSink): PolicyOrder => ({
+  generation: sink.keyset()?.generation ?? 1,
+  version: sink.version(),
+})
 
 /** Time as the uplink sees it; the wall clock plays no part. */
 export interface UplinkClock {

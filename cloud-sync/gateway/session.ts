@@ -1,5 +1,6 @@
 import {
   type Ack,
+  comparePolicyOrder,
   downFilter,
   type GatewayStatus,
   type PolicyWant,
@@ -15,7 +16,7 @@ import type { Keyring } from './keyring.ts'
 import type { Lanes } from './lanes.ts'
 import { connectionSettings, OFFLINE } from './login.ts'
 import type { UplinkOptions } from './options.ts'
-import type { StoredBatch } from './ports.ts'
+import { orderInForce, type StoredBatch } from './ports.ts'
 import { Timers } from './timers.ts'
 import type { Window } from './window.ts'
 
@@ -160,8 +161,9 @@ export class Session {
     this.#sendWant({ have: this.#lasting.keyring.isEmpty ? 0 : have, want: true, applied })
   }
 
-  #sendWant(want: PolicyWant): void {
-    const { key } = this.#options
+  #sendWant(told: Omit<PolicyWant, 'generation'>): void {
+    const { key, membership } = this.#options
+    const want = { generation: orderInForce(membership).generation, ...told }
     const message = signMessage({ kind: 'want', recipient: this.#cloudId, body: encodeWant(want), key })
     this.#watch(this.#connection.publish(this.#topic('pol'), message, false))
   }
@@ -239,7 +241,7 @@ export class Session {
         await this.#applyAck(heard.stream, heard.ack)
         return
       case 'policy-head':
-        if (heard.version > this.#options.membership.version()) this.#askForPolicy()
+        if (comparePolicyOrder(heard.head, orderInForce(this.#options.membership)) > 0) this.#askForPolicy()
         return
       case 'policy':
         await this.#applyPolicy(heard.message)

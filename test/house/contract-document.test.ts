@@ -27,6 +27,7 @@ import {
   parseLocalTopic,
   PolicyHead,
   PolicySnapshot,
+  PolicyWant,
   QUALITIES,
   RECORD_KINDS,
   type SignedKind,
@@ -189,7 +190,7 @@ test('the signed message is what the text says', () => {
     id === '34750f98bd59fcfc' ? gatewayKey : undefined
   const opened = openMessage({ kind: 'want', recipient, message, publicKeyFor })
   if (!opened.ok) throw new Error(opened.because)
-  expect(decodeWant(opened.body)).toEqual(jsonIn(heading))
+  expect(decodeWant(opened.body)).toEqual(PolicyWant.parse(jsonIn(heading)))
   expect(openMessage({ kind: 'login', recipient, message, publicKeyFor }).ok).toBe(false)
   expect(document).toContain(`\`${gateway}\` is in \`${shardOf(gateway)}\``)
 })

@@ -41,7 +41,10 @@ function snapshot({
     shares: [],
     critical,
   })
-  const sealedKeys = sealKeyset({ v: 1, version: keyset, keys: keys.map(({ publicKey }) => publicKey) }, from)
+  const sealedKeys = sealKeyset(
+    { v: 2, generation: 1, version: keyset, keys: keys.map(({ publicKey }) => publicKey) },
+    from,
+  )
   return sealSnapshot({ keyset: sealedKeys, snapshot: body, key: by })
 }
 

@@ -39,7 +39,7 @@ async function opened(folder: string, at = 1): Promise<Opened> {
 async function snapshot({ directory, trust }: Opened, gateway: GatewayId): Promise<PolicySnapshot> {
   const sealed = await directory.sealedFor(gateway)
   const bytes = sealed?.message ?? new Uint8Array()
-  const read = openSnapshot({ rootPublicKey: trust, gateway, bytes, keysetVersionMin: 0 })
+  const read = openSnapshot({ rootPublicKey: trust, gateway, bytes, newestKeyset: undefined })
   if (!read.ok) throw new Error(read.because)
   expect(read.hash).toBe(sealed?.hash)
   return read.snapshot

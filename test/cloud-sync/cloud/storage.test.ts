@@ -59,7 +59,8 @@ test('keys are made once, and the root key may be taken away afterwards', () => 
   expect(again.rootPublicKey).toBe(made.rootPublicKey)
   expect(again.keyset).toEqual(made.keyset)
   expect(openKeyset(again.rootPublicKey, again.keyset)).toEqual({
-    v: 1,
+    v: 2,
+    generation: 1,
     version: 1,
     keys: [again.signing.publicKey],
   })

@@ -101,7 +101,7 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and a new
           rootPublicKey: cloud.trust,
           gateway: gateway.id,
           bytes: payload,
-          keysetVersionMin: 0,
+          newestKeyset: undefined,
         }),
       )
   const want = { have: 0, want: true, applied: 0 }

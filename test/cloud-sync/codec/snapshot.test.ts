@@ -23,7 +23,7 @@ import {
 
 const root = signingKey(generateKeyPair().privateKey)
 const cloud = signingKey(generateKeyPair().privateKey)
-const keyset = { v: 1 as const, version: 3, keys: [cloud.publicKey] }
+const keyset = { v: 2 as const, generation: 1, version: 3, keys: [cloud.publicKey] }
 const sealedKeyset = sealKeyset(keyset, root)
 const gateway = GatewayId.parse('GW-000123')
 const snapshot = PolicySnapshot.parse({
@@ -39,7 +39,7 @@ const snapshot = PolicySnapshot.parse({
   critical: [],
 })
 const bytes = sealSnapshot({ keyset: sealedKeyset, snapshot, key: cloud })
-const ours = { rootPublicKey: root.publicKey, gateway, bytes, keysetVersionMin: 0 }
+const ours = { rootPublicKey: root.publicKey, gateway, bytes, newestKeyset: undefined }
 
 test('a snapshot carries its keyset and opens under the root alone', () => {
   expect(openSnapshot(ours)).toEqual({ ok: true, snapshot, keyset, hash: sha256(bytes) })
@@ -80,7 +80,19 @@ const stranger = signingKey(generateKeyPair().privateKey)
 test.for([
   ['of another root', { rootPublicKey: stranger.publicKey }, 'unsigned'],
   ['for another gateway', { gateway: GatewayId.parse('GW-2') }, 'other-gateway'],
-  ['with a keyset older than one seen', { keysetVersionMin: 4 }, 'older'],
+  ['with a keyset older than one seen', { newestKeyset: { generation: 1, version: 4 } }, 'older'],
+  ['with a keyset of an older generation', { newestKeyset: { generation: 2, version: 1 } }, 'older'],
+  [
+    'of an older generation, wrapped with a newer keyset',
+    {
+      bytes: sealSnapshot({
+        keyset: sealKeyset({ ...keyset, generation: 2 }, root),
+        snapshot,
+        key: cloud,
+      }),
+    },
+    'older',
+  ],
   [
     'signed by a key outside its keyset',
     { bytes: sealSnapshot({ keyset: sealedKeyset, snapshot, key: stranger }) },

@@ -50,7 +50,8 @@ export function snapshotOf(version: number, keyset: Keyset, key = cloudKey): Uin
   return sealSnapshot({ keyset: sealKeyset(keyset, root), snapshot, key })
 }
 export const keysetOf = (version: number, ...keys: { publicKey: string }[]): Keyset => ({
-  v: 1,
+  v: 2,
+  generation: 1,
   version,
   keys: keys.map(({ publicKey }) => publicKey),
 })
@@ -71,7 +72,7 @@ export class MemoryMembership implements MembershipSink {
       rootPublicKey: root.publicKey,
       gateway: gatewayId,
       bytes: message,
-      keysetVersionMin: this.#keyset?.version ?? 0,
+      newestKeyset: this.#keyset,
     })
     if (!opened.ok) return Promise.resolve({ applied: false, because: opened.because })
     this.#keyset = opened.keyset

@@ -80,13 +80,17 @@ test('trusted time only goes forward, whatever old acknowledgement comes again',
 test('policy is asked for at connect and on a hint, applied, and reported', async () => {
   await bench.uplink.start(signal)
   await expect.poll(() => bench.membership.version()).toBe(7)
-  expect(bench.cloud.wants[0]).toEqual({ have: 0, want: true, applied: 0 })
-  await expect.poll(() => bench.cloud.wants.at(-1)).toEqual({ have: 7, want: false, applied: 7 })
+  expect(bench.cloud.wants[0]).toEqual({ generation: 1, have: 0, want: true, applied: 0 })
+  await expect
+    .poll(() => bench.cloud.wants.at(-1))
+    .toEqual({ generation: 1, have: 7, want: false, applied: 7 })
   const newer = snapshotOf(8, keysetOf(1, cloudKey))
   bench.cloud.snapshot = newer
   const hint = JSON.stringify({ rev: 8, hash: sha256(newer) })
   bench.cloud.send('pol/head', new TextEncoder().encode(hint), true)
-  await expect.poll(() => bench.cloud.wants.at(-1)).toEqual({ have: 8, want: false, applied: 8 })
+  await expect
+    .poll(() => bench.cloud.wants.at(-1))
+    .toEqual({ generation: 1, have: 8, want: false, applied: 8 })
   bench.cloud.send('pol/d', snapshotOf(9, keysetOf(2, stranger), cloudKey))
   await expect.poll(() => bench.uplink.status().refused).toBe(1)
   expect(bench.membership.version()).toBe(8)
