@@ -13,6 +13,8 @@ export type Hold =
   | 'order'
   /** As many published messages as are allowed wait for the disk. */
   | 'inflight'
+  /** A subscriber that takes messages fast is behind with this publisher's. */
+  | 'pace'
   /** More than its share in this second. */
   | 'rate'
   /** More than its share in this turn of the event loop. */
@@ -217,7 +219,8 @@ export class Connection {
         this.#bounds.met(this.#rate.met, this.peer.remote)
         this.#holdFor(pauseMs)
       }
-      packets += 1
+      // An answer to what was sent costs little and is owed: a subscriber answers as much as all publishers send it.
+      if (!isAnswer(packet)) packets += 1
       bytes += packet.bytes
       // One SUBSCRIBE may hold hundreds of filters, each of which is looked up among the retained messages.
       const isHeavy = packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe'
@@ -275,6 +278,8 @@ export class Connection {
     if (this.#backlog === 0) this.#events.onDrained()
   }
 }
+
+const isAnswer = ({ cmd }: InPacket): boolean => cmd === 'puback' || cmd === 'pubrec' || cmd === 'pubcomp'
 
 /** The same bytes in fewer pieces; large ones, which many connections may share, are not copied. */
 function joined(frames: readonly Buffer[]): Buffer[] {

@@ -38,6 +38,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
   #first = 0
   #waitingBytes = 0
   #nextId = 1
+  taken = 0
 
   constructor({ clientId, principal, outgoing, mayReceive }: LiveParts<P>) {
     this.clientId = clientId
@@ -82,6 +83,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     if (expected === undefined) return true
     if (expected !== kind) return false
     this.#inflight.delete(messageId)
+    this.taken += 1
     this.#sendWaiting()
     return true
   }
@@ -89,6 +91,11 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
   get isReady(): boolean {
     const { connection, limits } = this.#outgoing
     return this.#waitingMessages === 0 && connection.backlog <= limits.backlogBytes / 2
+  }
+
+  get isBehind(): boolean {
+    const { queuedMessages, queuedBytes } = this.#outgoing.limits
+    return this.#waitingMessages > queuedMessages / 2 || this.#waitingBytes > queuedBytes / 2
   }
 
   /** The peer has taken what was sent. */

@@ -69,6 +69,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
   #count: number
   #bytes: number
   #page: QueuedMessage[] = []
+  taken = 0
 
   constructor({ stored, principal, store, limits, counts, mayReceive }: SessionParts<P>) {
     this.clientId = stored.clientId
@@ -172,6 +173,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     if (inflight.expected !== kind) return false
     this.#inflight.delete(messageId)
     this.#inflightBytes -= inflight.bytes
+    this.taken += 1
     this.#settle(inflight.seq, inflight.bytes)
     this.fill()
     return true
@@ -183,6 +185,11 @@ export class Session<P extends Principal> implements Subscriber<P> {
       outgoing === undefined ||
       (this.#sent === this.#last && outgoing.connection.backlog <= this.#limits.backlogBytes / 2)
     )
+  }
+
+  get isBehind(): boolean {
+    const { offlineMessages, offlineBytes } = this.#limits
+    return this.isConnected && (this.#count > offlineMessages / 2 || this.#bytes > offlineBytes / 2)
   }
 
   /** A commit has brought the rows up to here to the disk. */

@@ -22,4 +22,8 @@ export interface Subscriber<P extends Principal> {
   readonly waitingBytes: number
   /** False while retained messages had better wait. */
   readonly isReady: boolean
+  /** True while more than half of what may wait for it does; what waits only for a connection does not count. */
+  readonly isBehind: boolean
+  /** Messages it has acknowledged since it is here. */
+  readonly taken: number
 }

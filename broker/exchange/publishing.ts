@@ -11,6 +11,7 @@ import type { ClientMessage, LocalMessage } from '../broker.ts'
 import type { Counts } from './counts.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Gate } from './gate.ts'
+import { Pace } from './pace.ts'
 import type { RetainedMessages } from './retained.ts'
 
 /** One subscriber that gets a message, and the row it has in the stored queue (0 = none). */
@@ -62,6 +63,7 @@ export class Publishing<P extends Principal> {
   #commitAsked = false
   /** Publishers whose reading waits because all together wait for too much. */
   readonly #held = new Set<Dialogue<P>>()
+  readonly #pace = new Pace<P>()
 
   constructor(parts: PublishingParts<P>) {
     this.#parts = parts
@@ -324,7 +326,10 @@ export class Publishing<P extends Principal> {
     this.#pending = this.#pending.slice(upTo)
     for (const { dialogue, message, messageId, targets, answers } of done) {
       this.#pendingBytes -= message.size
-      for (const target of targets) this.#deliverStored(message, target)
+      for (const target of targets) {
+        this.#deliverStored(message, target)
+        this.#pace.consider(dialogue, target.subscriber)
+      }
       if (dialogue.principal !== undefined) this.#tell(message, dialogue.principal, dialogue.clientId)
       if (message.qos === 2) dialogue.unreleased.set(messageId, 'answered')
       for (let n = 0; n < answers; n += 1) this.#answer(dialogue, message.qos, messageId)
