@@ -10,8 +10,10 @@ export {
   shardOf,
   signingKey,
 } from './keys.ts'
+export { policyBody, policyHash } from './policy/body.ts'
+export * from './policy/delta.ts'
+export * from './policy/snapshot.ts'
 export * from './reading-batch.ts'
 export * from './signed.ts'
-export * from './snapshot.ts'
 export { decodeUsageBatch, encodeUsageBatch, type UsageBatch } from './usage-batch.ts'
 export * from './usage-record.ts'

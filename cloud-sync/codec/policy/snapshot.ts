@@ -5,12 +5,12 @@ import {
   Keyset,
   type PolicyOrder,
   type PolicySnapshot,
-  StoredPolicySnapshot,
-} from '../contract/index.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
-import { fromJson, toJson } from './json.ts'
-import { cloudIdOf, keyIdOf, type SigningKey, sha256 } from './keys.ts'
-import { openMessage, SIGNED_HEAD_BYTES, signMessage } from './signed.ts'
+} from '../../contract/index.ts'
+import { ByteReader, ByteWriter } from '../bytes.ts'
+import { fromJson, toJson } from '../json.ts'
+import { cloudIdOf, keyIdOf, type SigningKey, sha256 } from '../keys.ts'
+import { openMessage, SIGNED_HEAD_BYTES, signMessage } from '../signed.ts'
+import { addresseeOf, packBody, policyBody, policyHash, readable, readPolicy, unpackBody } from './body.ts'
 
 const VERSION = 1
 /** Eight keys of 44 characters and their frame fit many times. */
@@ -38,7 +38,7 @@ export function keysetLookup(keyset: Keyset): (keyId: string) => string | undefi
 
 /**
  * A snapshot as it travels and is stored: version byte, length of the keyset message, keyset message, snapshot message
- * (kind `pol` to the gateway, body JSON). It carries its own keyset, so a gateway that missed any number of rotations
+ * (kind `pol` to the gateway, body as `packBody` makes it). It carries its own keyset, so a gateway that missed any number of rotations
  * recovers by itself.
  */
 export function sealSnapshot(sealed: {
@@ -53,7 +53,14 @@ export function sealSnapshot(sealed: {
   writer.varint(sealed.keyset.length)
   writer.bytes(sealed.keyset)
   const { snapshot, key } = sealed
-  writer.bytes(signMessage({ kind: 'pol', recipient: snapshot.gateway, body: toJson(snapshot), key }))
+  writer.bytes(
+    signMessage({
+      kind: 'pol',
+      recipient: snapshot.gateway,
+      body: packBody(policyBody(snapshot), snapshot.gateway),
+      key,
+    }),
+  )
   return writer.finish()
 }
 
@@ -64,6 +71,9 @@ export type OpenedSnapshot =
       readonly keyset: Keyset
       /** SHA-256 of all the bytes, as in `dn/pol/head`. */
       readonly hash: Hash
+      /** The snapshot's text as it was signed, what deltas start from; and its `policyHash`. */
+      readonly body: Uint8Array
+      readonly bodyHash: Hash
     }
   | {
       readonly ok: false
@@ -90,14 +100,14 @@ export function openSnapshot(sealed: SealedForGateway): OpenedSnapshot {
   const publicKeyFor = keysetLookup(keyset)
   const opened = openMessage({ kind: 'pol', recipient: sealed.gateway, message, publicKeyFor })
   if (!opened.ok) return { ok: false, because: whoseInstead(message, publicKeyFor) }
-  const snapshot = readable(() => fromJson(StoredPolicySnapshot, opened.body))
-  if (snapshot === undefined) return { ok: false, because: 'malformed' }
-  if (snapshot.gateway !== sealed.gateway) return { ok: false, because: 'other-gateway' }
+  const body = readable(() => unpackBody(opened.body))
+  if (body === undefined) return { ok: false, because: 'malformed' }
+  const read = readPolicy(body, sealed.gateway)
+  if (!read.ok) return read
+  const { snapshot } = read
   // Wrapped again with the keyset of another generation, a snapshot from before a restore would order after it.
   if (snapshot.generation !== keyset.generation) return { ok: false, because: 'older' }
-  // No critical part is defined yet, so any named one is one that this version does not understand.
-  if (snapshot.critical.length > 0) return { ok: false, because: 'critical' }
-  return { ok: true, snapshot, keyset, hash: sha256(sealed.bytes) }
+  return { ok: true, snapshot, keyset, hash: sha256(sealed.bytes), body, bodyHash: policyHash(body) }
 }
 
 /** A snapshot for another gateway is properly signed, only not to this one: worth another word to the operator. */
@@ -105,9 +115,7 @@ function whoseInstead(
   message: Uint8Array,
   publicKeyFor: (keyId: string) => string | undefined,
 ): 'unsigned' | 'other-gateway' {
-  const addressee = readable(
-    () => fromJson(StoredPolicySnapshot, message.subarray(SIGNED_HEAD_BYTES)).gateway,
-  )
+  const addressee = readable(() => addresseeOf(message.subarray(SIGNED_HEAD_BYTES)))
   if (addressee === undefined) return 'unsigned'
   return openMessage({ kind: 'pol', recipient: addressee, message, publicKeyFor }).ok
     ? 'other-gateway'
@@ -118,12 +126,4 @@ function split(bytes: Uint8Array): { keyset: Uint8Array; snapshot: Uint8Array } 
   const reader = new ByteReader(bytes)
   if (reader.byte() !== VERSION) return undefined
   return { keyset: reader.bytes(reader.atMost(KEYSET_BYTES_MAX)), snapshot: reader.rest() }
-}
-
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
 }
