@@ -91,6 +91,7 @@ const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the text'> = {
   'ack/rd/h': 'in the table',
   'ack/evt': 'in the table',
   pol: 'in the table',
+  'pol/d': 'in the table',
   keyset: 'in the table',
   want: 'in the table',
   login: 'in the text',

@@ -12,7 +12,7 @@ import { fromJson, toJson } from '../json.ts'
 import { sha256 } from '../keys.ts'
 
 /** A snapshot as JSON, bytes; 200 members and 500 grants take 220 kB. */
-export const BODY_BYTES_MAX = 4 * 1024 * 1024
+export const POLICY_BYTES_MAX = 4 * 1024 * 1024
 /** First byte of a body that is JSON as it is: an opening brace. */
 const PLAIN = 0x7b
 /** First byte of a body that is JSON under brotli. */
@@ -34,7 +34,7 @@ export const policyHash = (body: Uint8Array): Hash => sha256(body)
 
 /** A text as it is signed: a byte that says how, the gateway it is for, then the text under brotli. */
 export function packBody(body: Uint8Array, gateway: GatewayId): Uint8Array {
-  if (body.length > BODY_BYTES_MAX) {
+  if (body.length > POLICY_BYTES_MAX) {
     throw new SyncError('SYNC_MESSAGE_MALFORMED', `A policy of ${body.length} bytes is too large to be sent.`)
   }
   const params = {
@@ -48,10 +48,10 @@ export function packBody(body: Uint8Array, gateway: GatewayId): Uint8Array {
   return writer.finish()
 }
 
-/** The text of what was signed, of any form that ever was; throws where it is none or larger than BODY_BYTES_MAX. */
+/** The text of what was signed, of any form that ever was; throws where it is none or larger than POLICY_BYTES_MAX. */
 export function unpackBody(signed: Uint8Array): Uint8Array {
   if (signed[0] === PLAIN) return signed
-  return brotliDecompressSync(split(signed).packed, { maxOutputLength: BODY_BYTES_MAX })
+  return brotliDecompressSync(split(signed).packed, { maxOutputLength: POLICY_BYTES_MAX })
 }
 
 /** Whom it says it is for, without unpacking anything: that waits for the signature. Throws where it says nothing. */

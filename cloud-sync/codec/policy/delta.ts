@@ -2,7 +2,7 @@ import type { GatewayId, Hash, PolicySnapshot } from '../../contract/index.ts'
 import { ByteReader, ByteWriter } from '../bytes.ts'
 import type { SigningKey } from '../keys.ts'
 import { openMessage, signMessage } from '../signed.ts'
-import { BODY_BYTES_MAX, policyHash, readable, readPolicy } from './body.ts'
+import { POLICY_BYTES_MAX, policyHash, readable, readPolicy } from './body.ts'
 import { applyEdit, makeEdit } from './edit.ts'
 
 /** First byte of a delta where a whole snapshot has a 1. */
@@ -107,7 +107,7 @@ export function applyDelta(from: PolicyText, delta: PolicyDelta, gateway: Gatewa
     return { ok: false, because: 'base' }
   }
   const body = readable(() => applyEdit(from.body, delta.edit, delta.toVersion))
-  if (body === undefined || body.length > BODY_BYTES_MAX || policyHash(body) !== delta.toHash) {
+  if (body === undefined || body.length > POLICY_BYTES_MAX || policyHash(body) !== delta.toHash) {
     return { ok: false, because: 'malformed' }
   }
   const read = readPolicy(body, gateway)

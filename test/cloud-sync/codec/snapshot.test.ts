@@ -1,3 +1,4 @@
+import { brotliCompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import {
   generateKeyPair,
@@ -5,11 +6,14 @@ import {
   openAck,
   openKeyset,
   openSnapshot,
+  policyBody,
+  policyHash,
   sealAck,
   sealKeyset,
   sealSnapshot,
   sha256,
   signingKey,
+  signMessage,
 } from '../../../cloud-sync/codec/index.ts'
 import {
   Epoch,
@@ -42,7 +46,11 @@ const bytes = sealSnapshot({ keyset: sealedKeyset, snapshot, key: cloud })
 const ours = { rootPublicKey: root.publicKey, gateway, bytes, newestKeyset: undefined }
 
 test('a snapshot carries its keyset and opens under the root alone', () => {
-  expect(openSnapshot(ours)).toEqual({ ok: true, snapshot, keyset, hash: sha256(bytes) })
+  const read = openSnapshot(ours)
+  expect(read).toMatchObject({ ok: true, snapshot, keyset, hash: sha256(bytes) })
+  if (!read.ok) return
+  expect(Buffer.from(read.body).equals(policyBody(snapshot))).toBe(true)
+  expect(read.bodyHash).toBe(policyHash(policyBody(snapshot)))
 })
 
 test('a snapshot of version 1 that a gateway holds is read as the newest version', () => {
@@ -74,6 +82,28 @@ test('a snapshot of version 1 that a gateway holds is read as the newest version
     keys: [{ incarnation: 3, scope: 'full', expiresAt: null }],
     hardUntil: null,
   })
+})
+
+test('a body that is JSON as it is, as it was signed before there was another form, is still read', () => {
+  const message = signMessage({ kind: 'pol', recipient: gateway, body: policyBody(snapshot), key: cloud })
+  const written = Buffer.concat([bytes.subarray(0, 3 + sealedKeyset.length), message])
+  expect(openSnapshot({ ...ours, bytes: written })).toMatchObject({
+    ok: true,
+    snapshot,
+    bodyHash: policyHash(policyBody(snapshot)),
+  })
+})
+
+test('a signed body that unpacks to more than is taken is refused', () => {
+  const bomb = Buffer.concat([
+    Buffer.from([1, gateway.length]),
+    Buffer.from(gateway),
+    brotliCompressSync(Buffer.alloc(2 ** 23)),
+  ])
+  const message = signMessage({ kind: 'pol', recipient: gateway, body: bomb, key: cloud })
+  const written = Buffer.concat([bytes.subarray(0, 3 + sealedKeyset.length), message])
+  expect(written.length).toBeLessThan(1000)
+  expect(openSnapshot({ ...ours, bytes: written })).toEqual({ ok: false, because: 'malformed' })
 })
 
 const stranger = signingKey(generateKeyPair().privateKey)
