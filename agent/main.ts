@@ -4,11 +4,11 @@ import { OrgId } from '../cloud-sync/contract/index.ts'
 import { type Hardware, superviseHardware } from '../hardware/index.ts'
 import { GatewayClock, systemSources } from './clock/index.ts'
 import type { Config } from './config/config.ts'
+import { doorsOf } from './doors.ts'
 import { FieldState } from './field-state.ts'
 import { localRootKey } from './identity.ts'
 import { LearntSplits } from './learnt-splits.ts'
 import { Facts } from './local-api/facts.ts'
-import { createLocalApi } from './local-api/server.ts'
 import type { Log } from './log.ts'
 import { metricsPage } from './metrics-page.ts'
 import { Pipeline } from './pipeline.ts'
@@ -23,6 +23,13 @@ import { openStore, type Store } from './storage/index.ts'
 import { createLink } from './uplink.ts'
 import { VERSION } from './version.ts'
 
+export interface ReadyFacts {
+  readonly gateway: string
+  readonly broker: readonly string[]
+  /** `http://HOST:PORT`; null where there is none. */
+  readonly console: string | null
+}
+
 export interface GatewayDeps {
   readonly log: Log
   /** Aborted = stop in reverse order. */
@@ -30,7 +37,7 @@ export interface GatewayDeps {
   /** Gets what reads the certificates of the listeners again. */
   readonly onRenewal?: (renew: () => Promise<void>) => void
   /** All is up. */
-  onReady(facts: { readonly gateway: string; readonly broker: readonly string[] }): void
+  onReady(facts: ReadyFacts): void
 }
 
 /** Whose the gateway's own events are while nobody has said so. */
@@ -47,13 +54,14 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     },
   })
   try {
-    const { broker } = brokerOf(config, { store, clock, log })
+    const { broker, policy } = brokerOf(config, { store, clock, log })
     const field = new FieldState(config)
     const publishing = new Publishing({ gateway: config.gateway.id, broker, field })
     const pipeline = pipelineOf(config, { store, publishing, log })
     const hardware = hardwareOf(config, { store, pipeline, field, publishing, log })
     const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log })
     const facts = new Facts({ config, store, clock, broker, hardware, field, link })
+    const { localApi, console } = doorsOf(config, { store, clock, log, facts, inForce: policy.inForce })
     const services: Service[] = [
       named('store', store),
       named('clock', clock),
@@ -65,12 +73,17 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('hardware', hardware),
       ...(link === null ? [] : [named('link', link)]),
       routineOf({ publishing, log, status: () => facts.status(), wall: () => clock.now().wallMs }),
-      named('local api', createLocalApi(config.gateway.dataDir, facts)),
+      named('local api', localApi),
+      ...(console === null ? [] : [named('console', console)]),
     ]
     deps.onRenewal?.(() => broker.reloadCertificates())
     await runServices(services, AbortSignal.any([deps.signal, damage.signal]), {
       onUp: () => {
-        deps.onReady({ gateway: config.gateway.id, broker: broker.addresses() })
+        deps.onReady({
+          gateway: config.gateway.id,
+          broker: broker.addresses(),
+          console: console?.url ?? null,
+        })
       },
       onStopFault: (service, error) => {
         log.error({ err: error, service }, 'a service did not stop')

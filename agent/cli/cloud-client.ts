@@ -67,7 +67,8 @@ function addressOf(text: string): URL {
   return url
 }
 
-async function keyOf(file: string | undefined): Promise<string> {
+/** The key in the file, else in the environment's HEADGATE_KEY. @throws AgentError USAGE, CONFIG_UNREADABLE */
+export async function keyOf(file: string | undefined): Promise<string> {
   if (file === undefined) {
     const key = process.env['HEADGATE_KEY']
     if (key === undefined || key === '')

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { AgentError } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import { accessCommands } from './access-commands.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
 
 interface Options {
@@ -180,6 +181,8 @@ for (const [name, what] of [
     async () => (await import('./query.ts'))[name],
   )
 }
+
+accessCommands(program, does)
 
 const line = program.command('line').description('look at a serial line (the gateway must not be using it)')
 const onLine = (name: string, what: string): Command =>

@@ -6,13 +6,13 @@ import { askGateway } from '../local-api/client.ts'
 import type { GatewayState, SensorFacts, UsageFacts } from '../local-api/state.ts'
 import { type Answer, table } from './output.ts'
 
-interface Where {
+export interface Where {
   readonly config?: string
   readonly data?: string
 }
 
 /** The data folder of the gateway that is asked: --data, --config, HEADGATE_DATA or the usual place. */
-async function dataDirOf(where: Where): Promise<string> {
+export async function dataDirOf(where: Where): Promise<string> {
   if (where.data !== undefined) return where.data
   if (where.config === undefined) return process.env['HEADGATE_DATA'] ?? '/var/lib/headgate'
   let text: string

@@ -1,15 +1,43 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
+import { z } from 'zod'
 import { AgentError } from '../errors.ts'
 import { socketPath } from './server.ts'
 import type { ReadingFacts } from './state.ts'
 
 const ANSWER_MS_MAX = 10_000
 
-async function ask(dataDir: string, path: string): Promise<IncomingMessage> {
-  const asked = request({ socketPath: socketPath(dataDir), path })
-  asked.end()
+/** What the gateway refused, with its own code and hint. */
+class GatewayRefusal extends Error {
+  readonly code: string
+  readonly hint: string
+  constructor({ code, title, hint }: z.infer<typeof Problem>) {
+    super(title)
+    this.name = 'GatewayRefusal'
+    this.code = code
+    this.hint = hint
+  }
+}
+
+const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string() })
+
+/** What is asked besides the path. */
+export interface Asking {
+  /** POST with this as JSON; absent = GET. */
+  readonly body?: unknown
+  /** In whose name: `organisation:name` and its key. */
+  readonly login?: { readonly name: string; readonly key: string }
+}
+
+async function ask(dataDir: string, path: string, { body, login }: Asking = {}): Promise<IncomingMessage> {
+  const method = body === undefined ? 'GET' : 'POST'
+  const headers: Record<string, string> = {}
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  if (login !== undefined)
+    headers['authorization'] = `Basic ${Buffer.from(`${login.name}:${login.key}`).toString('base64')}`
+  const asked = request({ socketPath: socketPath(dataDir), path, method, headers })
+  asked.end(body === undefined ? undefined : JSON.stringify(body))
   let response: IncomingMessage
   try {
     ;[response] = (await once(asked, 'response', { signal: AbortSignal.timeout(ANSWER_MS_MAX) })) as [
@@ -26,15 +54,23 @@ async function ask(dataDir: string, path: string): Promise<IncomingMessage> {
     throw new AgentError('GATEWAY_NOT_RUNNING', `No gateway answers in ${dataDir}`, { cause })
   }
   if (response.statusCode === 200) return response
+  const isProblem = response.headers['content-type'] === 'application/problem+json'
+  if (isProblem && response.statusCode !== 500) throw refusalIn(await textOf(response))
   response.destroy()
   throw new AgentError('GATEWAY_ANSWER_UNKNOWN', `The gateway answers ${response.statusCode ?? 0} to ${path}`)
 }
 
-/** GET from the gateway that works in this data folder. @throws AgentError GATEWAY_… */
-export async function askGateway(dataDir: string, path: string): Promise<unknown> {
-  const response = await ask(dataDir, path)
+async function textOf(response: IncomingMessage): Promise<string> {
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) text += String(chunk)
+  return text
+}
+
+const refusalIn = (text: string): Error => new GatewayRefusal(Problem.parse(JSON.parse(text)))
+
+/** Asks the gateway that works in this data folder. @throws AgentError GATEWAY_…, or what the gateway refused it with */
+export async function askGateway(dataDir: string, path: string, asking: Asking = {}): Promise<unknown> {
+  const text = await textOf(await ask(dataDir, path, asking))
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {

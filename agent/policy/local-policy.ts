@@ -6,15 +6,8 @@ import type {
   Principal as BrokerPrincipal,
   PublishQuestion,
 } from '../../broker/index.ts'
-import {
-  authenticate,
-  type CompiledPolicy,
-  compilePolicy,
-  decide,
-  type Principal,
-  type When,
-} from '../../cloud-sync/access/index.ts'
-import { sameHash, sha256 } from '../../cloud-sync/codec/index.ts'
+import type { Principal, When } from '../../cloud-sync/access/index.ts'
+import { sha256 } from '../../cloud-sync/codec/index.ts'
 import {
   type GatewayId,
   type Hash,
@@ -24,8 +17,8 @@ import {
   parseLocalTopic,
   type Resource,
   type Right,
-  ZERO_HASH,
 } from '../../cloud-sync/contract/index.ts'
+import { PolicyInForce } from './in-force.ts'
 
 /** Who stands behind a connection to the gateway's own broker. */
 export type LocalPrincipal = Member | Anonymous
@@ -57,26 +50,26 @@ export interface LocalPolicyOptions {
  * gets anything. Every delivery asks `decide`, which remembers its answers as long as they hold.
  */
 export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
+  /** What every other door of the gateway asks too. */
+  readonly inForce: PolicyInForce
   readonly #options: LocalPolicyOptions
-  #snapshot: PolicySnapshot | undefined
-  #policy: CompiledPolicy | undefined
   /** Published topics as they were read. */
   #topics = new Map<string, LocalTopic | undefined>()
 
   constructor(options: LocalPolicyOptions) {
     this.#options = options
+    this.inForce = new PolicyInForce(options.when)
   }
 
   /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */
   apply(snapshot: PolicySnapshot | undefined): void {
-    this.#snapshot = snapshot
-    this.#policy = snapshot === undefined ? undefined : compilePolicy(snapshot)
+    this.inForce.apply(snapshot)
     this.#topics = new Map()
   }
 
   /** True for a principal that could not log in any more with what it logged in with, for `closeSessions`. */
   readonly isGone = (principal: LocalPrincipal): boolean => {
-    if (this.#snapshot === undefined) return true
+    if (this.inForce.snapshot === undefined) return true
     if (principal.kind === 'anonymous') return this.#options.anonymous === 'none'
     return this.#member(principal.username, principal.keyHash)?.id !== principal.id
   }
@@ -85,7 +78,9 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   ownerOf(topic: string): OrgId | undefined {
     const parsed = this.#parse(topic)
     const device = parsed !== undefined && 'device' in parsed ? parsed.device : undefined
-    return this.#snapshot?.devices.find(({ id }) => id === device)?.org ?? this.#snapshot?.owner.org
+    return (
+      this.inForce.snapshot?.devices.find(({ id }) => id === device)?.org ?? this.inForce.snapshot?.owner.org
+    )
   }
 
   connect(credentials: Credentials): Promise<ConnectAnswer<LocalPrincipal>> {
@@ -99,7 +94,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
 
   principal(id: string): LocalPrincipal | undefined {
     if (id === ANONYMOUS.id) return this.#options.anonymous === 'none' ? undefined : ANONYMOUS
-    for (const { org, name, hash } of this.#snapshot?.keys ?? []) {
+    for (const { org, name, hash } of this.inForce.snapshot?.keys ?? []) {
       const member = this.#member(`${org}:${name}`, hash)
       if (member?.id === id) return member
     }
@@ -133,7 +128,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   #logIn(username: string | null, password: Uint8Array | null): ConnectAnswer<LocalPrincipal> {
-    if (this.#snapshot === undefined) return { allowed: false, because: 'unavailable' }
+    if (this.inForce.snapshot === undefined) return { allowed: false, because: 'unavailable' }
     if (username === null) {
       if (this.#options.anonymous === 'read') return { allowed: true, principal: ANONYMOUS }
       return { allowed: false, because: 'not-authorised' }
@@ -148,7 +143,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     username: string | null,
     { commonName }: ClientCertificate,
   ): ConnectAnswer<LocalPrincipal> {
-    if (this.#snapshot === undefined) return { allowed: false, because: 'unavailable' }
+    if (this.inForce.snapshot === undefined) return { allowed: false, because: 'unavailable' }
     const isOwn = commonName !== null && (username ?? commonName) === commonName
     const principal = isOwn ? this.#member(commonName, null) : undefined
     if (principal === undefined) return { allowed: false, because: 'bad-credentials' }
@@ -156,19 +151,11 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   #member(username: string, keyHash: Hash | null): Member | undefined {
-    const snapshot = this.#snapshot
-    // Whoever has a verified certificate has proved the name; the key itself is not asked for.
-    const equal = keyHash === null ? () => true : sameHash
-    const answer = authenticate({ snapshot, username, keyHash: keyHash ?? ZERO_HASH, equal })
-    if (snapshot === undefined || !answer.ok) return undefined
-    const { org, name } = answer.principal
-    const key = snapshot.keys.find(
-      (k) => k.org === org && k.name === name && equal(k.hash, keyHash ?? ZERO_HASH),
-    )
-    const member = snapshot.members.find((m) => m.org === org && m.name === key?.member)
-    if (member === undefined) return undefined
-    const id = `${username}/${member.name}/${member.incarnation}`
-    return { id, kind: 'member', username, keyHash, who: answer.principal }
+    const login = this.inForce.logIn(username, keyHash)
+    if (login === undefined) return undefined
+    const { name, incarnation } = login.author
+    const id = `${username}/${name}/${incarnation}`
+    return { id, kind: 'member', username, keyHash, who: login.principal }
   }
 
   #parse(topic: string): LocalTopic | undefined {
@@ -200,7 +187,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
 
   /** Readings of the gateway's own organisation, nothing else: no status, no guest's device. */
   #mayReceiveAnonymously(topic: LocalTopic): boolean {
-    const snapshot = this.#snapshot
+    const snapshot = this.inForce.snapshot
     if (snapshot === undefined || this.#options.anonymous === 'none' || topic.what !== 'readings')
       return false
     const owners = snapshot.devices.filter(({ id }) => id === topic.device)
@@ -208,6 +195,6 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   #decide({ who: principal }: Member, action: Right, resource: Resource): boolean {
-    return decide({ principal, action, resource, when: this.#options.when() }, this.#policy).allowed
+    return this.inForce.decide({ principal, action, resource }).allowed
   }
 }

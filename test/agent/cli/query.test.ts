@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createLog } from '../../../agent/log.ts'
 import { createLocalApi } from '../../../agent/local-api/server.ts'
 import type { GatewayFacts, GatewayState, SensorFacts, UsageFacts } from '../../../agent/local-api/state.ts'
 import { headgate, headgateJson, testFolder } from '../../support/cli.ts'
@@ -94,11 +95,9 @@ async function answering(facts: Partial<GatewayFacts> = {}): Promise<string> {
   const dataDir = join(folder, 'data')
   mkdirSync(dataDir)
   const api = createLocalApi(dataDir, {
-    status: () => STATE,
-    sensors: () => SENSORS,
-    usage: () => USAGE,
-    readings: () => [],
-    ...facts,
+    facts: { status: () => STATE, sensors: () => SENSORS, usage: () => USAGE, readings: () => [], ...facts },
+    log: createLog({ level: 'error' }),
+    mounts: [],
   })
   await api.start()
   onTestFinished(() => api.stop())

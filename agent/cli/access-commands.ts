@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import type { Answer } from './output.ts'
+
+type Does = (
+  command: Command,
+  load: () => Promise<(options: never, args: readonly string[]) => Promise<Answer>>,
+) => Command
+
+/** Commands about who may do what, asked of the running gateway. */
+export function accessCommands(program: Command, does: Does): void {
+  const asks = (name: string, what: string): Command =>
+    program
+      .command(name)
+      .description(what)
+      .option('--config <file>', 'gateway.yaml of the running gateway')
+      .option(
+        '--data <dir>',
+        'its data folder; default: from --config, else HEADGATE_DATA, else /var/lib/headgate',
+      )
+      .option('--as <org:name>', 'in whose name; default: whoever runs this machine, who sees everything')
+      .option('--key-file <file>', 'file with the key for --as; default: environment HEADGATE_KEY')
+  const RIGHT = ['<right>', 'such as data.read or device.operate'] as const
+  const THING = ['<thing>', 'gateway, DEVICE, DEVICE/SENSOR, workspace:ID, item:ID or org:ID'] as const
+
+  does(asks('members', 'who is a member of which organisation here'), async () => {
+    return (await import('./access.ts')).members
+  })
+  does(asks('shares', 'what is shown to whom here'), async () => (await import('./access.ts')).shares)
+  does(
+    asks('who-can', 'everybody who may do something to a thing, and by what')
+      .argument(...RIGHT)
+      .argument(...THING)
+      .addHelpText('after', '\nExample:\n  $ headgate who-can data.read tilt-1/main\n'),
+    async () => (await import('./access.ts')).whoCan,
+  )
+  does(
+    asks('why', 'why somebody may do something, or why not; exit code 1 where not')
+      .argument('<who>', 'organisation:name')
+      .argument(...RIGHT)
+      .argument(...THING)
+      .addHelpText('after', '\nExample:\n  $ headgate why acme:ana device.operate valve-1\n'),
+    async () => (await import('./access.ts')).why,
+  )
+}

@@ -1,0 +1,93 @@
+import {
+  type About,
+  authenticate,
+  type CompiledPolicy,
+  compilePolicy,
+  type Decision,
+  decide,
+  type Principal,
+  type When,
+} from '../../cloud-sync/access/index.ts'
+import { sameHash } from '../../cloud-sync/codec/index.ts'
+import {
+  type Author,
+  type Hash,
+  type PolicySnapshot,
+  type Resource,
+  type Right,
+  ZERO_HASH,
+} from '../../cloud-sync/contract/index.ts'
+
+type GatewayWhen = Extract<When, { place: 'gateway' }>
+
+/** Who logged in with an API key, or with a certificate that stands for one. */
+export interface Login {
+  readonly principal: Principal
+  /** The member behind the key: the author of what is changed with it. */
+  readonly author: Author
+}
+
+/** A question; the time is now. */
+export interface Asked {
+  readonly principal: Principal
+  readonly action: Right
+  readonly resource: Resource
+  readonly about?: About
+}
+
+/**
+ * The policy in force on this gateway: what broker, console and commands all ask. Answers are remembered inside the
+ * compiled policy, so that a new policy forgets them all at once.
+ */
+export class PolicyInForce {
+  readonly when: () => GatewayWhen
+  #snapshot: PolicySnapshot | undefined
+  #compiled: CompiledPolicy | undefined
+
+  /** @param when policy time now */
+  constructor(when: () => GatewayWhen) {
+    this.when = when
+  }
+
+  get snapshot(): PolicySnapshot | undefined {
+    return this.#snapshot
+  }
+
+  /** As it was compiled when it came into force; another object for each policy. */
+  get compiled(): CompiledPolicy | undefined {
+    return this.#compiled
+  }
+
+  apply(snapshot: PolicySnapshot | undefined): void {
+    this.#snapshot = snapshot
+    this.#compiled = snapshot === undefined ? undefined : compilePolicy(snapshot)
+  }
+
+  /** @param keyHash SHA-256 of the key; null = a verified certificate has proved the name */
+  logIn(username: string, keyHash: Hash | null): Login | undefined {
+    const snapshot = this.#snapshot
+    const equal = keyHash === null ? () => true : sameHash
+    const answer = authenticate({ snapshot, username, keyHash: keyHash ?? ZERO_HASH, equal })
+    if (snapshot === undefined || !answer.ok) return undefined
+    const { org, name } = answer.principal
+    const key = snapshot.keys.find(
+      (one) => one.org === org && one.name === name && equal(one.hash, keyHash ?? ZERO_HASH),
+    )
+    const member = snapshot.members.find((one) => one.org === org && one.name === key?.member)
+    if (member === undefined) return undefined
+    return {
+      principal: answer.principal,
+      author: { org, name: member.name, incarnation: member.incarnation },
+    }
+  }
+
+  decide({ principal, action, resource, about }: Asked): Decision {
+    return decide({ principal, action, resource, when: this.when(), ...(about && { about }) }, this.#compiled)
+  }
+
+  /** What the role says, whatever the place leaves to the cloud; for what is shown here of the gateway's own. */
+  mayInCloud({ principal, action, resource }: Asked): boolean {
+    const when = { place: 'cloud', at: this.when().at } as const
+    return decide({ principal, action, resource, when }, this.#compiled).allowed
+  }
+}
