@@ -24,7 +24,7 @@ const isTold = (code: string): code is Told => Object.hasOwn(STATUS, code)
 export function problemFor(log: Log): (error: Error, context: Context) => Response {
   return (error, context) => {
     const known = error instanceof AgentError && isTold(error.code)
-    const code: Told = known ? (error.code as Told) : 'INTERNAL'
+    const code: Told = known ? error.code : 'INTERNAL'
     if (!known) log.error({ err: error, path: context.req.path }, 'a request failed')
     if (code === 'CONSOLE_UNAUTHORISED') context.header('WWW-Authenticate', 'Basic realm="headgate"')
     const status = STATUS[code]
