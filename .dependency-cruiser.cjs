@@ -74,6 +74,13 @@ module.exports = {
       from: { path: '^(cloud-sync/access|agent/metering)/' },
       to: { dependencyTypes: ['core', 'npm'], pathNot: 'node_modules/zod' },
     },
+    {
+      name: 'billing-is-pure',
+      comment: 'Prices and statements come from facts alone; who stores and shows them calls billing.',
+      severity: 'error',
+      from: { path: '^cloud-sync/cloud/billing/' },
+      to: { pathNot: ['^cloud-sync/(cloud/billing|contract)/', 'node_modules/zod'] },
+    },
     owner(
       'one-owner-for-sqlite',
       'agent/storage|cloud-sync/cloud/storage|broker/persistence',

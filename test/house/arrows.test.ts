@@ -29,6 +29,7 @@ const SEEDS: Record<string, Record<string, string>> = {
     'agent/storage/store.ts': 'export {}',
   },
   'decisions-are-pure': { 'cloud-sync/access/y.ts': "import 'node:fs'" },
+  'billing-is-pure': { 'cloud-sync/cloud/billing/x.ts': "import 'node:fs'" },
   'one-owner-for-sqlite': { 'agent/sql.ts': "import 'better-sqlite3'" },
   'one-owner-for-postgres': { 'agent/pg.ts': "import 'pg'" },
   'one-owner-for-mail': { 'agent/mail.ts': "import 'nodemailer'" },

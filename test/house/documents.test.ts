@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { BROKER_NODE_FLAGS, GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/cli/node-flags.ts'
 import { AGENT_ERRORS } from '../../agent/errors.ts'
 import { BROKER_ERRORS } from '../../broker/errors.ts'
+import { BILLING_ERRORS } from '../../cloud-sync/cloud/billing/index.ts'
 import { DIRECTORY_ERRORS } from '../../cloud-sync/cloud/directory/errors.ts'
 import { API_ERRORS } from '../../cloud-sync/cloud/errors.ts'
 import { SYNC_ERRORS } from '../../cloud-sync/contract/index.ts'
@@ -11,7 +12,15 @@ import { HARDWARE_ERRORS } from '../../hardware/errors.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
-const TABLES = [AGENT_ERRORS, BROKER_ERRORS, HARDWARE_ERRORS, SYNC_ERRORS, API_ERRORS, DIRECTORY_ERRORS]
+const TABLES = [
+  AGENT_ERRORS,
+  BROKER_ERRORS,
+  HARDWARE_ERRORS,
+  SYNC_ERRORS,
+  API_ERRORS,
+  BILLING_ERRORS,
+  DIRECTORY_ERRORS,
+]
 /** Said by the launcher, before there is a Node. */
 const LAUNCHER_ERRORS = { NODE_MISSING: 'Install headgate with its optional dependencies, or Node 24.' }
 const CODED = Object.assign({}, ...TABLES) as Record<string, string>

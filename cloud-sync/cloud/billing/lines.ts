@@ -1,0 +1,168 @@
+import { type Amount, divideDown, type Minor, minorUnit, roundHalfEven } from './amount.ts'
+import { type Period, periodOf } from './calendar.ts'
+import { inOrder, resourceOf } from './day-facts.ts'
+import { groupBy } from './group.ts'
+import type { Charge, Service } from './rating.ts'
+
+/** A charge with the minor units that it got of its line's amount; every view adds these up (I14). */
+export interface Cell extends Charge {
+  readonly minor: Minor
+}
+
+/** One line of a statement: what one service of one rate card cost for one month. */
+export interface Line {
+  /** `adjustment`: it corrects the line of that name in an earlier, closed month. */
+  readonly kind: 'usage' | 'adjustment'
+  /** The month in which it was used. */
+  readonly period: Period
+  readonly service: Service
+  readonly sku: string
+  readonly card: string
+  readonly consumed: bigint
+  readonly charged: bigint
+  readonly exact: Amount
+  /** To pay: `exact` rounded, once; in a correction the rounded new total minus what was booked. */
+  readonly minor: Minor
+  readonly cells: readonly Cell[]
+}
+
+/** Names a line through all its corrections. */
+export const lineKey = (of: {
+  readonly period: Period
+  readonly service: Service
+  readonly sku: string
+  readonly card: string
+}): string => `${of.period} ${of.service} ${of.sku} ${of.card}`
+
+const cellKey = (charge: Charge): string =>
+  `${charge.day} ${resourceOf(charge)} ${charge.custodian ?? '~'} ${charge.workspace ?? '~'}`
+
+/**
+ * What is still to be booked for a month: all its charges as they are now minus the lines that were booked for it, so
+ * that a late record that moves a whole day into another tier corrects every sensor of the day (delta rating, I13).
+ * The rounded amounts are subtracted too: a statement and its corrections add up to what one statement would have said.
+ */
+export function linesOf(given: {
+  readonly kind: Line['kind']
+  readonly charges: readonly Charge[]
+  readonly booked: readonly Line[]
+  readonly minorDigits: number
+}): Line[] {
+  const now = groupBy(given.charges, keyOfCharge)
+  const before = groupBy(given.booked, lineKey)
+  const keys = [...new Set([...now.keys(), ...before.keys()])].sort(inOrder)
+  return keys.flatMap((key) => {
+    const charges = now.get(key) ?? []
+    const booked = before.get(key) ?? []
+    const changed = booked.length === 0 ? charges : difference(charges, booked)
+    const [first] = changed
+    if (first === undefined) return []
+    const due = roundHalfEven(sum(charges, 'amount'), given.minorDigits)
+    const minor = booked.reduce((rest, line) => rest - line.minor, due)
+    return [
+      {
+        kind: given.kind,
+        period: periodOf(first.day),
+        service: first.service,
+        sku: first.sku,
+        card: first.card,
+        consumed: sum(changed, 'consumed'),
+        charged: sum(changed, 'charged'),
+        exact: sum(changed, 'amount'),
+        minor,
+        cells: apportion(changed, minor, given.minorDigits),
+      },
+    ]
+  })
+}
+
+const keyOfCharge = ({ day, service, sku, card }: Charge): string =>
+  lineKey({ period: periodOf(day), service, sku, card })
+
+const sum = (charges: readonly Charge[], of: 'amount' | 'consumed' | 'charged'): bigint =>
+  charges.reduce((all, charge) => all + charge[of], 0n)
+
+/** The charges that differ from what was booked, by how much; those taken back whole are there with their negative. */
+function difference(charges: readonly Charge[], booked: readonly Line[]): Charge[] {
+  const changes = new Map<string, Charge>()
+  const add = (charge: Charge, sign: 1n | -1n): void => {
+    const key = cellKey(charge)
+    const there = changes.get(key)
+    const { day, service, sku, card, gateway, subject, custodian, workspace } = charge
+    changes.set(key, {
+      ...{ day, service, sku, card, gateway, subject, custodian, workspace },
+      consumed: (there?.consumed ?? 0n) + sign * charge.consumed,
+      charged: (there?.charged ?? 0n) + sign * charge.charged,
+      unitPrice: null,
+      amount: (there?.amount ?? 0n) + sign * charge.amount,
+    })
+  }
+  for (const charge of charges) add(charge, 1n)
+  for (const cell of booked.flatMap(({ cells }) => cells)) add(cell, -1n)
+  return [...changes]
+    .filter(([, { consumed, charged, amount }]) => consumed !== 0n || charged !== 0n || amount !== 0n)
+    .sort(([a], [b]) => inOrder(a, b))
+    .map(([, change]) => change)
+}
+
+/**
+ * Gives a line's rounded amount to its cells by largest remainder: every cell its own amount rounded down, then one
+ * more minor unit each to those that lost most. The amount differs from the sum of the cells by less than one unit for
+ * the rounding of each of the two totals, so what is left is never below nothing and never above one unit a cell.
+ */
+function apportion(charges: readonly Charge[], total: Minor, minorDigits: number): Cell[] {
+  const unit = minorUnit(minorDigits)
+  const minors: Minor[] = []
+  const byRest = new Map<bigint, number[]>()
+  let left = total
+  for (const [index, { amount }] of charges.entries()) {
+    const { whole, rest } = divideDown(amount, unit)
+    minors.push(whole)
+    left -= whole
+    const same = byRest.get(rest)
+    if (same === undefined) byRest.set(rest, [index])
+    else same.push(index)
+  }
+  for (const rest of [...byRest.keys()].sort((a, b) => (a > b ? -1 : 1))) {
+    const same = byRest.get(rest) ?? []
+    const lucky = left >= BigInt(same.length) ? same : diagonal(charges, same).slice(0, Number(left))
+    for (const index of lucky) minors[index] = (minors[index] ?? 0n) + 1n
+    left -= BigInt(lucky.length)
+  }
+  return charges.map((charge, index) => ({ ...charge, minor: minors[index] ?? 0n }))
+}
+
+/**
+ * Equal remainders come along the diagonals of sensors and days: taken by name, the first sensors would get the odd
+ * cent of every day, and the last ones none in the whole month. A diagonal has every sensor once; the next one taken is
+ * far from those before, which does the same for the days.
+ */
+function diagonal(charges: readonly Charge[], indexes: readonly number[]): number[] {
+  const sensors = new Map<string, number>()
+  const days = new Map<string, number>()
+  const rank = (of: Map<string, number>, name: string): number => {
+    const there = of.get(name) ?? of.size
+    of.set(name, there)
+    return there
+  }
+  const placed = indexes.map((index) => {
+    const charge = charges[index]
+    return charge === undefined
+      ? { index, sensor: 0, day: 0 }
+      : { index, sensor: rank(sensors, resourceOf(charge)), day: rank(days, charge.day) }
+  })
+  const step = stepOf(days.size)
+  const turn = ({ sensor, day }: { sensor: number; day: number }): number =>
+    ((sensor + day) * step) % days.size
+  return placed
+    .sort((a, b) => turn(a) - turn(b) || a.sensor - b.sensor || a.day - b.day)
+    .map(({ index }) => index)
+}
+
+/** Nearest below the golden share of `days` that has no divisor in common with it. */
+function stepOf(days: number): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b))
+  let step = Math.max(1, Math.floor(days * 0.618))
+  while (divisor(days, step) > 1) step -= 1
+  return step
+}
