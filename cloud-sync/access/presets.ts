@@ -15,6 +15,10 @@ export interface PresetPack {
   readonly singleOwner: boolean
   /** A person is in one organisation at most (S0.7). */
   readonly singleOrganisation: boolean
+  /** People are managed in the organisation alone: nobody is added to one workspace any more (S4.12). */
+  readonly membersInOrganisationOnly: boolean
+  /** What an organisation keeps of its workspaces when it hands one on. */
+  readonly workspacesKept: number
 }
 
 const org = (role: Role): VendorRole => ({ on: 'organisation', role })
@@ -26,6 +30,8 @@ const USUAL = {
   inviteNeedsAccount: false,
   singleOwner: false,
   singleOrganisation: false,
+  membersInOrganisationOnly: false,
+  workspacesKept: 1,
 } as const
 
 /** The five vocabularies and our own; each name means one column of the matrix. */
@@ -88,6 +94,7 @@ export const PRESET_PACKS: Readonly<Record<Preset, PresetPack>> = {
   tagoio: {
     ...USUAL,
     inviteNeedsAccount: true,
+    workspacesKept: 2,
     roles: {
       'Account owner': org('owner'),
       'Team member': {
@@ -99,6 +106,7 @@ export const PRESET_PACKS: Readonly<Record<Preset, PresetPack>> = {
   },
   'meter.me': {
     ...USUAL,
+    membersInOrganisationOnly: true,
     roles: {
       Owner: org('customer-owner'),
       Manager: org('customer-manager'),

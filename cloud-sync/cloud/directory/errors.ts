@@ -16,6 +16,7 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_NO_ACCOUNT: 'Let the person sign up first, then invite them.',
   DIRECTORY_NO_POLICY: 'Let an owner or admin add the other organisation to those you share with.',
   DIRECTORY_PRESET_FORBIDS: 'The vocabulary of this organisation has no such thing; see its preset.',
+  DIRECTORY_NOT_ROLLED_OUT: 'Wait until the operator of the platform has switched it on.',
   DIRECTORY_QUOTA_EXCEEDED: 'Raise the limit of the organisation or lower that of another workspace.',
   DIRECTORY_UNCHANGEABLE: 'A user name stays for ever; sign up anew for another one.',
   DIRECTORY_LOG_BROKEN: 'Restore the database from a backup; the log was changed outside this program.',

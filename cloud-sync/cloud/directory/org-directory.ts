@@ -20,11 +20,14 @@ import * as links from './organisations/links.ts'
 import { migrate, rehearse } from './organisations/migration.ts'
 import * as members from './organisations/members.ts'
 import * as organisations from './organisations/organisations.ts'
+import * as platform from './organisations/platform.ts'
 import * as policies from './organisations/policies.ts'
+import * as roles from './organisations/roles.ts'
 import { provision } from './organisations/provisioning.ts'
 import { importSeed, setEmail } from './organisations/seeding.ts'
 import * as teams from './organisations/teams.ts'
 import * as workspaces from './organisations/workspaces.ts'
+import * as components from './things/components.ts'
 import * as gateways from './things/gateways.ts'
 import * as shares from './things/shares.ts'
 import * as views from './things/views.ts'
@@ -52,7 +55,9 @@ export const DIRECTORY_WRITES = {
     suspend: members.suspend,
     remove: members.remove,
     leave: members.leave,
+    setCustomRole: roles.assign,
   },
+  roles: { create: roles.create, update: roles.update, remove: roles.remove },
   invitations: {
     invite: invitations.invite,
     accept: invitations.accept,
@@ -90,7 +95,16 @@ export const DIRECTORY_WRITES = {
   shares: { share: shares.share, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
-  platform: { provision, migrate, importSeed, setEmail },
+  platform: {
+    provision,
+    migrate,
+    importSeed,
+    setEmail,
+    makeOperator: platform.makeOperator,
+    endOperator: platform.endOperator,
+    setFeature: platform.setFeature,
+  },
+  components: { create: components.create, swap: components.swap, remove: components.remove },
   tokens: {
     regenerateKey: tokens.regenerateKey,
     create: tokens.createToken,
@@ -107,6 +121,7 @@ export const DIRECTORY_QUERIES = {
     search: organisations.search,
   },
   members: { list: members.list },
+  roles: { list: roles.list },
   invitations: { list: invitations.list },
   workspaces: { list: workspaces.list, members: workspaces.members },
   teams: { list: teams.list },
@@ -115,7 +130,8 @@ export const DIRECTORY_QUERIES = {
   shares: { list: shares.list, legacy: shares.legacy, check: shares.check },
   views: { list: views.list },
   alerts: { list: rules.list },
-  platform: { rehearse },
+  platform: { rehearse, operators: platform.operators },
+  components: { list: components.list },
   tokens: { list: tokens.list },
   audit: { list: audit },
 } as const

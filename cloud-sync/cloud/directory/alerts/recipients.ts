@@ -1,4 +1,5 @@
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+import { may } from '../kernel/authority.ts'
 import { partnersOf } from '../organisations/links.ts'
 
 export type AlertKind = DirectoryRow<'alert_rule'>['kind']
@@ -54,17 +55,21 @@ async function byDefault(read: DirectoryReader, { org, at }: Occasion): Promise<
   return members
 }
 
-async function byRules(read: DirectoryReader, { kind, resource, org, rule }: Occasion): Promise<Told[]> {
+async function byRules(read: DirectoryReader, { kind, resource, org, rule, at }: Occasion): Promise<Told[]> {
   const watched = [resource, resource.split('/')[0] ?? '']
   const rules = await read.find('alert_rule', { org, kind, resource: watched, state: 'active' })
   const told = await Promise.all(
-    rules.filter(({ id }) => rule === null || rule === id).map((found) => peopleOf(read, found)),
+    rules.filter(({ id }) => rule === null || rule === id).map((found) => peopleOf(read, found, at)),
   )
   return told.flat()
 }
 
-async function peopleOf(read: DirectoryReader, rule: DirectoryRow<'alert_rule'>): Promise<Told[]> {
-  const { org, owner, owner_incarnation, team, id } = rule
+async function peopleOf(
+  read: DirectoryReader,
+  rule: DirectoryRow<'alert_rule'>,
+  at: number,
+): Promise<Told[]> {
+  const { org, owner, owner_org, owner_incarnation, team, id } = rule
   const tagged = team === null ? [] : await read.find('team_member', { team })
   const grants = await read.find('grant', {
     org,
@@ -74,7 +79,7 @@ async function peopleOf(read: DirectoryReader, rule: DirectoryRow<'alert_rule'>)
     state: ['live', 'legacy'],
   })
   const candidates = [
-    { user: owner, org, incarnation: owner_incarnation },
+    { user: owner, org: owner_org, incarnation: owner_incarnation },
     ...tagged,
     ...grants.map(({ principal, principal_org, incarnation }) => ({
       user: principal,
@@ -83,7 +88,16 @@ async function peopleOf(read: DirectoryReader, rule: DirectoryRow<'alert_rule'>)
     })),
   ]
   const members = await read.find('membership', { user: candidates.map(({ user }) => user), state: 'active' })
-  return candidates.filter(({ user, org: of, incarnation }) =>
+  const present = candidates.filter(({ user, org: of, incarnation }) =>
     members.some((member) => member.user === user && member.org === of && member.incarnation === incarnation),
   )
+  // Who is told from outside must still have a way in: a link that lives, a share that is awake.
+  const thing = { kind: 'alert', resource: id } as const
+  const told = await Promise.all(
+    present.map(({ user, org: of }) => {
+      const actor = { kind: 'user', user, org: of, scope: 'full' } as const
+      return of === org || may({ read, actor, at }, 'alert.self', { org, thing })
+    }),
+  )
+  return present.filter((_candidate, index) => told[index])
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ChannelName, TeamHandle } from '../../../contract/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
+import { shownTo } from '../kernel/shown.ts'
 import { Id, OrgId, Title } from '../kernel/words.ts'
 import { command, orgChain, ownChain, query, type Asking } from '../kernel/write.ts'
 
@@ -41,6 +42,7 @@ export const create = command({
       id,
       org,
       owner: own.user,
+      owner_org: own.actingOrg,
       owner_incarnation: own.incarnation,
       name,
       kind: watch.kind,
@@ -94,18 +96,18 @@ export const setOptOut = command({
 export const list = query({
   input: z.strictObject({ org: OrgId, resource: DevicePath }),
   async run(asking, { org, resource }) {
-    await demand(asking, 'alert.self', { org, thing: thingOf(resource) })
+    const { actingOrg: viewer } = await demand(asking, 'alert.self', { org, thing: thingOf(resource) })
     const rules = await asking.read.find(
       'alert_rule',
       { org, resource, state: 'active' },
       { orderBy: ['id'] },
     )
-    return rules.map(({ id, name, kind, channel, bounds, owner }) => ({
+    return rules.map(({ id, name, kind, channel, bounds, owner, owner_org }) => ({
       id,
       name,
       kind,
       channel,
-      owner,
+      owner: shownTo({ viewer, owner: org }, { kind: 'user', id: owner, org: owner_org }),
       ...(JSON.parse(bounds) as Bounds),
     }))
   },

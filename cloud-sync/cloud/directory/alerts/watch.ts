@@ -66,25 +66,21 @@ interface Turn extends Occasion {
   readonly detail: string
 }
 
-/** Opens an alert once and closes it when it is over; only opening it is told. */
+/** Opens an alert once and closes it when it is over; only opening it is told, or that what hid it is over. */
 async function turn(tx: DirectoryTransaction, { newId, isSo, detail, ...occasion }: Turn): Promise<number> {
   const { kind, resource, org, at } = occasion
   const rule = occasion.rule ?? ''
   const open = await tx.get('alert_event', { kind, resource, rule, state: 'open' })
-  if (open !== undefined && !isSo) await tx.put('alert_event', { ...open, state: 'over', over_at: at })
-  if (open !== undefined || !isSo) return 0
-  await tx.put('alert_event', {
-    id: newId(),
-    org,
-    kind,
-    resource,
-    rule,
-    state: 'open',
-    opened_at: at,
-    over_at: null,
-    detail,
-  })
-  if (await isHidden(tx, occasion)) return 0
+  if (!isSo) {
+    if (open !== undefined) await tx.put('alert_event', { ...open, state: 'over', over_at: at })
+    return 0
+  }
+  const hidden = await isHidden(tx, occasion)
+  if (open !== undefined && (open.told === 1 || hidden)) return 0
+  const begun = { id: newId(), opened_at: at, ...open }
+  const about = { org, kind, resource, rule, detail }
+  await tx.put('alert_event', { ...begun, ...about, state: 'open', told: hidden ? 0 : 1, over_at: null })
+  if (hidden) return 0
   const people = await recipients(tx, occasion)
   for (const person of people) await queue(tx, { person, occasion, id: newId(), detail })
   return people.length

@@ -19,6 +19,9 @@ export interface Standing {
   readonly link: DirectoryRow<'management_link'> | null
 }
 
+/** Who asks, when, and of what facts. */
+export type Knowing = Pick<Asking, 'read' | 'actor' | 'at'>
+
 /** What it is about besides the target, in plain names. */
 export type Matter = Omit<About, 'member' | 'grant'> & { readonly member?: string; readonly grant?: string }
 
@@ -27,7 +30,7 @@ export type Matter = Omit<About, 'member' | 'grant'> & { readonly member?: strin
  * against it. The directory adds nothing to the model: what it decides alone is only whether names are free.
  */
 export async function demand(
-  asking: Asking,
+  asking: Knowing,
   right: Right,
   target: Target,
   matter: Matter = {},
@@ -55,7 +58,7 @@ export async function demand(
 
 /** Whether it is allowed, where a question shows less instead of refusing. */
 export async function may(
-  asking: Asking,
+  asking: Knowing,
   right: Right,
   target: Target,
   matter: Matter = {},

@@ -13,6 +13,7 @@ import type {
   OwnedItem,
   PartnerLink,
   PolicyFacts,
+  Right,
   Shareable,
   Team,
   Workspace,
@@ -47,9 +48,12 @@ export const memberFact = (row: DirectoryRow<'membership'>): Member[] =>
           incarnation: row.incarnation,
           state: row.state,
           billing: row.billing === 1,
-          custom: null,
+          custom: row.custom,
         }),
       ]
+
+export const customRoleFact = ({ id, org, name, without }: DirectoryRow<'custom_role'>): CustomRole =>
+  fact<CustomRole>({ id, org, name, without: JSON.parse(without) as Right[] })
 
 /** The key that somebody acts with, under the member's own name. */
 export const keyFact = (member: DirectoryRow<'membership'>, scope: ApiKey['scope']): ApiKey =>
@@ -121,14 +125,20 @@ export const deviceFact = (row: DirectoryRow<'device'>, incarnation: number): Ow
 
 /** A view or an alert. */
 export const itemFact = (
-  row: Pick<DirectoryRow<'saved_view'>, 'id' | 'org' | 'owner' | 'owner_incarnation'>,
+  row: Pick<DirectoryRow<'saved_view'>, 'id' | 'org' | 'owner' | 'owner_org' | 'owner_incarnation'>,
   type: 'view' | 'alert',
 ): OwnedItem =>
   fact<OwnedItem>({
     id: row.id,
     type,
     ...ownership(
-      { org: row.org, workspace: null, custodian: row.owner, owner_epoch: 1 },
+      {
+        org: row.org,
+        workspace: null,
+        // Who made it for another organisation owns it no longer than they may work here.
+        custodian: row.owner_org === row.org ? row.owner : null,
+        owner_epoch: 1,
+      },
       row.owner_incarnation,
     ),
   })

@@ -1,6 +1,7 @@
 import type { Grantee, PolicyFacts, Right } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow, ResourceKind } from '../../storage/index.ts'
 import {
+  customRoleFact,
   deviceFact,
   gatewayFact,
   grantFact,
@@ -72,19 +73,22 @@ export async function gather(
       ? []
       : await read.find('management_link', { org: target.org, partner: asker.org, state: 'active' })
   const members = [member, ...(await membersAbout(read, { right, target, concerned }))]
+  const customs = distinct(members).flatMap(({ custom }) => custom ?? [])
   const facts = {
     ...NO_FACTS,
     organisations: organisations.map(organisationOf),
     members: distinct(members).flatMap(memberFact),
     keys: asker.scope === 'full' ? [] : [keyFact(member, asker.scope)],
     links: links.map(linkFact),
+    roles: (await read.find('custom_role', { id: customs, state: 'active' })).map(customRoleFact),
     policies: await policiesAbout(read, target.org, [asker.org, ...(concerned.to ? [concerned.to.org] : [])]),
   }
   const things =
     target.workspace === undefined && target.thing === undefined
       ? {}
       : await thingFacts(read, { asker, target, concerned, member, organisation })
-  return { facts: { ...facts, ...things }, member, organisation, link: links[0] ?? null }
+  const roles = [...facts.roles, ...(things.roles ?? [])]
+  return { facts: { ...facts, ...things, roles }, member, organisation, link: links[0] ?? null }
 }
 
 async function membersAbout(

@@ -1,6 +1,7 @@
 import { PRESET_PACKS } from '../../../access/index.ts'
 import type { Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
+import { refuse } from '../errors.ts'
 
 type Speaking = Pick<DirectoryRow<'organisation'>, 'preset' | 'type'>
 
@@ -35,3 +36,9 @@ export const leastRole = ({ type }: Speaking): Role =>
 
 export const OWNER_ROLES: readonly Role[] = ['owner', 'customer-owner']
 export const isOwnerRole = (role: Role): boolean => OWNER_ROLES.includes(role)
+
+/** Throws DIRECTORY_PRESET_FORBIDS where people are managed in the organisation alone (S4.12). */
+export function assertWorkspacePeople(organisation: Speaking): void {
+  if (packOf(organisation).membersInOrganisationOnly)
+    refuse('DIRECTORY_PRESET_FORBIDS', 'people are managed in the organisation here, not in its systems')
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { DirectoryRow } from '../../storage/index.ts'
 import { demand, may } from '../kernel/authority.ts'
+import { shownTo } from '../kernel/shown.ts'
 import { OrgId } from '../kernel/words.ts'
 import { query } from '../kernel/write.ts'
 
@@ -30,17 +30,12 @@ export const audit = query({
     return rows.map((row) => ({
       position: row.position,
       at: row.at,
-      actor: shownActor(row, own.actingOrg),
+      actor: shownTo(
+        { viewer: own.actingOrg, owner: row.org },
+        { kind: row.actor_kind, id: row.actor, org: row.actor_org },
+      ),
       what: row.what,
       outcome: row.outcome,
     }))
   },
 })
-
-function shownActor(
-  { actor_kind, actor, actor_org, org }: DirectoryRow<'audit'>,
-  viewer: string,
-): { kind: string; id: string } {
-  const isForeign = actor_org !== null && actor_org !== org && actor_org !== viewer
-  return isForeign ? { kind: 'organisation', id: actor_org } : { kind: actor_kind, id: actor }
-}

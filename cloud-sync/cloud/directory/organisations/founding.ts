@@ -6,6 +6,7 @@ import { foldName } from '../kernel/fold.ts'
 import { packOf } from '../kernel/presets.ts'
 import { Description, LogoUrl, OrgId, Title } from '../kernel/words.ts'
 import type { Writing } from '../kernel/write.ts'
+import { assertRolledOut } from './platform.ts'
 
 /** An organisation that is to be: its id is its handle for ever, its name need not be unique. */
 export const NewOrganisation = z.strictObject({
@@ -31,6 +32,7 @@ export async function foundOrganisation(
   { id, name, description, logoUrl, preset, type, owner, workspace }: Founding,
 ): Promise<{ id: string; workspace: string | null }> {
   const { at, read } = writing
+  if (type === 'partner') await assertRolledOut(read, 'partners')
   if (await read.get('organisation', { id })) refuse('DIRECTORY_EXISTS', `the handle ${id} is taken`)
   await writing.put('organisation', {
     id,
@@ -53,6 +55,7 @@ export async function foundOrganisation(
       user: owner,
       role: type === 'customer' ? 'customer-owner' : 'owner',
       billing: 1,
+      custom: null,
       incarnation: 1,
       state: 'active',
       since: at,

@@ -7,7 +7,7 @@ import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, type Matter, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
-import { isOwnerRole, leastRole, packOf, rolesOf } from '../kernel/presets.ts'
+import { assertWorkspacePeople, isOwnerRole, leastRole, packOf, rolesOf } from '../kernel/presets.ts'
 import { Email, Id, OrgId, Secret } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
@@ -34,6 +34,7 @@ export const invite = command({
     if ((workspace === undefined) !== (level === undefined))
       refuse('DIRECTORY_INPUT_INVALID', 'name both a workspace and the level in it')
     const { organisation } = await demand(writing, 'org.read', { org })
+    if (workspace !== undefined) assertWorkspacePeople(organisation)
     const role = roleFor(organisation, asked)
     const own = await demand(
       writing,

@@ -23,6 +23,7 @@ export async function join(
     user,
     role,
     billing: billing ? 1 : 0,
+    custom: null,
     incarnation: (before?.incarnation ?? 0) + 1,
     state: 'active' as const,
     since: writing.at,

@@ -7,6 +7,7 @@ import { Description, Email, Id, OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { addWorkspace, foundOrganisation } from './founding.ts'
 import { sendInvitation } from './invitations.ts'
+import { assertRolledOut } from './platform.ts'
 
 /** The most that a partner's people are in a customer's organisation. */
 const Cap = Role.extract(['super-installer', 'systems-admin', 'installer'])
@@ -29,6 +30,7 @@ export const createCustomer = command({
   }),
   chains: ({ id }) => [orgChain(id)],
   async run(writing, { org, id, name, description, systems, lead }) {
+    await assertRolledOut(writing.read, 'partners')
     const own = await demand(writing, 'customer.create', { org })
     if (own.organisation.type !== 'partner') refuse('DIRECTORY_FORBIDDEN', 'only a partner has customers')
     const { preset } = own.organisation
@@ -66,6 +68,7 @@ export const ask = command({
   }),
   chains: ({ customer }) => [orgChain(customer)],
   async run(writing, { org, customer, cap, expiresAt }) {
+    await assertRolledOut(writing.read, 'partners')
     const own = await demand(writing, 'customer.create', { org })
     if (own.organisation.type !== 'partner') refuse('DIRECTORY_FORBIDDEN', 'only a partner has customers')
     const target = await activeOrganisation(writing, customer)

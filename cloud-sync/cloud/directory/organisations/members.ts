@@ -26,7 +26,9 @@ export const changeRole = command({
     if (packOf(organisation).singleOwner && isOwnerRole(role) !== isOwnerRole(member.role))
       refuse('DIRECTORY_PRESET_FORBIDS', 'ownership is transferred here, not given')
     const hasBilling = billing ?? (isOwnerRole(role) || member.billing === 1)
-    await writing.put('membership', { ...member, role, billing: hasBilling ? 1 : 0 })
+    // An owner has every right: nobody else could give one back.
+    const custom = isOwnerRole(role) ? null : member.custom
+    await writing.put('membership', { ...member, role, custom, billing: hasBilling ? 1 : 0 })
     return { org, user, role }
   },
 })
@@ -85,7 +87,7 @@ export const transferOwnership = command({
     if (user === own.user) refuse('DIRECTORY_EXISTS', 'you are the owner already')
     const present = await memberOf(writing, org, own.user)
     const hasAdmins = rolesOf(own.organisation).includes('admin')
-    await writing.put('membership', { ...heir, role: present.role, billing: 1 })
+    await writing.put('membership', { ...heir, role: present.role, custom: null, billing: 1 })
     await writing.put('membership', {
       ...present,
       role: present.role === 'customer-owner' ? 'customer-manager' : hasAdmins ? 'admin' : 'member',
@@ -113,12 +115,13 @@ export const list = query({
     })
     const users = await asking.read.find('user', { id: rows.map(({ user }) => user) })
     const byId = new Map(users.map((user) => [user.id, user]))
-    return rows.map(({ user, role, state, billing, since }) => ({
+    return rows.map(({ user, role, state, billing, custom, since }) => ({
       user,
       name: byId.get(user)?.name ?? user,
       email: byId.get(user)?.email ?? null,
       role,
       billing: billing === 1,
+      custom,
       state,
       since,
     }))

@@ -3,6 +3,7 @@ import { Level } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
+import { assertWorkspacePeople } from '../kernel/presets.ts'
 import { Description, Id, LogoUrl, OrgId, Quotas, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { addWorkspace } from './founding.ts'
@@ -105,6 +106,7 @@ export const setLevel = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, workspace: id, user, level }) {
     const own = await demand(writing, 'member.role', { org, workspace: id }, { member: user, level })
+    assertWorkspacePeople(own.organisation)
     const workspace = await workspaceOf(writing, org, id)
     const member = await memberOf(writing, org, user)
     await giveWorkspaceLevel(writing, { workspace, member, level, by: own })

@@ -7,6 +7,7 @@ import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { memberOf } from '../organisations/members.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
+import { assertUnlinked } from './components.ts'
 
 const Machine = z.strictObject({ kind: z.enum(['gateway', 'device']), resource: z.string().max(130) })
 
@@ -81,6 +82,7 @@ export const removeDevice = command({
     await demand(writing, 'device.config', { org, thing: { kind: 'device', resource: path } })
     const row = await writing.read.get('device', { path, org, state: 'active' })
     if (row === undefined) return notFound('device')
+    await assertUnlinked(writing, org, path)
     await writing.put('device', { ...row, state: 'removed' })
     return { device: path }
   },

@@ -4,6 +4,7 @@ import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
+import { shownTo } from '../kernel/shown.ts'
 import { Email, Id, OrgId, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { policyBetween } from '../organisations/policies.ts'
@@ -68,8 +69,12 @@ export const revoke = command({
 export const list = query({
   input: z.strictObject({ org: OrgId, thing: Thing }),
   async run(asking, { org, thing }) {
-    await demand(asking, 'share.grant', { org, thing })
-    return described(asking, await asking.read.find('grant', { org, resource: thing.resource, state: SEEN }))
+    const { actingOrg } = await demand(asking, 'share.grant', { org, thing })
+    return described(
+      asking,
+      actingOrg,
+      await asking.read.find('grant', { org, resource: thing.resource, state: SEEN }),
+    )
   },
 })
 
@@ -77,8 +82,8 @@ export const list = query({
 export const legacy = query({
   input: z.strictObject({ org: OrgId }),
   async run(asking, { org }) {
-    await demand(asking, 'org.visibility', { org })
-    return described(asking, await asking.read.find('grant', { org, state: 'legacy' }))
+    const { actingOrg } = await demand(asking, 'org.visibility', { org })
+    return described(asking, actingOrg, await asking.read.find('grant', { org, state: 'legacy' }))
   },
 })
 
@@ -92,7 +97,7 @@ export const check = query({
 
 const SEEN = ['live', 'legacy'] as const
 
-async function described(asking: Asking, grants: readonly DirectoryRow<'grant'>[]) {
+async function described(asking: Asking, viewer: string, grants: readonly DirectoryRow<'grant'>[]) {
   const via = grants.flatMap((grant) => grant.via ?? [])
   const live = await asking.read.find('cross_org_policy', { id: via, state: 'active' })
   const policies = new Set(live.map(({ id }) => id))
@@ -103,7 +108,10 @@ async function described(asking: Asking, grants: readonly DirectoryRow<'grant'>[
     level: grant.level,
     state: grant.via !== null && !policies.has(grant.via) ? ('dormant' as const) : grant.state,
     broughtBy: grant.brought_by,
-    grantedBy: grant.granted_by,
+    grantedBy: shownTo(
+      { viewer, owner: grant.org },
+      { kind: 'user', id: grant.granted_by, org: grant.granted_by_org },
+    ),
     createdAt: grant.created_at,
   }))
 }

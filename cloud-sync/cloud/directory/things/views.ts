@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { GatewayId } from '../../../contract/index.ts'
 import { notFound } from '../errors.ts'
 import { demand, may } from '../kernel/authority.ts'
+import { shownTo } from '../kernel/shown.ts'
 import { Id, OrgId, Title } from '../kernel/words.ts'
 import { command, orgChain, query } from '../kernel/write.ts'
 
@@ -28,6 +29,7 @@ export const save = command({
       id,
       org,
       owner: own.user,
+      owner_org: own.actingOrg,
       owner_incarnation: own.incarnation,
       name,
       kind,
@@ -80,18 +82,18 @@ export const remove = command({
 export const list = query({
   input: z.strictObject({ org: OrgId }),
   async run(asking, { org }) {
-    await demand(asking, 'org.read', { org })
+    const { actingOrg: viewer } = await demand(asking, 'org.read', { org })
     const views = await asking.read.find('saved_view', { org, state: 'active' }, { orderBy: ['id'] })
     const seen = await Promise.all(
       views.map(({ id }) => may(asking, 'view.read', { org, thing: { kind: 'view', resource: id } })),
     )
     return views
       .filter((_view, index) => seen[index] === true)
-      .map(({ id, name, kind, owner, gateways, definition }) => ({
+      .map(({ id, name, kind, owner, owner_org, gateways, definition }) => ({
         id,
         name,
         kind,
-        owner,
+        owner: shownTo({ viewer, owner: org }, { kind: 'user', id: owner, org: owner_org }),
         gateways: JSON.parse(gateways) as string[],
         definition: JSON.parse(definition) as unknown,
       }))

@@ -3,7 +3,7 @@ import { createTable, type Dialect, type Migration } from '../relational/index.t
 import { DIRECTORY_TABLES } from './tables.ts'
 
 /** Rows of these are facts. */
-const APPEND_ONLY = ['policy_log', 'audit'] as const
+const APPEND_ONLY = ['policy_log', 'audit', 'log_checkpoint'] as const
 
 /**
  * The first version is the table data itself. Once it is released, a later version takes its own steps and the data

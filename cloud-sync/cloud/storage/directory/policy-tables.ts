@@ -1,5 +1,6 @@
 import type { Level, Organisation, Role } from '../../../contract/index.ts'
 import { maybe, type Tables, text, whole } from '../relational/index.ts'
+import { THING_TABLES } from './thing-tables.ts'
 
 /** What can be shared. */
 export type ResourceKind = 'workspace' | 'gateway' | 'device' | 'sensor' | 'view' | 'alert'
@@ -50,12 +51,28 @@ export const POLICY_TABLES = {
       role: text<Role>(),
       /** The billing add-on. */
       billing: whole(),
+      /** Takes rights away from the role. */
+      custom: maybe(text()),
       incarnation: whole(),
       state: text<'active' | 'suspended' | 'left' | 'removed'>(),
       since: whole(),
     },
     key: ['org', 'user'],
     indexes: [['user']],
+  },
+  /** A role of the organisation's own making: a known one without some rights. */
+  custom_role: {
+    columns: {
+      id: text(),
+      org: text(),
+      name: text(),
+      /** JSON list of rights. */
+      without: text(),
+      state: text<'active' | 'deleted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['org']],
   },
   workspace: {
     columns: {
@@ -152,35 +169,7 @@ export const POLICY_TABLES = {
     key: ['id'],
     indexes: [['org'], ['partner']],
   },
-  gateway: {
-    columns: {
-      id: text(),
-      org: text(),
-      workspace: maybe(text()),
-      custodian: maybe(text()),
-      owner_epoch: whole(),
-      public_key: text(),
-      state: text<'claimed' | 'disputed' | 'released'>(),
-      created_at: whole(),
-    },
-    key: ['id'],
-    indexes: [['org']],
-  },
-  device: {
-    columns: {
-      path: text(),
-      gateway: text(),
-      org: text(),
-      workspace: maybe(text()),
-      custodian: maybe(text()),
-      owner_epoch: whole(),
-      name: text(),
-      state: text<'active' | 'removed'>(),
-      created_at: whole(),
-    },
-    key: ['path'],
-    indexes: [['org'], ['gateway']],
-  },
+  ...THING_TABLES,
   /** What is shown to whom; `org` owns the resource. */
   grant: {
     columns: {
@@ -216,56 +205,6 @@ export const POLICY_TABLES = {
       ['principal_kind', 'principal'],
     ],
   },
-  saved_view: {
-    columns: {
-      id: text(),
-      org: text(),
-      owner: text(),
-      owner_incarnation: whole(),
-      name: text(),
-      kind: text<'graph' | 'map' | 'table'>(),
-      /** JSON list of the gateways that it shows. */
-      gateways: text(),
-      /** JSON, the viewer's own affair. */
-      definition: text(),
-      state: text<'active' | 'deleted'>(),
-      created_at: whole(),
-    },
-    key: ['id'],
-    indexes: [['org']],
-  },
-  alert_rule: {
-    columns: {
-      id: text(),
-      org: text(),
-      owner: text(),
-      owner_incarnation: whole(),
-      name: text(),
-      kind: text<'offline' | 'low-battery' | 'threshold'>(),
-      resource: text(),
-      channel: maybe(text()),
-      /** JSON `{above?, below?}` of a threshold. */
-      bounds: text(),
-      /** The team that is told besides owner and whom it is shared with. */
-      team: maybe(text()),
-      state: text<'active' | 'deleted'>(),
-      created_at: whole(),
-    },
-    key: ['id'],
-    indexes: [['org'], ['resource']],
-  },
-  alert_opt_out: {
-    columns: {
-      user: text(),
-      device: text(),
-      kind: text<'offline' | 'low-battery' | 'all'>(),
-      /** The organisation through which the user is alerted, and the membership there with which this dies. */
-      org: text(),
-      incarnation: whole(),
-    },
-    key: ['user', 'device', 'kind', 'org'],
-    indexes: [['device']],
-  },
   token: {
     columns: {
       id: text(),
@@ -294,6 +233,11 @@ export const POLICY_TABLES = {
     columns: { user: text(), state: text<'active' | 'ended'>(), since: whole() },
     key: ['user'],
   },
+  /** Something that the platform rolls out; on where there is no row. */
+  platform_feature: {
+    columns: { name: text<'partners'>(), state: text<'on' | 'off'>() },
+    key: ['name'],
+  },
 } as const satisfies Tables
 
 export type PolicyTable = keyof typeof POLICY_TABLES
@@ -305,6 +249,7 @@ export const CHAINS: {
   user: ['user', 'id'],
   organisation: ['org', 'id'],
   membership: ['org', 'org'],
+  custom_role: ['org', 'org'],
   workspace: ['org', 'org'],
   invitation: ['org', 'org'],
   team: ['org', 'org'],
@@ -313,6 +258,12 @@ export const CHAINS: {
   management_link: ['org', 'org'],
   gateway: ['org', 'org'],
   device: ['org', 'org'],
+  gateway_transfer: ['org', 'org'],
+  workspace_transfer: ['org', 'org'],
+  ownership_entry: ['org', 'org'],
+  hosting: ['org', 'org'],
+  component: ['org', 'org'],
+  component_device: ['org', 'org'],
   grant: ['org', 'org'],
   saved_view: ['org', 'org'],
   alert_rule: ['org', 'org'],
@@ -320,4 +271,5 @@ export const CHAINS: {
   token: ['org', 'org'],
   foreign_id: ['org', 'org'],
   platform_operator: ['platform', 'user'],
+  platform_feature: ['platform', 'name'],
 }

@@ -38,6 +38,25 @@ const WORKING_TABLES = {
     key: ['position'],
     indexes: [['org', 'position'], ['actor']],
   },
+  /** Append-only: heads of chains as the keyset key signed them; each follows the one before. */
+  log_checkpoint: {
+    columns: {
+      number: whole(),
+      at: whole(),
+      hash: text(),
+      /** JSON with the heads, the text whose SHA-256 is `hash`. */
+      entry: text(),
+      key: text(),
+      /** Ed25519, base64. */
+      signature: text(),
+    },
+    key: ['number'],
+  },
+  /** How far each chain is signed. */
+  signed_head: {
+    columns: { chain: text(), seq: whole() },
+    key: ['chain'],
+  },
   password: {
     columns: {
       user: text(),
@@ -101,6 +120,8 @@ const WORKING_TABLES = {
       resource: text(),
       rule: text(),
       state: text<'open' | 'over'>(),
+      /** 0 = hidden behind something greater, told when that is over. */
+      told: whole(),
       opened_at: whole(),
       over_at: maybe(whole()),
       detail: text(),
