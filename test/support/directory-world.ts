@@ -136,8 +136,8 @@ export async function refusal(outcome: Promise<Outcome<unknown>>): Promise<Direc
   return got.code
 }
 
-/** The same suite over both engines; each test begins with an empty directory. */
-export function onBothEngines(suite: (engine: Engine) => void): void {
+/** A suite over SQLite files, one for each test. */
+export function onSqlite(suite: (engine: Engine) => void): void {
   describe('SQLite', () => {
     let folder = ''
     let made = 0
@@ -150,6 +150,11 @@ export function onBothEngines(suite: (engine: Engine) => void): void {
     const target = (): DatabaseTarget => ({ dialect: 'sqlite', path: join(folder, `d${(made += 1)}.db`) })
     suite({ target, with: withDirectory(test, () => Promise.resolve(target())) })
   })
+}
+
+/** The same suite over both engines; each test begins with an empty directory. */
+export function onBothEngines(suite: (engine: Engine) => void): void {
+  onSqlite(suite)
   const postgres = havePeer('postgresql')
   describe(postgres ? 'PostgreSQL' : 'PostgreSQL [needs postgresql: run test/peers/install as root]', () => {
     let cluster: PostgresCluster | undefined

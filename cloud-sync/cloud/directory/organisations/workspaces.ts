@@ -28,6 +28,7 @@ export const create = command({
     const present = await workspacesOf(writing, org)
     if (present.length >= WORKSPACES_MAX)
       refuse('DIRECTORY_QUOTA_EXCEEDED', `${WORKSPACES_MAX} workspaces at most`)
+    assertRoomFor(own.organisation, present, type)
     if (Object.keys(quotas).length > 0) {
       await demand(writing, 'quota.allocate', { org })
       assertAllocated(own.organisation, [...present.map((workspace) => parsed(workspace.quotas)), quotas])
@@ -198,6 +199,17 @@ const levelIn = ({ read }: Writing, workspace: string, user: string) =>
     principal: user,
     state: 'live',
   })
+
+/** How many of a kind the plan of the organisation gives it (S3.7): its quota of that name, where there is one. */
+function assertRoomFor(
+  { quotas }: DirectoryRow<'organisation'>,
+  present: readonly DirectoryRow<'workspace'>[],
+  type: DirectoryRow<'workspace'>['type'],
+): void {
+  const max = parsed(quotas)[`${type}s`] ?? Infinity
+  const count = present.filter((workspace) => workspace.type === type).length
+  if (count >= max) refuse('DIRECTORY_QUOTA_EXCEEDED', `${max} ${type}s at most`)
+}
 
 /** A service that the organisation has no limit for is not limited. */
 function assertAllocated({ quotas }: DirectoryRow<'organisation'>, shares: readonly Quotas[]): void {
