@@ -94,9 +94,9 @@ async function peopleOf(
   // Who is told from outside must still have a way in: a link that lives, a share that is awake.
   const thing = { kind: 'alert', resource: id } as const
   const told = await Promise.all(
-    present.map(({ user, org: of }) => {
+    present.map(async ({ user, org: of }) => {
       const actor = { kind: 'user', user, org: of, scope: 'full' } as const
-      return of === org || may({ read, actor, at }, 'alert.self', { org, thing })
+      return of === org || (await may({ read, actor, at }, 'alert.self', { org, thing }))
     }),
   )
   return present.filter((_candidate, index) => told[index])

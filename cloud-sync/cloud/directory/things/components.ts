@@ -62,7 +62,10 @@ export const list = query({
     await demand(asking, 'org.read', { org })
     const rows = await asking.read.find('component', { org, state: 'active' }, { orderBy: ['id'] })
     const seen = await Promise.all(
-      rows.map(({ device }) => device !== null && may(asking, 'data.read', { org, thing: deviceAt(device) })),
+      rows.map(
+        async ({ device }) =>
+          device !== null && (await may(asking, 'data.read', { org, thing: deviceAt(device) })),
+      ),
     )
     const served = await asking.read.find('component_device', { org }, { orderBy: ['since'] })
     return rows
