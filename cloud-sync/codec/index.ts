@@ -1,4 +1,6 @@
 export * from './bodies.ts'
+export * from './claim.ts'
+export * from './claim-label.ts'
 export { decodeColumns, encodeColumns } from './columns/columns.ts'
 export {
   cloudIdOf,

@@ -13,6 +13,8 @@ import type { GatewayId, Hash } from '../contract/index.ts'
 /** Bytes of SHA-256 of the raw public key that name a key. */
 export const KEY_ID_BYTES = 8
 export const SIGNATURE_BYTES = 64
+/** What stands before the seed in a PKCS8 Ed25519 key (RFC 8410, 7). */
+const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** SHA-256, hex. */
 export const sha256 = (bytes: Uint8Array): Hash => createHash('sha256').update(bytes).digest('hex') as Hash
@@ -39,7 +41,16 @@ export interface SigningKey {
 
 /** Reads a PKCS8 PEM text as made by `generateKeyPair`; throws what node:crypto throws where it is none. */
 export function signingKey(pem: string): SigningKey {
-  const key = createPrivateKey(pem)
+  return signingKeyFrom(createPrivateKey(pem))
+}
+
+/** The same from the 32 bytes that an Ed25519 key is made of (RFC 8032, 5.1.5). */
+export function signingKeyOfSeed(seed: Uint8Array): SigningKey {
+  const der = Buffer.concat([PKCS8_HEAD, seed])
+  return signingKeyFrom(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
+}
+
+function signingKeyFrom(key: KeyObject): SigningKey {
   if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('The key is not an Ed25519 key.')
   const publicKey = rawPublicKey(key)
   return { keyId: keyIdOf(publicKey), publicKey, sign: (bytes) => sign(null, bytes, key) }

@@ -6,7 +6,15 @@ import { STREAMS, type Stream } from './topics.ts'
  * Kinds of signed messages: the signature covers `hg1/<kind>` NUL recipient NUL body. An acknowledgement names its
  * stream in the kind: delivered on another stream's topic it must not trim that one.
  */
-export type SignedKind = Stream | `ack/${Stream}` | 'pol' | 'pol/d' | 'keyset' | 'login' | 'want'
+export type SignedKind =
+  | Stream
+  | `ack/${Stream}`
+  | 'pol'
+  | 'pol/d'
+  | 'keyset'
+  | 'login'
+  | 'want'
+  | `claim/${'birth' | 'ticket' | 'challenge' | 'proof' | 'receipt'}`
 
 export const ACK_STATUSES = ['ok', 'gap', 'fork', 'unknown_epoch', 'conflict', 'hold'] as const
 

@@ -14,6 +14,8 @@ export type Heard =
   | { readonly what: 'ack'; readonly stream: Stream; readonly ack: Ack }
   | { readonly what: 'policy-head'; readonly head: PolicyOrder }
   | { readonly what: 'policy'; readonly message: Uint8Array }
+  /** A claim key or a reservation: who claims checks them. */
+  | { readonly what: 'claim'; readonly message: Uint8Array }
   /** Signed by a key this gateway does not know (yet). */
   | { readonly what: 'unknown-key' }
   | { readonly what: 'refused'; readonly topic: string; readonly because: string }
@@ -35,6 +37,8 @@ export function readDown({ options, keyring }: Reader, topic: string, payload: U
       return readHead(topic, payload)
     case 'pol/d':
       return { what: 'policy', message: payload }
+    case 'claim':
+      return { what: 'claim', message: payload }
     case 'cmd':
       return { what: 'nothing' }
     case 'ack/usage':

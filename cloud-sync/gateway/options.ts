@@ -28,6 +28,8 @@ export interface UplinkOptions {
   readonly timeScale?: number
   /** The cloud's signed clock, epoch ms, just received; only ever newer ones. */
   readonly onTrustedTime?: (serverTime: number) => void
+  /** What the cloud says about claiming, as it came; it is signed, and whoever takes it checks that. */
+  readonly onClaim?: (message: Uint8Array) => Promise<void>
 }
 
 export type UplinkState = 'stopped' | 'waiting' | 'connecting' | 'online'

@@ -246,6 +246,9 @@ export class Session {
       case 'policy':
         await this.#applyPolicy(heard.message)
         return
+      case 'claim':
+        await this.#options.onClaim?.(heard.message)
+        return
       case 'unknown-key':
         // The cloud's keys were changed while this gateway was away: any snapshot carries the new ones.
         if (!this.#missesKeys) this.#askForPolicy(0)

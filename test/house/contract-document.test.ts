@@ -76,12 +76,14 @@ test('every topic of the link has its row, and every row is one', () => {
   const acks = STREAMS.map((stream) => `dn/ack/${stream}`)
   const topics = [...STREAMS, ...UP_PLAIN].map((kind) => `up/${kind}`)
   const written = column('## The link', 0)
-  expect(written.toSorted()).toEqual([...topics, ...acks, 'dn/pol/head', 'dn/pol/d', 'dn/cmd'].toSorted())
+  expect(written.toSorted()).toEqual(
+    [...topics, ...acks, 'dn/pol/head', 'dn/pol/d', 'dn/claim', 'dn/cmd'].toSorted(),
+  )
   for (const topic of written) expect(parseLinkTopic(`hg1/8d/${gateway}/${topic}`), topic).toBeDefined()
 })
 
 /** A kind that is missing here does not compile. */
-const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the text'> = {
+const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the table of claiming' | 'in the text'> = {
   usage: 'in the table',
   rd: 'in the table',
   'rd/h': 'in the table',
@@ -95,12 +97,18 @@ const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the text'> = {
   keyset: 'in the table',
   want: 'in the table',
   login: 'in the text',
+  'claim/birth': 'in the table',
+  'claim/ticket': 'in the table',
+  'claim/challenge': 'in the table of claiming',
+  'claim/proof': 'in the table of claiming',
+  'claim/receipt': 'in the table of claiming',
 }
 
 test('every kind of signed message is named', () => {
   const signed = column('## The link', 2).flatMap((cell) => cell.split(' and '))
   for (const [kind, where] of Object.entries(SIGNED_KINDS)) {
     if (where === 'in the table') expect(signed).toContain(kind)
+    else if (where === 'in the table of claiming') expect(column('## Claiming', 1)).toContain(kind)
     else expect(section('### Login')).toContain(`\`${kind}\``)
   }
   expect(signed.filter((kind) => !['', 'not signed', ...Object.keys(SIGNED_KINDS)].includes(kind))).toEqual(
