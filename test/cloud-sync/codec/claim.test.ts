@@ -27,7 +27,6 @@ import {
   ClaimReceipt,
   ClaimTicket,
   GatewayId,
-  type ClaimNonce,
   OnlineProof,
   type SiteProof,
 } from '../../../cloud-sync/contract/index.ts'
@@ -36,10 +35,10 @@ const gateway = GatewayId.parse('GW-000123')
 const anyKey = (): SigningKey => signingKey(generateKeyPair().privateKey)
 const [root, signing, identity, claimKey] = [anyKey(), anyKey(), anyKey(), anyKey()]
 const cloudId = cloudIdOf(root.publicKey)
-const keyset = sealKeyset({ v: 1, version: 1, keys: [signing.publicKey] }, root)
+const keyset = sealKeyset({ v: 2, generation: 1, version: 1, keys: [signing.publicKey] }, root)
 const by = { keyset, key: signing }
-const nonceP = 'a'.repeat(32) as ClaimNonce
-const nonceG = 'b'.repeat(32) as ClaimNonce
+const nonceP = 'a'.repeat(32)
+const nonceG = 'b'.repeat(32)
 
 const ticket = ClaimTicket.parse({
   v: 1,
