@@ -12,7 +12,7 @@ import { ByteReader, ByteWriter } from './bytes.ts'
 import { fromJson, type Schema, toJson } from './json.ts'
 import { cloudIdOf, type SigningKey } from './keys.ts'
 import { openMessage, signMessage } from './signed.ts'
-import { keysetLookup, openKeyset } from './snapshot.ts'
+import { keysetLookup, openKeyset } from './policy/snapshot.ts'
 
 const VERSION = 1
 const KEYSET_BYTES_MAX = 4096
