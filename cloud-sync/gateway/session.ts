@@ -247,8 +247,7 @@ export class Session {
         await this.#applyPolicy(heard.message)
         return
       case 'claim':
-        await this.#options.onClaim?.(heard.message)
-        return
+        return this.#options.onClaim?.(heard.message)
       case 'unknown-key':
         // The cloud's keys were changed while this gateway was away: any snapshot carries the new ones.
         if (!this.#missesKeys) this.#askForPolicy(0)
