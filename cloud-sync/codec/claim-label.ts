@@ -1,5 +1,4 @@
 import { randomBytes, scrypt } from 'node:crypto'
-import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { CLAIM_CODE_LENGTH, ClaimCode, ClaimLabel, type GatewayId } from '../contract/index.ts'
 import { type SigningKey, signingKeyOfSeed } from './keys.ts'
@@ -10,7 +9,13 @@ const PREFIX = 'GC1'
 const SCRYPT = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
 const SEED_BYTES = 32
 
-const derived = promisify<string, string, number, typeof SCRYPT, Buffer>(scrypt)
+const derived = (code: string, salt: string): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    scrypt(code, salt, SEED_BYTES, SCRYPT, (error, seed) => {
+      if (error === null) resolve(seed)
+      else reject(error)
+    })
+  })
 
 /** A new code of 100 random bits. `random` gives that many bytes. */
 export function newClaimCode(random: (bytes: number) => Uint8Array = randomBytes): ClaimCode {
@@ -21,7 +26,7 @@ export function newClaimCode(random: (bytes: number) => Uint8Array = randomBytes
 
 /** The key that a code stands for; the same code on another gateway is another key. */
 export async function claimKeyOf(serial: GatewayId, code: ClaimCode): Promise<SigningKey> {
-  return signingKeyOfSeed(await derived(code, `headgate claim ${serial}`, SEED_BYTES, SCRYPT))
+  return signingKeyOfSeed(await derived(code, `headgate claim ${serial}`))
 }
 
 /** The label as one line of text, as its QR code holds it. */
