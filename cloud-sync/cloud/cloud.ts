@@ -4,18 +4,19 @@ import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
 import { createApp } from './api/index.ts'
 import type { CloudConfig } from './config.ts'
-import { type Directory, openDirectory, parseDirectory } from './directory/index.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys.ts'
 import type { Log } from './log.ts'
 import { startOrganisations } from './organisations.ts'
+import { type Policies, startPolicies } from './policies/index.ts'
 import { serveHttp } from './serve.ts'
 import { type CloudDatabase, markAllOffline, openDatabase } from './storage/index.ts'
-import { readYamlFile } from './yaml.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
+const DAY_MS = 24 * 3_600_000
+const POLICY_TERMS = { freshMs: DAY_MS, hardMs: 30 * DAY_MS }
 
 export interface RunningCloud {
   /** Addresses of the embedded broker, `tcp://HOST:PORT`; empty with an external one. */
@@ -73,16 +74,20 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const db = await openDatabase(join(config.dataDir, 'cloud.db'), now())
   started.push(() => db.close())
   await markAllOffline(db.write)
-  const directory = await openDirectory({ db, keys, now }, () => seedOf(config))
-  signal.throwIfAborted()
-  const organisations = await startOrganisations(config, { configured: directory.state(), log })
+  const organisations = await startOrganisations(config, log)
   started.push(() => organisations.stop())
   signal.throwIfAborted()
-  const { broker, link } = await startLink(config, { db, directory, keys, ...starting })
+  const { directory, store } = organisations
+  const monoMs = (): number => performance.now()
+  const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
+  started.push(() => policies.stop())
+  signal.throwIfAborted()
+  const { broker, link } = await startLink(config, { db, policies, keys, ...starting })
   signal.throwIfAborted()
   const app = createApp({
     db,
     directory,
+    policies,
     log,
     newId: randomUUID,
     operator: {
@@ -105,14 +110,14 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
 
 async function startLink(
   config: CloudConfig,
-  parts: Starting & { db: CloudDatabase; directory: Directory; keys: CloudKeys },
+  parts: Starting & { db: CloudDatabase; policies: Policies; keys: CloudKeys },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, directory, keys, log, signal, started } = parts
+  const { db, policies, keys, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
     ingestSecret,
-    publicKeyOf: (id) => directory.gateway(id)?.publicKey,
+    publicKeyOf: (id) => policies.gateway(id)?.publicKey,
   })
   const { mqtt } = config.listen
   const broker =
@@ -127,7 +132,7 @@ async function startLink(
     clientId: INGEST_LOGIN,
     ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
   }
-  const link = createLink({ db, directory, keys, now: Date.now, log, broker: session, shards: config.shards })
+  const link = createLink({ db, policies, keys, now: Date.now, log, broker: session, shards: config.shards })
   await link.start()
   started.push(() => link.stop())
   return { broker, link }
@@ -159,16 +164,6 @@ function certificateFile(path: string): Buffer {
   } catch (cause) {
     throw new SyncError('CLOUD_CONFIG_INVALID', `${path} cannot be read`, { cause })
   }
-}
-
-function seedOf(config: CloudConfig): ReturnType<typeof parseDirectory> {
-  if (config.directory === undefined) {
-    throw new SyncError(
-      'CLOUD_DIRECTORY_INVALID',
-      'the directory is empty and `directory` names no file to fill it',
-    )
-  }
-  return parseDirectory(config.directory, readYamlFile(config.directory, 'CLOUD_DIRECTORY_INVALID'))
 }
 
 /** Made once, 0600: whoever can read it runs this cloud. */

@@ -29,6 +29,8 @@ export interface CloudKeys {
   readonly signing: SigningKey
   /** The root-signed keyset, as it travels with every snapshot. */
   readonly keyset: Uint8Array
+  /** The keyset's. */
+  readonly generation: number
 }
 
 /** The operator may take `root.key` to a safe place once the keyset is made: only a rotation needs it again. */
@@ -80,7 +82,7 @@ function readKeys(path: (name: keyof typeof FILES) => string): CloudKeys {
   if (opened?.keys.includes(signing.publicKey) !== true) {
     throw new SyncError('CLOUD_KEYS_DAMAGED', 'the signing key is not in a keyset signed by the root key')
   }
-  return { rootPublicKey, cloudId: cloudIdOf(rootPublicKey), signing, keyset }
+  return { rootPublicKey, cloudId: cloudIdOf(rootPublicKey), signing, keyset, generation: opened.generation }
 }
 
 function writeDurably(path: string, content: string | Uint8Array): void {

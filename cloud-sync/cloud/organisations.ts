@@ -4,17 +4,17 @@ import { type CloudConfig, isServer } from './config.ts'
 import {
   createOrgDirectory,
   deliverMail,
-  type Directory,
   type DirectoryWorld,
   fileOutbox,
   type MailPort,
   type OrgDirectory,
+  parseDirectory,
   SCRYPT_COST,
-  type Seed,
   smtpMail,
 } from './directory/index.ts'
 import type { Log } from './log.ts'
-import { openDirectoryStore } from './storage/index.ts'
+import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
+import { readYamlFile } from './yaml.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
@@ -27,14 +27,12 @@ const SEED_KEY = 'configured-directory'
 
 export interface RunningOrganisations {
   readonly directory: OrgDirectory
+  readonly store: DirectoryStore
   stop(): Promise<void>
 }
 
 /** Opens the directory of organisations, takes over the configured one once, and lets mails leave. */
-export async function startOrganisations(
-  config: CloudConfig,
-  { configured, log }: { configured: ReturnType<Directory['state']>; log: Log },
-): Promise<RunningOrganisations> {
+export async function startOrganisations(config: CloudConfig, log: Log): Promise<RunningOrganisations> {
   const database = config.database ?? join(config.dataDir, 'organisations.db')
   const store = await openDirectoryStore(
     isServer(database) ? { dialect: 'postgres', url: database } : { dialect: 'sqlite', path: database },
@@ -49,10 +47,11 @@ export async function startOrganisations(
       siteUrl: config.site?.replace(/\/+$/, '') ?? `http://${config.listen.http}`,
     }
     const directory = createOrgDirectory(world)
-    await takeOver(directory, { configured, store })
+    await takeOver(directory, store, config)
     const mail = startMail(world, { port: mailPort(config), log })
     return {
       directory,
+      store,
       stop: async () => {
         await mail.stop()
         await store.close()
@@ -65,33 +64,22 @@ export async function startOrganisations(
 }
 
 /** Only into an empty database: afterwards the directory of organisations has its own life. */
-async function takeOver(
-  directory: OrgDirectory,
-  { configured, store }: { configured: ReturnType<Directory['state']>; store: DirectoryWorld['store'] },
-): Promise<void> {
+async function takeOver(directory: OrgDirectory, store: DirectoryStore, config: CloudConfig): Promise<void> {
   const [any] = await store.read.find('policy_log', {}, { limit: 1 })
   if (any !== undefined) return
   const call = { actor: { kind: 'operator', name: 'cloud' }, key: SEED_KEY } as const
-  const outcome = await directory.write.platform.importSeed(call, seedOf(configured))
-  if (!outcome.ok) throw new SyncError('CLOUD_DIRECTORY_INVALID', `${outcome.code}: ${outcome.message}`)
+  const outcome = await directory.write.platform.importSeed(call, seedOf(config))
+  if (!outcome.ok) throw new SyncError('CLOUD_DIRECTORY_INVALID', outcome.message)
 }
 
-function seedOf(state: ReturnType<Directory['state']>): Seed {
-  return {
-    organisations: [...state.organisations.values()].map(({ id, name }) => ({ id, name })),
-    members: [...state.members.values()].map(({ org, name, role }) => ({ org, name, role })),
-    keys: [...state.keys.values()].map(({ org, name, member, hash }) => ({
-      id: randomUUID(),
-      org,
-      name,
-      member,
-      hash,
-    })),
-    gateways: [...state.gateways.values()].map(({ id, org, publicKey }) => ({ id, org, publicKey })),
-    devices: [...state.devices].flatMap(([gateway, devices]) =>
-      [...devices.values()].map(({ id, org, custodian }) => ({ gateway, id, org, custodian })),
-    ),
+function seedOf({ directory }: CloudConfig): ReturnType<typeof parseDirectory> {
+  if (directory === undefined) {
+    throw new SyncError(
+      'CLOUD_DIRECTORY_INVALID',
+      'the directory is empty and `directory` names no file to fill it',
+    )
   }
+  return parseDirectory(directory, readYamlFile(directory, 'CLOUD_DIRECTORY_INVALID'))
 }
 
 function mailPort({ mail, dataDir }: CloudConfig): MailPort & { close?: () => void } {

@@ -4,7 +4,7 @@ import { stream } from 'hono/streaming'
 import { z } from 'zod'
 import { BATCH_READINGS_MAX, Epoch, GatewayId, STREAMS, type Value } from '../../contract/index.ts'
 import { decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
-import { DirectoryChange, type Directory } from '../directory/index.ts'
+import { DirectoryChange, type OrgDirectory } from '../directory/index.ts'
 import { adoptEpoch, verifyGateway } from '../ledger/index.ts'
 import {
   chunksOf,
@@ -18,11 +18,15 @@ import {
   type StreamPosition,
   streamsOf,
 } from '../storage/index.ts'
+import type { Policies } from '../policies/index.ts'
 import { ApiError, checked } from './problem.ts'
+import { done } from './outcome.ts'
 
 export interface OperatorSettings {
   readonly db: CloudDatabase
-  readonly directory: Directory
+  readonly directory: OrgDirectory
+  readonly policies: Policies
+  readonly newId: () => string
   readonly token: string
   /** Figures of the running parts. */
   readonly counts: () => object
@@ -36,7 +40,7 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
 
 /** Everything, for whoever runs the cloud: only from this machine, only with the token of `dataDir/operator.token`. */
 export function operatorRoutes(settings: OperatorSettings): Hono {
-  const { db, directory } = settings
+  const { db, directory, policies, newId } = settings
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(guard(settings.token))
   const gatewayOf = (query: Record<string, string>): GatewayId => checked(GatewayId, query['gateway'])
@@ -99,9 +103,10 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
 
   app.post('/directory', async (c) => {
     const change = checked(DirectoryChange, await c.req.json().catch(() => undefined))
-    const outcome = await directory.change('operator', change)
-    if (!outcome.done) throw new ApiError('API_CONFLICT', `refused: ${outcome.because}`)
-    return c.json({ gateways: outcome.gateways })
+    const actor = { kind: 'operator', name: 'operator' } as const
+    done(await directory.write.platform.configure({ actor, key: newId() }, change))
+    await policies.caughtUp()
+    return c.json({ done: change.kind })
   })
   return app as unknown as Hono
 }

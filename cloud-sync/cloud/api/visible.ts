@@ -1,6 +1,6 @@
 import type { DeviceId, GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
 import { type CompiledPolicy, compilePolicy, decide, type Question } from '../../access/index.ts'
-import type { Directory } from '../directory/index.ts'
+import type { Policies } from '../policies/index.ts'
 import type { ReadingChannel } from '../storage/index.ts'
 import { type Caller, leads } from './caller.ts'
 
@@ -24,12 +24,11 @@ interface Policy {
 const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
 
 /** `at`: the cloud's clock, epoch ms. */
-export function sightOf(directory: Directory, caller: Caller, at: number): Sight {
+export function sightOf(known: Policies, caller: Caller, at: number): Sight {
   const { org } = caller.principal
-  const state = directory.state()
   const policies = new Map<GatewayId, Policy>()
-  for (const id of directory.gatewaysOf(org)) {
-    const snapshot = directory.policyOf(id)
+  for (const id of known.gatewaysOf(org)) {
+    const snapshot = known.policyOf(id)
     if (snapshot !== undefined) policies.set(id, { snapshot, compiled: compiledOf(snapshot), at })
   }
   const owners = new Set<OrgId>([org])
@@ -39,7 +38,7 @@ export function sightOf(directory: Directory, caller: Caller, at: number): Sight
     mayRead(channel) {
       // What was taken while the organisation owned the device stays its own, whoever owns it now.
       // A gateway that the owner has nothing on speaks for itself only (reliability.md, T22).
-      if (state.presence.get(channel.def.org)?.has(channel.gateway) !== true) return false
+      if (!known.presenceOf(channel.def.org).has(channel.gateway)) return false
       if (channel.def.org === org && leads(caller)) return true
       const policy = policies.get(channel.gateway)
       const { device, sensor } = channel.def

@@ -39,6 +39,3 @@ export type DirectoryChange = z.infer<typeof DirectoryChange>
 type Kind = DirectoryChange['kind']
 /** The change of one kind. */
 export type Change<K extends Kind> = Extract<DirectoryChange, { kind: K }>
-
-/** Why a change is refused; a refusal is a value. */
-export type Refusal = 'exists' | 'unknown' | 'last-owner' | 'own-organisation'

@@ -1,19 +1,27 @@
-export * from './changes.ts'
-export * from './directory.ts'
+export { DirectoryChange } from './changes.ts'
+export {
+  deviceFact,
+  gatewayFact,
+  grantFact,
+  itemFact,
+  linkFact,
+  memberFact,
+  organisationOf,
+  PROFILE_ROLE,
+  policyFact,
+  profileRole,
+  teamFact,
+  tokenFact,
+  workspaceFact,
+} from './kernel/facts.ts'
 export type { Actor } from './kernel/actor.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
 export type { DirectoryErrorCode } from './errors.ts'
 export { createOrgDirectory, type OrgDirectory } from './org-directory.ts'
 export { parseDirectory } from './seed.ts'
-export {
-  deviceIn,
-  loginOf,
-  type ShareOfGateway,
-} from './state.ts'
 export { deliverMail } from './mail/deliver.ts'
 export { fileOutbox } from './mail/file-outbox.ts'
 export type { MailPort } from './mail/port.ts'
 export { smtpMail } from './mail/smtp.ts'
 export { SCRYPT_COST } from './accounts/passwords.ts'
-export type { Seed } from './organisations/seeding.ts'

@@ -24,10 +24,11 @@ import * as platform from './organisations/platform.ts'
 import * as policies from './organisations/policies.ts'
 import * as roles from './organisations/roles.ts'
 import { provision } from './organisations/provisioning.ts'
-import { importSeed, setEmail } from './organisations/seeding.ts'
+import { configure, importSeed, setEmail } from './organisations/seeding.ts'
 import * as teams from './organisations/teams.ts'
 import * as workspaces from './organisations/workspaces.ts'
 import * as components from './things/components.ts'
+import { deviceShares, shareDevice } from './things/device-shares.ts'
 import * as gateways from './things/gateways.ts'
 import * as shares from './things/shares.ts'
 import * as views from './things/views.ts'
@@ -92,13 +93,14 @@ export const DIRECTORY_WRITES = {
     removeDevice: gateways.removeDevice,
     setCustodian: gateways.setCustodian,
   },
-  shares: { share: shares.share, revoke: shares.revoke },
+  shares: { share: shares.share, shareDevice, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
   platform: {
     provision,
     migrate,
     importSeed,
+    configure,
     setEmail,
     makeOperator: platform.makeOperator,
     endOperator: platform.endOperator,
@@ -127,7 +129,7 @@ export const DIRECTORY_QUERIES = {
   teams: { list: teams.list },
   policies: { list: policies.list },
   links: { list: links.list },
-  shares: { list: shares.list, legacy: shares.legacy, check: shares.check },
+  shares: { list: shares.list, legacy: shares.legacy, check: shares.check, ofDevices: deviceShares },
   views: { list: views.list },
   alerts: { list: rules.list },
   platform: { rehearse, operators: platform.operators },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { type GatewayId, SyncError, upFilter } from '../../contract/index.ts'
-import type { Directory } from '../directory/index.ts'
+import type { Policies } from '../policies/index.ts'
 import type { CloudKeys } from '../keys.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
@@ -17,7 +17,7 @@ const LEAVE_TIMEOUT_MS = 3_000
 
 export interface LinkSettings {
   readonly db: CloudDatabase
-  readonly directory: Directory
+  readonly policies: Policies
   readonly keys: CloudKeys
   /** Wall clock, epoch ms. */
   readonly now: () => number
@@ -45,7 +45,7 @@ export interface Link {
 }
 
 export function createLink(settings: LinkSettings): Link {
-  const { directory, keys, log, now } = settings
+  const { policies, keys, log, now } = settings
   let client: MqttClient | undefined
   let unlisten = (): void => undefined
   let received = 0
@@ -58,13 +58,13 @@ export function createLink(settings: LinkSettings): Link {
       if (error) log.warn({ err: error, topic }, 'not sent')
     })
   }
-  const sender = createSender({ directory, key: keys.signing, now, log, send })
+  const sender = createSender({ policies, key: keys.signing, now, log, send })
   const committed = sender.afterCommit
   const monoMs = (): number => performance.now()
   const worker = createWorker({ db: settings.db, now, monoMs, log, committed })
   const open = {
     cloudId: keys.cloudId,
-    publicKeyOf: (id: GatewayId) => directory.gateway(id)?.publicKey,
+    publicKeyOf: (id: GatewayId) => policies.gateway(id)?.publicKey,
   }
   const take = (topic: string, payload: Buffer): void => {
     received += 1
@@ -87,7 +87,7 @@ export function createLink(settings: LinkSettings): Link {
       client.on('error', (error) => {
         log.warn({ err: error }, 'broker connection')
       })
-      unlisten = directory.onSnapshot(sender.policyChanged)
+      unlisten = policies.onSealed(sender.policyChanged)
       const filters = (settings.shards ?? ['+']).map(upFilter)
       const granted = await client.subscribeAsync(filters, { qos: 1 })
       if (granted.some(({ qos }) => qos > 1)) throw refusedBy(settings.broker.url)

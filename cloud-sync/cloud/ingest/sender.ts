@@ -1,12 +1,18 @@
-import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
+import {
+  comparePolicyOrder,
+  downTopic,
+  type GatewayId,
+  LINK_PAYLOAD_BYTES_MAX,
+  PolicyHead,
+} from '../../contract/index.ts'
 import { sealAck, type SigningKey, shardOf } from '../../codec/index.ts'
-import type { Directory, SealedPolicy } from '../directory/index.ts'
+import type { Policies, SealedPolicy } from '../policies/index.ts'
 import type { Log } from '../log.ts'
 import type { Answer } from './post.ts'
 import type { Outcome } from './worker.ts'
 
 export interface SenderSettings {
-  readonly directory: Directory
+  readonly policies: Policies
   readonly key: SigningKey
   /** Wall clock, epoch ms. */
   readonly now: () => number
@@ -23,13 +29,13 @@ export interface Sender {
   readonly policyChanged: (gateway: GatewayId, sealed: SealedPolicy) => void
 }
 
-export function createSender({ directory, key, now, log, send }: SenderSettings): Sender {
+export function createSender({ policies, key, now, log, send }: SenderSettings): Sender {
   const sendAnswer = (gateway: GatewayId, { stream, ...body }: Answer): void => {
     const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key })
     send({ topic: downTopic(shardOf(gateway), gateway, `ack/${stream}`), payload, retain: false })
   }
-  const sendHead = (gateway: GatewayId, { version, hash }: SealedPolicy): void => {
-    const payload = Buffer.from(JSON.stringify(PolicyHead.parse({ rev: version, hash })))
+  const sendHead = (gateway: GatewayId, { generation, version, hash }: SealedPolicy): void => {
+    const payload = Buffer.from(JSON.stringify(PolicyHead.parse({ generation, rev: version, hash })))
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/head'), payload, retain: true })
   }
   const sendPolicy = (gateway: GatewayId, { message }: SealedPolicy): void => {
@@ -40,10 +46,10 @@ export function createSender({ directory, key, now, log, send }: SenderSettings)
   }
   const offerPolicy = async ({ gateway, have, online }: Outcome): Promise<void> => {
     if (have === undefined && online !== true) return
-    const sealed = await directory.sealedFor(gateway)
+    const sealed = await policies.sealedFor(gateway)
     if (sealed === undefined) return
     if (online === true) sendHead(gateway, sealed)
-    if (have !== undefined && have < sealed.version) sendPolicy(gateway, sealed)
+    if (have !== undefined && comparePolicyOrder(have, sealed) < 0) sendPolicy(gateway, sealed)
   }
   return {
     afterCommit(outcomes) {

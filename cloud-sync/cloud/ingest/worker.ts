@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { GatewayId } from '../../contract/index.ts'
+import type { GatewayId, PolicyOrder } from '../../contract/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
 import type { Incoming } from './open.ts'
@@ -19,7 +19,7 @@ export interface Outcome {
   readonly gateway: GatewayId
   readonly answers: readonly Answer[]
   /** The gateway asked for its policy and has this version. */
-  readonly have?: number
+  readonly have?: PolicyOrder
   /** The gateway has just said that it is there. */
   readonly online?: boolean
   /** A batch of an epoch that nobody announced: nothing was posted. */
@@ -164,9 +164,9 @@ async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome>
     case 'status':
       return { gateway, answers: await noteStatus(db, incoming, now), online: incoming.status.online }
     case 'want': {
-      const { have, want, applied } = incoming.want
-      await saveReport(db, { gateway, lastSeenAt: now, policy: applied })
-      return { gateway, answers: [], ...(want ? { have } : {}) }
+      const { generation, have, want, applied } = incoming.want
+      await saveReport(db, { gateway, lastSeenAt: now, policy: applied, policyGeneration: generation })
+      return { gateway, answers: [], ...(want ? { have: { generation, version: have } } : {}) }
     }
     case 'usage':
     case 'rd':

@@ -9,6 +9,8 @@ export interface GatewayReport {
   readonly sw: string | null
   /** Policy version in force there. */
   readonly policy: number
+  /** Generation that `policy` is counted in. */
+  readonly policyGeneration: number
   readonly lastSeenAt: number
 }
 
@@ -23,10 +25,19 @@ export async function saveReport(
     ...(report.bootId === undefined ? {} : { boot_id: report.bootId }),
     ...(report.sw === undefined ? {} : { sw: report.sw }),
     ...(report.policy === undefined ? {} : { policy: report.policy }),
+    ...(report.policyGeneration === undefined ? {} : { policy_generation: report.policyGeneration }),
   }
   await db
     .insertInto('gateway_state')
-    .values({ gateway: report.gateway, online: 0, boot_id: null, sw: null, policy: 0, ...changed })
+    .values({
+      gateway: report.gateway,
+      online: 0,
+      boot_id: null,
+      sw: null,
+      policy: 0,
+      policy_generation: 1,
+      ...changed,
+    })
     .onConflict((c) => c.column('gateway').doUpdateSet(changed))
     .execute()
 }
@@ -44,6 +55,7 @@ export async function findReport(db: Db, gateway: GatewayId): Promise<GatewayRep
     bootId: row.boot_id,
     sw: row.sw,
     policy: row.policy,
+    policyGeneration: row.policy_generation,
     lastSeenAt: row.last_seen_at,
   }
 }

@@ -3,25 +3,7 @@ import type { Schema } from './schema.ts'
 
 type Step = (db: Transaction<Schema>) => Promise<void>
 
-const policy: Step = async (db) => {
-  await db.schema
-    .createTable('policy_entry')
-    .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
-    .addColumn('at', 'bigint', (c) => c.notNull())
-    .addColumn('actor', 'text', (c) => c.notNull())
-    .addColumn('kind', 'text', (c) => c.notNull())
-    .addColumn('body', 'text', (c) => c.notNull())
-    .execute()
-  await db.schema
-    .createTable('snapshot')
-    .addColumn('gateway', 'text', (c) => c.notNull())
-    .addColumn('version', 'integer', (c) => c.notNull())
-    .addColumn('at', 'bigint', (c) => c.notNull())
-    .addColumn('hash', 'text', (c) => c.notNull())
-    .addColumn('content', 'text', (c) => c.notNull())
-    .addColumn('message', 'blob', (c) => c.notNull())
-    .addPrimaryKeyConstraint('snapshot_pk', ['gateway', 'version'])
-    .execute()
+const gateways: Step = async (db) => {
   await db.schema
     .createTable('gateway_state')
     .addColumn('gateway', 'text', (c) => c.primaryKey())
@@ -29,6 +11,7 @@ const policy: Step = async (db) => {
     .addColumn('boot_id', 'text')
     .addColumn('sw', 'text')
     .addColumn('policy', 'integer', (c) => c.notNull())
+    .addColumn('policy_generation', 'integer', (c) => c.notNull())
     .addColumn('last_seen_at', 'bigint', (c) => c.notNull())
     .execute()
 }
@@ -188,14 +171,7 @@ const readings: Step = async (db) => {
 
 /** Facts are never changed: on PostgreSQL this is REVOKE UPDATE, DELETE; on SQLite a trigger says the same. */
 const appendOnly: Step = async (db) => {
-  for (const table of [
-    'policy_entry',
-    'snapshot',
-    'usage_record',
-    'usage_posting',
-    'event_batch',
-    'reading_batch',
-  ]) {
+  for (const table of ['usage_record', 'usage_posting', 'event_batch', 'reading_batch']) {
     for (const change of ['update', 'delete']) {
       await sql`create trigger ${sql.id(`${table}_no_${change}`)} before ${sql.raw(change)} on ${sql.table(table)}
         begin select raise(abort, ${sql.lit(`${table} is append-only`)}); end`.execute(db)
@@ -204,7 +180,7 @@ const appendOnly: Step = async (db) => {
 }
 
 /** One entry a released version of the schema; a released entry is never edited. */
-const VERSIONS: readonly (readonly Step[])[] = [[policy, streams, usage, readings, appendOnly]]
+const VERSIONS: readonly (readonly Step[])[] = [[gateways, streams, usage, readings, appendOnly]]
 
 export const SCHEMA_VERSION = VERSIONS.length
 

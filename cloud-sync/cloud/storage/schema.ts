@@ -6,22 +6,13 @@ type Int64 = ColumnType<never, bigint, bigint>
 /** Times are epoch milliseconds; counts and quantities are whole numbers; hashes are lower-case hex. */
 export interface Schema {
   schema_version: { version: number; at: number }
-  policy_entry: { seq: Generated<number>; at: number; actor: string; kind: string; body: string }
-  snapshot: {
-    gateway: string
-    version: number
-    at: number
-    hash: string
-    /** What it says, without version and time: equal content needs no new version. */
-    content: string
-    message: Uint8Array
-  }
   gateway_state: {
     gateway: string
     online: number
     boot_id: string | null
     sw: string | null
     policy: number
+    policy_generation: number
     last_seen_at: number
   }
   stream: StreamTable

@@ -1,12 +1,8 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createApp } from '../../../cloud-sync/cloud/api/index.ts'
-import { type Directory, openDirectory, parseDirectory } from '../../../cloud-sync/cloud/directory/index.ts'
-import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { serveHttp } from '../../../cloud-sync/cloud/serve.ts'
-import { readFileSync } from 'node:fs'
-import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
+import { KEYS } from '../../support/cloud-fixture.ts'
+import { type SeededCloud, seededCloud } from '../../support/seeded-cloud.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import {
   epochOf,
@@ -25,7 +21,7 @@ type Login = keyof typeof KEYS
 interface Served {
   readonly ledger: TestLedger
   readonly gateway: FakeGateway
-  readonly directory: Directory
+  readonly cloud: SeededCloud
   /** Asks as this login; the body and the status. */
   get(login: Login, path: string): Promise<{ status: number; body: Record<string, unknown> }>
   send(login: Login, method: string, path: string, body?: object): Promise<number>
@@ -37,22 +33,15 @@ async function served(): Promise<Served> {
   const gateway = fakeGateway('GW-1', CLOUD_ID)
   const stranger = fakeGateway('GW-2', CLOUD_ID)
   const ledger = await testLedger(gateway, stranger)
-  const folder = temporaryFolder()
-  mkdirSync(join(folder, 'data'))
-  const path = writeDirectory(folder, [gateway])
-  const directory = await openDirectory({ db: ledger.db, keys: openKeys(folder), now: () => 1 }, () =>
-    parseDirectory(path, readFileSync(path, 'utf8')),
-  )
-  await directory.change('test', {
-    kind: 'gateway.registered',
-    id: stranger.id,
-    org: 'cobalt' as never,
-    publicKey: stranger.key.publicKey,
-  })
+  const cloud = await seededCloud(temporaryFolder(), { gateways: [gateway] })
+  onTestFinished(() => cloud.close())
+  const { publicKey } = stranger.key
+  await cloud.change({ kind: 'gateway.registered', id: stranger.id, org: 'cobalt', publicKey })
   let ids = 0
   const app = createApp({
     db: ledger.db,
-    directory,
+    directory: cloud.directory,
+    policies: cloud.policies,
     log: silent,
     newId: () => `share-${(ids += 1)}`,
     operator: { token: 'operator-token', now: () => 1, counts: () => ({}) },
@@ -76,7 +65,7 @@ async function served(): Promise<Served> {
   return {
     ledger,
     gateway,
-    directory,
+    cloud,
     async get(login, where) {
       const response = await fetch(`${http.url}${where}`, { headers: headers(login) })
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }
@@ -166,7 +155,7 @@ test('shares that must not be made are refused', async () => {
   for (const [what, login, body, status] of refusedShares) {
     expect(await api.send(login, 'POST', '/v1/shares', body), what).toBe(status)
   }
-  expect(api.directory.state().shares.size).toBe(0)
+  expect(api.cloud.policies.policyOf(api.gateway.id)?.grants).toEqual([])
 })
 
 test('usage is for owners and admins of the organisation itself; a stranger’s gateway bills nobody', async () => {

@@ -2,10 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseCloudConfig } from '../../../cloud-sync/cloud/config.ts'
-import { openDirectory, parseDirectory } from '../../../cloud-sync/cloud/directory/index.ts'
-import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
 import { startOrganisations } from '../../../cloud-sync/cloud/organisations.ts'
-import { openDatabase, openDirectoryStore } from '../../../cloud-sync/cloud/storage/index.ts'
+import { openDirectoryStore } from '../../../cloud-sync/cloud/storage/index.ts'
 import { done } from '../../support/directory-world.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
@@ -26,13 +24,11 @@ const log = { info: () => undefined, warn: () => undefined, error: () => undefin
 
 test('the configured directory is taken over once, and its keys go on', async () => {
   const folder = temporaryFolder()
-  const text = 'listen: {mqtt: ["tcp://127.0.0.1:0"]}\ndataDir: data\ndatabase: people.db\n'
+  const text =
+    'listen: {mqtt: ["tcp://127.0.0.1:0"]}\ndataDir: data\ndatabase: people.db\ndirectory: directory.yaml\n'
   const config = parseCloudConfig('cloud.yaml', text, folder)
   writeFileSync(join(folder, 'directory.yaml'), LINES)
-  const db = await openDatabase(join(folder, 'cloud.db'), 1)
-  const keys = openKeys(folder)
-  const old = await openDirectory({ db, keys, now: () => 1 }, () => parseDirectory('directory.yaml', LINES))
-  const first = await startOrganisations(config, { configured: old.state(), log })
+  const first = await startOrganisations(config, log)
   expect(await first.directory.doors.keyActor('ana-key')).toMatchObject({ user: 'ana', org: 'acme' })
   expect(await first.directory.doors.keyActor('meter-key')).toMatchObject({
     user: 'borealis-kim',
@@ -51,10 +47,9 @@ test('the configured directory is taken over once, and its keys go on', async ()
   await done(first.directory.write.members.remove(removed, { org: 'acme', user: 'acme-kim' }))
   await first.stop()
 
-  const again = await startOrganisations(config, { configured: old.state(), log })
+  const again = await startOrganisations(config, log)
   expect(await done(again.directory.ask.members.list(actor, { org: 'acme' }))).toHaveLength(1)
   await again.stop()
-  await db.close()
   const store = await openDirectoryStore({ dialect: 'sqlite', path: join(folder, 'people.db') })
   expect(
     await store.read.find('policy_log', { kind: 'platform.import-seed', chain: 'org:acme' }),

@@ -30,26 +30,22 @@ test('a database of a newer version is refused and not written to', async () => 
   expect(sha256(readFileSync(path))).toBe(before)
 })
 
-test.for([
-  'usage_record',
-  'usage_posting',
-  'policy_entry',
-  'snapshot',
-  'reading_batch',
-  'event_batch',
-] as const)('nothing in %s can be changed or deleted', async (table) => {
-  const path = join(temporaryFolder(), 'cloud.db')
-  await (await openDatabase(path, 1)).close()
-  const db = new BetterSqlite(path)
-  const columns = db.pragma(`table_info(${table})`) as { name: string; type: string; pk: number }[]
-  const values = columns.map(({ type }) =>
-    type === 'TEXT' || type === 'text' ? "'x'" : type === 'blob' ? "x'00'" : '1',
-  )
-  db.exec(`insert into ${table} values (${values.join(', ')})`)
-  expect(() => db.exec(`update ${table} set ${columns[0]?.name ?? ''} = '2'`)).toThrow('append-only')
-  expect(() => db.exec(`delete from ${table}`)).toThrow('append-only')
-  db.close()
-})
+test.for(['usage_record', 'usage_posting', 'reading_batch', 'event_batch'] as const)(
+  'nothing in %s can be changed or deleted',
+  async (table) => {
+    const path = join(temporaryFolder(), 'cloud.db')
+    await (await openDatabase(path, 1)).close()
+    const db = new BetterSqlite(path)
+    const columns = db.pragma(`table_info(${table})`) as { name: string; type: string; pk: number }[]
+    const values = columns.map(({ type }) =>
+      type === 'TEXT' || type === 'text' ? "'x'" : type === 'blob' ? "x'00'" : '1',
+    )
+    db.exec(`insert into ${table} values (${values.join(', ')})`)
+    expect(() => db.exec(`update ${table} set ${columns[0]?.name ?? ''} = '2'`)).toThrow('append-only')
+    expect(() => db.exec(`delete from ${table}`)).toThrow('append-only')
+    db.close()
+  },
+)
 
 test('keys are made once, and the root key may be taken away afterwards', () => {
   const folder = temporaryFolder()

@@ -1,3 +1,5 @@
+import type { Role } from '../../../contract/index.ts'
+import type { DirectoryRow } from '../../storage/index.ts'
 import type { Actor } from '../kernel/actor.ts'
 import { DirectoryRefusal, refuse } from '../errors.ts'
 import { foldEmail } from '../kernel/fold.ts'
@@ -23,18 +25,35 @@ export interface SignedIn {
   readonly expiresAt: number
 }
 
+/** An actor by login, and their role in that organisation. */
+export interface NamedLogin {
+  readonly actor: Actor
+  readonly role: Role
+}
+
 /** Sign-in with a password, and what a secret of a session or key stands for. */
 export interface Doors {
   signIn(asked: SignIn): Promise<Outcome<SignedIn>>
   signOut(secret: string): Promise<void>
   /** Who acts with this session for this organisation; undefined where it is over. */
   sessionActor(secret: string, org: string | null): Promise<Actor | undefined>
+  /** Who acts with an API key or token under its name, as gateways take it too; undefined for any other login. */
+  loginActor(login: { org: string; name: string; secret: string }): Promise<NamedLogin | undefined>
   /** Who acts with this API key or token: its user, for its organisation, with its scope. */
   keyActor(secret: string): Promise<Actor | undefined>
 }
 
 export function createDoors(world: DirectoryWorld): Doors {
   const { store, now } = world
+  const behind = async (token: DirectoryRow<'token'>): Promise<NamedLogin | undefined> => {
+    if (token.expires_at !== null && token.expires_at <= now()) return undefined
+    const { org, user, incarnation, scope } = token
+    const member = await store.read.get('membership', { org, user, state: 'active' })
+    const account = await store.read.get('user', { id: user, state: 'active' })
+    // A key dies with the membership it was made in; a new one does not revive it.
+    if (member?.incarnation !== incarnation || account === undefined) return undefined
+    return { actor: { kind: 'user', user, org, scope }, role: member.role }
+  }
   return {
     async signIn(asked) {
       try {
@@ -52,15 +71,15 @@ export function createDoors(world: DirectoryWorld): Doors {
       const user = await store.read.get('user', { id: session.user, state: 'active' })
       return user === undefined ? undefined : { kind: 'user', user: user.id, org, scope: 'full' }
     },
+    async loginActor({ org, name, secret }) {
+      // Both are looked up whatever there is, so that an unknown name costs what a wrong key does.
+      const tokens = await store.read.find('token', { org, name, state: 'active' })
+      const token = await store.read.get('token', { hash: sha256(secret), state: 'active' })
+      return token !== undefined && tokens.some(({ id }) => id === token.id) ? behind(token) : undefined
+    },
     async keyActor(secret) {
       const token = await store.read.get('token', { hash: sha256(secret), state: 'active' })
-      if (token === undefined || (token.expires_at !== null && token.expires_at <= now())) return undefined
-      const { org, user, incarnation, scope } = token
-      const member = await store.read.get('membership', { org, user, state: 'active' })
-      const account = await store.read.get('user', { id: user, state: 'active' })
-      // A key dies with the membership it was made in; a new one does not revive it.
-      if (member?.incarnation !== incarnation || account === undefined) return undefined
-      return { kind: 'user', user, org, scope }
+      return token === undefined ? undefined : (await behind(token))?.actor
     },
   }
 }

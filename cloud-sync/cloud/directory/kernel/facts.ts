@@ -67,6 +67,18 @@ export const keyFact = (member: DirectoryRow<'membership'>, scope: ApiKey['scope
     hash: '0'.repeat(64),
   })
 
+/** A key or token as a gateway compares it. */
+export const tokenFact = (row: DirectoryRow<'token'>): ApiKey =>
+  fact<ApiKey>({
+    org: row.org,
+    name: row.name,
+    member: row.user,
+    incarnation: row.incarnation,
+    scope: row.scope,
+    expiresAt: row.expires_at,
+    hash: row.hash,
+  })
+
 export const teamFact = (
   { org, handle, name }: DirectoryRow<'team'>,
   members: readonly DirectoryRow<'team_member'>[],

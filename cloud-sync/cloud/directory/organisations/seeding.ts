@@ -1,62 +1,50 @@
 import { z } from 'zod'
-import { DeviceId, GatewayId, Hash, PublicKey, Role } from '../../../contract/index.ts'
-import { notFound, refuse } from '../errors.ts'
+import type { DirectoryReader } from '../../storage/index.ts'
+import { DirectoryChange } from '../changes.ts'
+import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
 import { demandOperator } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
-import { isOwnerRole } from '../kernel/presets.ts'
-import { Email, Id, OrgId, Title, Username } from '../kernel/words.ts'
-import { command, orgChain, userChain, type Writing } from '../kernel/write.ts'
-import { addUser } from '../accounts/users.ts'
-import { foundOrganisation } from './founding.ts'
-import { join } from './joining.ts'
+import { Email, Username } from '../kernel/words.ts'
+import { command, userChain } from '../kernel/write.ts'
+import { applyChange, chainsOf, type NameOf } from './configured.ts'
 
-const Member = z.strictObject({ org: OrgId, name: Username, role: Role })
-const SEED_MAX = 10_000
+const SEED_MAX = 100_000
 
-/** What a configured directory knows; names are its own, one for each organisation. */
-const Seed = z.strictObject({
-  organisations: z.array(z.strictObject({ id: OrgId, name: Title })).max(SEED_MAX),
-  members: z.array(Member).max(SEED_MAX),
-  keys: z
-    .array(z.strictObject({ id: Id, org: OrgId, name: Username, member: Username, hash: Hash }))
-    .max(SEED_MAX),
-  gateways: z.array(z.strictObject({ id: GatewayId, org: OrgId, publicKey: PublicKey })).max(SEED_MAX),
-  devices: z
-    .array(z.strictObject({ gateway: GatewayId, id: DeviceId, org: OrgId, custodian: Username.nullable() }))
-    .max(SEED_MAX),
-})
+/** A configured directory, change by change, each with its place in the file. */
+const Seed = z.array(z.strictObject({ change: DirectoryChange, where: z.string() })).max(SEED_MAX)
 export type Seed = z.input<typeof Seed>
-type Parsed = z.output<typeof Seed>
 
-/** Takes over a configured directory, once: what is there already is left alone. */
+/** Takes over a configured directory whole, or names everything in it that cannot be. */
 export const importSeed = command({
   name: 'platform.import-seed',
   input: Seed,
-  chains: (seed) => [
-    ...seed.organisations.map(({ id }) => orgChain(id)),
-    ...[...usernames(seed).values()].map(userChain),
-  ],
+  chains: (seed, _actor, read) => chainsOf(read, changesIn(seed), seedNames(changesIn(seed))),
   async run(writing, seed) {
     await demandOperator(writing)
-    const { read, at } = writing
-    const names = usernames(seed)
-    const nameOf = (org: string, name: string): string => names.get(`${org}:${name}`) ?? name
-    const fresh = new Set<string>()
-    for (const { id, name } of seed.organisations) {
-      if (await read.get('organisation', { id })) continue
-      const base = { description: '', logoUrl: '', preset: 'headgate', type: 'standard' } as const
-      await foundOrganisation(writing, { ...base, id, name, owner: undefined })
-      fresh.add(id)
+    const names = seedNames(changesIn(seed))
+    const faults: string[] = []
+    for (const { change, where } of seed) {
+      try {
+        await applyChange(writing, change, names)
+      } catch (error) {
+        if (!(error instanceof DirectoryRefusal)) throw error
+        faults.push(`${where}: ${error.message}`)
+      }
     }
-    for (const member of seed.members) if (fresh.has(member.org)) await addMember(writing, member, nameOf)
-    for (const { id, org, publicKey } of seed.gateways) {
-      if (!fresh.has(org) || (await read.get('gateway', { id }))) continue
-      const placed = { workspace: null, custodian: null, owner_epoch: 1, state: 'claimed' } as const
-      await writing.put('gateway', { id, org, ...placed, public_key: publicKey, created_at: at })
-    }
-    for (const device of seed.devices) if (fresh.has(device.org)) await addDevice(writing, device, nameOf)
-    for (const key of seed.keys) if (fresh.has(key.org)) await addKey(writing, key, nameOf)
-    return { organisations: fresh.size }
+    if (faults.length > 0) refuse('DIRECTORY_INPUT_INVALID', faults.join('\n'))
+    return { changes: seed.length }
+  },
+})
+
+/** One change in the words of a configured directory, by the operator. */
+export const configure = command({
+  name: 'platform.configure',
+  input: DirectoryChange,
+  chains: async (change, _actor, read) => chainsOf(read, [change], await presentNames(read, change)),
+  async run(writing, change) {
+    await demandOperator(writing)
+    await applyChange(writing, change, await presentNames(writing.read, change))
+    return { done: change.kind }
   },
 })
 
@@ -77,67 +65,49 @@ export const setEmail = command({
   },
 })
 
+const changesIn = (seed: z.output<typeof Seed>): DirectoryChange[] => seed.map(({ change }) => change)
+
 /** A name that two organisations use is two people: then the organisation stands before it. */
-function usernames({ members }: Parsed): Map<string, string> {
+function seedNames(changes: readonly DirectoryChange[]): NameOf {
   const count = new Map<string, number>()
-  for (const { name } of members) count.set(name, (count.get(name) ?? 0) + 1)
-  return new Map(
-    members.map(({ org, name }) => [`${org}:${name}`, count.get(name) === 1 ? name : `${org}-${name}`]),
-  )
+  for (const change of changes)
+    if (change.kind === 'member.added') count.set(change.name, (count.get(change.name) ?? 0) + 1)
+  return (org, name) => ((count.get(name) ?? 0) > 1 ? prefixed(org, name) : name)
 }
 
-type NameOf = (org: string, name: string) => string
-
-async function addMember(
-  writing: Writing,
-  { org, name, role }: Parsed['members'][number],
-  nameOf: NameOf,
-): Promise<void> {
-  const username = nameOf(org, name)
-  if ((await writing.read.get('user', { id: username })) === undefined)
-    await addUser(writing, { username, email: `${username}@seed.invalid`, name, tz: 'UTC' })
-  const organisation = { id: org, preset: 'headgate', type: 'standard' } as const
-  await join(writing, organisation, { user: username, role, billing: isOwnerRole(role) })
+/** Who was called so in that organisation; else the name itself, where nobody has it yet. */
+async function presentNames(read: DirectoryReader, change: DirectoryChange): Promise<NameOf> {
+  const known = new Map<string, string>()
+  for (const [org, name] of named(change)) {
+    const isMember = await read.get('membership', { org, user: name })
+    const isPrefixed = await read.get('membership', { org, user: prefixed(org, name) })
+    const isTaken = (await read.get('user', { id: name })) !== undefined
+    const isOther = isMember === undefined && (isPrefixed !== undefined || isTaken)
+    known.set(`${org}:${name}`, isOther ? prefixed(org, name) : name)
+  }
+  return (org, name) => known.get(`${org}:${name}`) ?? name
 }
 
-async function addDevice(
-  writing: Writing,
-  { gateway, id, org, custodian }: Parsed['devices'][number],
-  nameOf: NameOf,
-): Promise<void> {
-  const path = `${gateway}/${id}`
-  if (await writing.read.get('device', { path })) return
-  await writing.put('device', {
-    path,
-    gateway,
-    org,
-    workspace: null,
-    custodian: custodian === null ? null : nameOf(org, custodian),
-    owner_epoch: 1,
-    name: id,
-    state: 'active',
-    created_at: writing.at,
-  })
+function named(change: DirectoryChange): (readonly [org: string, name: string])[] {
+  switch (change.kind) {
+    case 'member.added':
+    case 'member.removed':
+    case 'key.removed':
+      return [[change.org, change.name]]
+    case 'key.added':
+      return [
+        [change.org, change.name],
+        [change.org, change.member],
+      ]
+    case 'device.registered':
+      return change.custodian === null ? [] : [[change.org, change.custodian]]
+    case 'share.added':
+      return change.to.member === null ? [] : [[change.to.org, change.to.member]]
+    case 'organisation.added':
+    case 'gateway.registered':
+    case 'share.revoked':
+      return []
+  }
 }
 
-/** A key keeps its hash, so whoever has it goes on. */
-async function addKey(
-  writing: Writing,
-  { id, org, name, member, hash }: Parsed['keys'][number],
-  nameOf: NameOf,
-): Promise<void> {
-  if (await writing.read.get('token', { hash })) return
-  await writing.put('token', {
-    id,
-    org,
-    user: nameOf(org, member),
-    name: name === member ? nameOf(org, member) : name,
-    kind: name === member ? 'api-key' : 'token',
-    scope: 'full',
-    hash,
-    incarnation: 1,
-    expires_at: null,
-    state: 'active',
-    created_at: writing.at,
-  })
-}
+const prefixed = (org: string, name: string): string => `${org}-${name}`

@@ -203,6 +203,7 @@ export const POLICY_TABLES = {
       ['org', 'principal'],
       ['resource', 'principal'],
       ['principal_kind', 'principal'],
+      ['principal_org'],
     ],
   },
   token: {

@@ -20,6 +20,8 @@ export interface DirectoryReader extends RowReader<DirectoryTables> {
   membershipOf(org: string, user: string): Promise<DirectoryRow<'membership'> | undefined>
   /** Public, active organisations whose folded name begins so, by name. */
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
+  /** Live and legacy grants on a gateway, anything on it, or these workspaces and items, by id. */
+  grantsReaching(gateway: string, others: readonly string[]): Promise<DirectoryRow<'grant'>[]>
   /** Mails that wait and whose time has come, oldest first. */
   dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
 }
@@ -40,6 +42,8 @@ export interface DirectoryTransaction extends DirectoryReader, RowWriter<Directo
   finish(last: Finish): Promise<void>
   /** Takes out what has no use any more: answers older than `before`, sessions, tries and secrets that are over. */
   forget(times: { now: number; before: number }): Promise<void>
+  /** Waits until no other transaction has this name, and keeps it to the end. */
+  exclusively(name: string): Promise<void>
   /** Counts one attempt in the window; how many there are now. */
   countAttempt(attempt: { bucket: string; now: number; windowMs: number }): Promise<number>
 }
@@ -48,6 +52,8 @@ export interface DirectoryTransaction extends DirectoryReader, RowWriter<Directo
 export interface DirectoryStore {
   readonly dialect: 'sqlite' | 'postgres'
   readonly read: DirectoryReader
+  /** Reads that all see the same moment, whatever is written meanwhile. */
+  consistent<T>(work: (read: DirectoryReader) => Promise<T>): Promise<T>
   transaction<T>(work: (tx: DirectoryTransaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -60,6 +66,7 @@ export async function openDirectoryStore(target: DatabaseTarget): Promise<Direct
     dialect,
     read: readerOn(read),
     close,
+    consistent: (work) => database.consistent((tx) => work(readerOn(tx))),
     transaction: (work) => database.transaction((tx) => work(transactionOn(tx, dialect))),
   }
 }
@@ -87,6 +94,20 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .where('name_key', '<', `${prefix}\u{10FFFF}`)
         .orderBy('name_key')
         .limit(limit)
+        .execute(),
+    grantsReaching: (gateway, others) =>
+      db
+        .selectFrom('grant')
+        .selectAll()
+        .where('state', 'in', ['live', 'legacy'])
+        .where((eb) =>
+          eb.or([
+            eb('resource', 'in', [gateway, ...others]),
+            // Every path below the gateway: `0` is the character after `/`.
+            eb.and([eb('resource', '>', `${gateway}/`), eb('resource', '<', `${gateway}0`)]),
+          ]),
+        )
+        .orderBy('id')
         .execute(),
     dueMail: (now, limit) =>
       db
@@ -149,6 +170,11 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
       await tx.deleteFrom('attempt').where('since', '<', before).execute()
       await tx.deleteFrom('session').where('expires_at', '<=', now).execute()
       await tx.deleteFrom('verification').where('expires_at', '<=', now).execute()
+    },
+    async exclusively(name) {
+      // SQLite has one writer at a time anyway.
+      if (dialect === 'postgres')
+        await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx)
     },
     async countAttempt({ bucket, now, windowMs }) {
       const row = await tx

@@ -1,4 +1,4 @@
-import { maybe, type RowOf, type Tables, serial, text, whole } from '../relational/index.ts'
+import { bytes, maybe, type RowOf, type Tables, serial, text, whole } from '../relational/index.ts'
 import { POLICY_TABLES } from './policy-tables.ts'
 
 /** Beside the policy: the log itself, secrets that must never be in it, and what is on its way. */
@@ -56,6 +56,28 @@ const WORKING_TABLES = {
   signed_head: {
     columns: { chain: text(), seq: whole() },
     key: ['chain'],
+  },
+  /** A gateway's policy as it was sealed once; a version always has the same bytes. */
+  gateway_policy: {
+    columns: {
+      gateway: text(),
+      version: whole(),
+      generation: whole(),
+      /** Its facts as JSON, without version and times: equal facts have equal text. */
+      content: text(),
+      issued_at: whole(),
+      fresh_until: whole(),
+      hard_until: whole(),
+      /** SHA-256 of `message`. */
+      hash: text(),
+      message: bytes(),
+    },
+    key: ['gateway', 'version'],
+  },
+  /** Gateways on which an organisation owns, or ever owned, something: only these may report usage of it. */
+  gateway_presence: {
+    columns: { org: text(), gateway: text() },
+    key: ['org', 'gateway'],
   },
   password: {
     columns: {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 
 /** One column: its SQL type on both databases and, for the compiler only, what it holds. */
 export interface Column<T> {
-  readonly holds: 'text' | 'whole' | 'serial'
+  readonly holds: 'text' | 'whole' | 'serial' | 'bytes'
   readonly nullable: boolean
   readonly type?: T
 }
@@ -12,6 +12,7 @@ export const text = <T extends string = string>(): Column<T> => ({ holds: 'text'
 export const whole = (): Column<number> => ({ holds: 'whole', nullable: false })
 /** Counts up by itself, in the order of insertion. */
 export const serial = (): Column<number> => ({ holds: 'serial', nullable: false })
+export const bytes = (): Column<Uint8Array> => ({ holds: 'bytes', nullable: false })
 export const maybe = <T>(column: Column<T>): Column<T | null> => ({ holds: column.holds, nullable: true })
 
 /** A table as data: the migration that makes it and the types of its rows come from the same lines. */
@@ -30,8 +31,8 @@ export type SchemaOf<T extends Tables> = { [N in keyof T]: RowOf<T[N]> }
 
 /** Texts sort by code point on both, as JavaScript's do. */
 const TYPES = {
-  sqlite: { text: 'text', whole: 'bigint', serial: 'integer' },
-  postgres: { text: sql`text collate "C"`, whole: 'bigint', serial: 'bigserial' },
+  sqlite: { text: 'text', whole: 'bigint', serial: 'integer', bytes: 'blob' },
+  postgres: { text: sql`text collate "C"`, whole: 'bigint', serial: 'bigserial', bytes: 'bytea' },
 } as const
 
 /** Makes a table and its indexes. */

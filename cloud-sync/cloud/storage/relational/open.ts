@@ -46,6 +46,8 @@ export interface RelationalDatabase<S> {
   readonly dialect: Dialect
   /** Never holds up a write: another connection than the transactions'. */
   readonly read: Kysely<S>
+  /** Reads that all see the same moment, whatever is written meanwhile. */
+  consistent<T>(work: (tx: Transaction<S>) => Promise<T>): Promise<T>
   /** All or nothing, synced to disk before it resolves; run again where a concurrent one was in the way. */
   transaction<T>(work: (tx: Transaction<S>) => Promise<T>): Promise<T>
   close: () => Promise<void>
@@ -65,7 +67,12 @@ export async function openRelational<S>(
     throw error instanceof SyncError ? error : failed(error)
   }
   const { read, write, close } = engine
-  return { dialect: target.dialect, read, close, transaction: (work) => retried(write, work) }
+  const { dialect } = target
+  const consistent = <T>(work: (tx: Transaction<S>) => Promise<T>): Promise<T> =>
+    dialect === 'sqlite'
+      ? read.transaction().execute(work)
+      : read.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work)
+  return { dialect, read, close, consistent, transaction: (work) => retried(write, work) }
 }
 
 /** True where a row with the same key or unique value was there already. */

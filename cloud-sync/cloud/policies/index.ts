@@ -1,0 +1,2 @@
+export { type Policies, startPolicies } from './policies.ts'
+export type { SealedPolicy } from './sealing.ts'

@@ -1,0 +1,135 @@
+import type { GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import type { Log } from '../log.ts'
+import { followLog, type LogEntry } from './follow.ts'
+import { lookAt, newestOf, type PolicyRow, type SealedPolicy, sealedIn, type Sealing } from './sealing.ts'
+import { type RegisteredGateway, Registry } from './registry.ts'
+import { touchedBy } from './touched.ts'
+
+/** How often the log is looked at for what other processes wrote, ms. */
+const FOLLOW_MS = 500
+/** How often every gateway is compared, whatever the log says, ms. */
+const SWEEP_MS = 3_600_000
+/** A version older than this part of its freshness is renewed for a gateway that is there. */
+const RENEWED_AFTER = 1 / 4
+
+export interface PoliciesSettings extends Sealing {
+  readonly log: Log
+  /** Monotonic, ms. */
+  readonly monoMs: () => number
+}
+
+/**
+ * What gateways are told: for each the least of the directory that it needs, in versions. It follows the directory's
+ * log, so it makes no difference which process wrote.
+ */
+export interface Policies {
+  gateway(id: GatewayId): RegisteredGateway | undefined
+  gateways(): readonly RegisteredGateway[]
+  /** Gateways whose policy names the organisation. */
+  gatewaysOf(org: OrgId): readonly GatewayId[]
+  /** Gateways on which the organisation owns, or ever owned, something. */
+  presenceOf(org: OrgId): ReadonlySet<GatewayId>
+  /** What `decide` asks: the newest policy of a gateway, whether or not it has reached it. */
+  policyOf(id: GatewayId): PolicySnapshot | undefined
+  /** The newest version as it travels; one that is getting old is renewed first. */
+  sealedFor(id: GatewayId): Promise<SealedPolicy | undefined>
+  /** Resolves when everything that was committed before is in policies. */
+  caughtUp(): Promise<void>
+  /** Called after the commit that made a new version; the returned way stops it. */
+  onSealed(listener: (gateway: GatewayId, sealed: SealedPolicy) => void): () => void
+  stop(): Promise<void>
+}
+
+/** Compares every gateway once, then follows the log until it is stopped. */
+export async function startPolicies(settings: PoliciesSettings): Promise<Policies> {
+  const { store, log, now, monoMs, terms } = settings
+  const registry = new Registry()
+  const cursor = followLog(store.read, monoMs)
+  const turns = inTurns(log)
+
+  const look = async (id: GatewayId, renewBefore = 0): Promise<PolicyRow | undefined> => {
+    const looked = await lookAt(settings, id, { renewBefore })
+    if (looked === undefined) registry.forget(id)
+    else registry.note(looked)
+    return looked?.row
+  }
+  const sweep = async (): Promise<void> => {
+    for (const { id } of await store.read.find('gateway', {}, { orderBy: ['id'] }))
+      await look(id as GatewayId)
+  }
+  /** Seen in the log, not yet in policies: stays here where that fails. */
+  let entries: LogEntry[] = []
+  const follow = async (): Promise<void> => {
+    entries.push(...(await cursor.next()))
+    if (entries.length === 0) return
+    const touched = await touchedBy(store.read, entries)
+    const ids = new Set(touched.gateways)
+    for (const org of touched.organisations) for (const id of registry.gatewaysOf(org)) ids.add(id)
+    for (const id of [...ids].sort()) await look(id)
+    entries = []
+  }
+
+  await cursor.begin()
+  for (const { org, gateway } of await store.read.find('gateway_presence', {}))
+    registry.notePresence(org, gateway as GatewayId)
+  await sweep()
+  const timers = [turns.every(FOLLOW_MS, follow), turns.every(SWEEP_MS, sweep)]
+
+  return {
+    gateway: (id) => registry.gateway(id),
+    gateways: () => registry.gateways(),
+    gatewaysOf: (org) => registry.gatewaysOf(org),
+    presenceOf: (org) => registry.presenceOf(org),
+    policyOf: (id) => registry.policyOf(id),
+    async sealedFor(id) {
+      const newest = await newestOf(store.read, id)
+      const renewBefore = now() - terms.freshMs * RENEWED_AFTER
+      if (newest !== undefined && newest.issued_at >= renewBefore) return sealedIn(newest)
+      const row = await turns.take(() => look(id, renewBefore))
+      return row && sealedIn(row)
+    },
+    caughtUp: () => turns.take(follow),
+    onSealed: (listener) => registry.onSealed(listener),
+    async stop() {
+      for (const timer of timers) clearInterval(timer)
+      await turns.idle()
+    },
+  }
+}
+
+interface Turns {
+  take<T>(work: () => Promise<T>): Promise<T>
+  /** Again and again; a turn that still waits is not asked for twice. */
+  every(ms: number, work: () => Promise<void>): NodeJS.Timeout
+  idle(): Promise<void>
+}
+
+/** One after the other, so that no gateway is looked at twice at once. */
+function inTurns(log: Log): Turns {
+  let tail: Promise<unknown> = Promise.resolve()
+  const take = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = tail.then(work)
+    tail = turn.catch(() => undefined)
+    return turn
+  }
+  return {
+    take,
+    every(ms, work) {
+      let isWaiting = false
+      const run = async (): Promise<void> => {
+        isWaiting = false
+        await work()
+      }
+      return setInterval(() => {
+        if (isWaiting) return
+        isWaiting = true
+        take(run).catch((error: unknown) => {
+          log.error({ err: error }, 'policies could not be made; tried again')
+        })
+      }, ms).unref()
+    },
+    idle: async () => {
+      await tail
+    },
+  }
+}

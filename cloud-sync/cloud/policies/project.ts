@@ -1,0 +1,217 @@
+import type { GatewayId, PolicyFacts } from '../../contract/index.ts'
+import {
+  deviceFact,
+  gatewayFact,
+  grantFact,
+  itemFact,
+  linkFact,
+  memberFact,
+  organisationOf,
+  PROFILE_ROLE,
+  policyFact,
+  profileRole,
+  teamFact,
+  tokenFact,
+  workspaceFact,
+} from '../directory/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../storage/index.ts'
+import { gatewayThings, type Things } from './things.ts'
+
+type Grant = DirectoryRow<'grant'>
+type Member = DirectoryRow<'membership'>
+
+/** What one gateway must know, without a version and a time. */
+export type PolicyContent = PolicyFacts & { readonly owner: NonNullable<PolicyFacts['owner']> }
+
+/**
+ * The least that one gateway must know to decide alone: the organisations that own it or something on it with their
+ * people, those that are shown something here with the people who are, partners that manage one of the owners, and by
+ * what each of them comes here. People are their user names and nothing else of them. Sorted, so that an equal directory
+ * gives equal text. Undefined where there is no such gateway.
+ */
+export async function projectGateway(
+  read: DirectoryReader,
+  id: GatewayId,
+): Promise<PolicyContent | undefined> {
+  const gateway = await read.get('gateway', { id })
+  if (gateway === undefined) return undefined
+  const things = await gatewayThings(read, gateway)
+  const links = await read.find('management_link', { org: things.owners, state: 'active' })
+  const granted = await read.grantsReaching(id, [
+    ...things.workspaces.map((workspace) => workspace.id),
+    ...things.items.map((item) => item.row.id),
+  ])
+  const own = granted.filter((grant) => things.owners.includes(grant.org))
+  const policies = await read.find('cross_org_policy', {
+    org: things.owners,
+    to_org: [...new Set(own.map((grant) => grant.principal_org))],
+    state: 'active',
+  })
+  const live = own.filter((grant) => isCarried(grant, policies))
+  const people = await peopleOf(read, { things, links, grants: live })
+  return factsOf({ gateway, things, links, policies, people })
+}
+
+/** What crosses organisations does so by a policy that is there now; what was kept by who left needs none. */
+const isCarried = ({ via, state }: Grant, policies: readonly DirectoryRow<'cross_org_policy'>[]): boolean =>
+  via === null || state === 'legacy' || policies.some((policy) => policy.id === via)
+
+interface People {
+  readonly organisations: readonly DirectoryRow<'organisation'>[]
+  readonly members: readonly Member[]
+  readonly tokens: readonly DirectoryRow<'token'>[]
+  readonly teams: readonly { row: DirectoryRow<'team'>; members: DirectoryRow<'team_member'>[] }[]
+  /** Those that still mean somebody. */
+  readonly grants: readonly Grant[]
+}
+
+interface Reached {
+  readonly things: Things
+  readonly links: readonly DirectoryRow<'management_link'>[]
+  readonly grants: readonly Grant[]
+}
+
+async function peopleOf(read: DirectoryReader, { things, links, grants }: Reached): Promise<People> {
+  const whole = new Set([...things.owners, ...links.map(({ partner }) => partner)])
+  for (const grant of grants) if (grant.principal_kind === 'org') whole.add(grant.principal_org)
+  const orgs = [...new Set([...whole, ...grants.map((grant) => grant.principal_org)])]
+  const organisations = await read.find('organisation', { id: orgs, state: ['active', 'suspended'] })
+  const teams = await teamsIn(read, grants)
+  const single = new Set([
+    ...grants.flatMap(({ principal_kind: kind, principal, principal_org: org }) =>
+      kind === 'user' ? [login(org, principal)] : [],
+    ),
+    ...teams.flatMap((team) => team.members.map(({ org, user }) => login(org, user))),
+  ])
+  const members = await membersAmong(read, { orgs, whole, single, grants })
+  const incarnations = new Map(members.map((member) => [login(member.org, member.user), member.incarnation]))
+  const isPresent = (org: string, user: string, incarnation: number): boolean =>
+    incarnations.get(login(org, user)) === incarnation
+  const tokens = await read.find('token', { org: orgs, state: 'active' })
+  return {
+    organisations,
+    members,
+    tokens: tokens.filter(({ org, user, incarnation }) => isPresent(org, user, incarnation)),
+    teams: teams.map(({ row, members: lines }) => ({
+      row,
+      members: lines.filter(({ org, user, incarnation }) => isPresent(org, user, incarnation)),
+    })),
+    grants: grants.filter((grant) => meansSomebody(grant, { isPresent, teams })),
+  }
+}
+
+async function teamsIn(read: DirectoryReader, grants: readonly Grant[]): Promise<People['teams']> {
+  const ids = grants.flatMap((grant) => (grant.principal_kind === 'team' ? [grant.principal] : []))
+  const rows = await read.find('team', { id: [...new Set(ids)], state: 'active' })
+  const lines = await read.find('team_member', { team: rows.map((row) => row.id) })
+  return rows.map((row) => ({ row, members: lines.filter(({ team }) => team === row.id) }))
+}
+
+/** Everybody of the organisations that belong here as a whole, and of the others who is meant; only living accounts. */
+async function membersAmong(
+  read: DirectoryReader,
+  {
+    orgs,
+    whole,
+    single,
+    grants,
+  }: {
+    orgs: readonly string[]
+    whole: ReadonlySet<string>
+    single: ReadonlySet<string>
+    grants: readonly Grant[]
+  },
+): Promise<Member[]> {
+  const found = await read.find('membership', { org: orgs, state: ['active', 'suspended', 'left'] })
+  const kept = new Set(
+    grants.flatMap((grant) =>
+      grant.state === 'legacy' ? [login(grant.principal_org, grant.principal)] : [],
+    ),
+  )
+  const needed = found.filter(({ org, user, state }) =>
+    // Who left is here only for what they were left with.
+    state === 'left' ? kept.has(login(org, user)) : whole.has(org) || single.has(login(org, user)),
+  )
+  const users = await read.find('user', { id: [...new Set(needed.map(({ user }) => user))], state: 'active' })
+  const living = new Set(users.map((user) => user.id))
+  return needed.filter(({ user }) => living.has(user))
+}
+
+function meansSomebody(
+  { principal_kind: kind, principal, principal_org: org, incarnation }: Grant,
+  known: { isPresent: (org: string, user: string, incarnation: number) => boolean; teams: People['teams'] },
+): boolean {
+  switch (kind) {
+    case 'user':
+      return known.isPresent(org, principal, incarnation)
+    case 'team':
+      return known.teams.some(({ row }) => row.id === principal)
+    case 'org':
+      return true
+  }
+}
+
+function factsOf({
+  gateway,
+  things,
+  links,
+  policies,
+  people,
+}: {
+  gateway: DirectoryRow<'gateway'>
+  things: Things
+  links: readonly DirectoryRow<'management_link'>[]
+  policies: readonly DirectoryRow<'cross_org_policy'>[]
+  people: People
+}): PolicyContent {
+  const incarnations = new Map(
+    people.members.map(({ org, user, incarnation }) => [login(org, user), incarnation]),
+  )
+  const custodianOf = ({ org, custodian }: { org: string; custodian: string | null }): number =>
+    incarnations.get(login(org, custodian ?? '')) ?? 1
+  const handles = new Map(people.teams.map(({ row }) => [row.id, row.handle]))
+  const profiles = new Set(
+    people.organisations.flatMap(({ id, preset }) => (preset === 'tagoio' ? [id] : [])),
+  )
+  const grants = people.grants.map((grant) =>
+    grantFact(grant, { handles, isProfile: profiles.has(grant.org) }),
+  )
+  const inUse = new Set(people.grants.map(({ via }) => via))
+  return {
+    owner: gatewayFact(gateway, custodianOf(gateway)),
+    organisations: people.organisations.map(organisationOf).sort(by(({ id }) => id)),
+    members: people.members.flatMap(memberFact).sort(by(({ org, name }) => login(org, name))),
+    keys: people.tokens.map(tokenFact).sort(by(({ org, name, hash }) => `${login(org, name)} ${hash}`)),
+    roles: grants.some(({ custom }) => custom === PROFILE_ROLE)
+      ? [...profiles]
+          .filter((org) => things.owners.includes(org))
+          .map(profileRole)
+          .sort(by(({ org }) => org))
+      : [],
+    teams: people.teams
+      .map(({ row, members }) => sortedTeam(teamFact(row, members)))
+      .sort(by(({ org, handle }) => login(org, handle))),
+    workspaces: things.workspaces.map(workspaceFact).sort(by(({ id }) => id)),
+    devices: things.devices.map((device) => deviceFact(device, custodianOf(device))).sort(by(({ id }) => id)),
+    sensors: [],
+    items: things.items.map(({ row, type }) => itemFact(row, type)).sort(by(({ id }) => id)),
+    grants: grants.sort(by(({ id }) => id)),
+    policies: policies
+      .filter(({ id }) => inUse.has(id))
+      .map(policyFact)
+      .sort(by(({ id }) => id)),
+    links: links.map(linkFact).sort(by(({ id }) => id)),
+  }
+}
+
+const sortedTeam = (team: PolicyFacts['teams'][number]): PolicyFacts['teams'][number] => ({
+  ...team,
+  members: team.members.toSorted(by(({ name }) => name)),
+})
+
+const login = (org: string, name: string): string => `${org}:${name}`
+
+/** By code unit, so that it does not depend on the machine's language. */
+function by<T>(name: (item: T) => string): (a: T, b: T) => number {
+  return (a, b) => (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0)
+}

@@ -1,0 +1,134 @@
+import { type GatewayId, type Hash, PolicySnapshot } from '../../contract/index.ts'
+import { sealSnapshot, sha256 } from '../../codec/index.ts'
+import type { CloudKeys } from '../keys.ts'
+import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
+import { type PolicyContent, projectGateway } from './project.ts'
+
+/** Versions kept of each gateway's policy. */
+const VERSIONS_KEPT = 64
+
+/** A gateway's policy as it travels. */
+export interface SealedPolicy {
+  readonly generation: number
+  readonly version: number
+  /** SHA-256 of `message`, as in `dn/pol/head`. */
+  readonly hash: Hash
+  readonly message: Uint8Array
+}
+
+/** How long a policy counts for after it was made, ms. */
+export interface PolicyTerms {
+  readonly freshMs: number
+  readonly hardMs: number
+}
+
+export interface Sealing {
+  readonly store: DirectoryStore
+  readonly keys: CloudKeys
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly terms: PolicyTerms
+}
+
+export type PolicyRow = DirectoryRow<'gateway_policy'>
+
+/** What is known of a gateway after a look: its newest version and what it was made of. */
+export interface Looked {
+  readonly gateway: DirectoryRow<'gateway'>
+  readonly content: PolicyContent
+  readonly row: PolicyRow
+}
+
+/**
+ * Compares what the directory says with the newest version and makes the next one where they differ, where the keys are
+ * of a newer generation, or where `renewBefore` (epoch ms) says that the newest is too old. Undefined where there is no
+ * such gateway.
+ */
+export async function lookAt(
+  sealing: Sealing,
+  id: GatewayId,
+  { renewBefore = 0 }: { readonly renewBefore?: number } = {},
+): Promise<Looked | undefined> {
+  const isDue = ({ generation, issued_at }: PolicyRow): boolean =>
+    generation < sealing.keys.generation || issued_at < renewBefore
+  const seen = await sealing.store.consistent((read) => project(read, id))
+  if (seen === undefined) return undefined
+  const { newest } = seen
+  if (newest?.content === seen.text && !isDue(newest)) return { ...seen, row: newest }
+  return sealing.store.transaction(async (tx) => {
+    await tx.exclusively(`gateway_policy:${id}`)
+    // Looked at again, now that nobody else can make one: an older view must never become a newer version.
+    const now = await sealing.store.consistent((read) => project(read, id))
+    if (now === undefined) return undefined
+    const latest = now.newest
+    if (latest?.content === now.text && !isDue(latest)) return { ...now, row: latest }
+    return { ...now, row: await add(tx, sealing, { id, ...now }) }
+  })
+}
+
+interface Projected {
+  readonly gateway: DirectoryRow<'gateway'>
+  readonly content: PolicyContent
+  readonly text: string
+  readonly newest: PolicyRow | undefined
+}
+
+async function project(read: DirectoryReader, id: GatewayId): Promise<Projected | undefined> {
+  const gateway = await read.get('gateway', { id })
+  const content = await projectGateway(read, id)
+  if (gateway === undefined || content === undefined) return undefined
+  return { gateway, content, text: JSON.stringify(content), newest: await newestOf(read, id) }
+}
+
+async function add(
+  tx: DirectoryTransaction,
+  { keys, now, terms }: Sealing,
+  { id, content, text, newest }: Projected & { id: GatewayId },
+): Promise<PolicyRow> {
+  const at = now()
+  const row = {
+    gateway: id,
+    version: (newest?.version ?? 0) + 1,
+    generation: Math.max(keys.generation, newest?.generation ?? 1),
+    content: text,
+    issued_at: at,
+    fresh_until: at + terms.freshMs,
+    hard_until: at + terms.hardMs,
+  }
+  const snapshot = snapshotOf(row, content)
+  const message = sealSnapshot({ keyset: keys.keyset, snapshot, key: keys.signing })
+  const made = { ...row, hash: sha256(message), message }
+  await tx.put('gateway_policy', made)
+  const outdated = await tx.get('gateway_policy', { gateway: id, version: row.version - VERSIONS_KEPT })
+  if (outdated !== undefined) await tx.drop('gateway_policy', { gateway: id, version: outdated.version })
+  for (const org of new Set([content.owner.org, ...content.devices.map((device) => device.org)]))
+    await tx.put('gateway_presence', { org, gateway: id })
+  return made
+}
+
+/** The version as it was, or will be, signed. */
+export const snapshotOf = (
+  { version, generation, gateway, issued_at, fresh_until, hard_until }: Omit<PolicyRow, 'hash' | 'message'>,
+  content: PolicyContent,
+): PolicySnapshot =>
+  PolicySnapshot.parse({
+    v: 2,
+    gateway,
+    generation,
+    version,
+    issuedAt: issued_at,
+    freshUntil: fresh_until,
+    hardUntil: hard_until,
+    ...content,
+    critical: [],
+  })
+
+export const newestOf = async (read: DirectoryReader, gateway: GatewayId): Promise<PolicyRow | undefined> =>
+  (await read.find('gateway_policy', { gateway }, { orderBy: ['version'], descending: true, limit: 1 }))[0]
+
+export const sealedIn = ({ generation, version, hash, message }: PolicyRow): SealedPolicy => ({
+  generation,
+  version,
+  hash: hash as Hash,
+  message,
+})
