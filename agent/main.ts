@@ -54,7 +54,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     },
   })
   try {
-    const { broker, policy } = brokerOf(config, { store, clock, log })
+    const { broker, policy } = brokerOf(config, { store, log })
     const field = new FieldState(config)
     const publishing = new Publishing({ gateway: config.gateway.id, broker, field })
     const pipeline = pipelineOf(config, { store, publishing, log })
@@ -68,6 +68,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       localAuthority(config, { store, clock }),
       lastReadings({ pipeline, publishing }),
       named('broker', broker),
+      storedSessions({ broker, policy }),
       ...(config.broker.metrics === null ? [] : [metricsPage(config.broker.metrics, { broker, log })]),
       named('pipeline', pipeline),
       named('hardware', hardware),
@@ -146,12 +147,12 @@ function openStoreAndClock(
 
 function brokerOf(
   config: Config,
-  { store, clock, log }: { store: Store; clock: GatewayClock; log: Log },
+  { store, log }: { store: Store; log: Log },
 ): { broker: Broker<LocalPrincipal>; policy: LocalPolicy } {
   const policy = new LocalPolicy({
     gateway: config.gateway.id,
     anonymous: config.broker.anonymous,
-    when: () => ({ place: 'gateway', at: clock.highWaterMs() ?? 0, signed: true }),
+    when: () => store.policyTime.when(),
   })
   const refusals = new Refusals({
     recordEvent: (kind, detail) => {
@@ -180,6 +181,19 @@ function brokerOf(
   })
   return { broker, policy }
 }
+
+/** After a kill between a policy and the end of the sessions it ends, they end at the next start. */
+const storedSessions = ({
+  broker,
+  policy,
+}: {
+  broker: Broker<LocalPrincipal>
+  policy: LocalPolicy
+}): Service => ({
+  name: 'stored sessions',
+  start: () => broker.closeSessions(policy.isGone),
+  stop: () => Promise.resolve(),
+})
 
 /** Retained messages from inside are in memory only: the last readings and health are there before anybody asks. */
 const lastReadings = ({ pipeline, publishing }: { pipeline: Pipeline; publishing: Publishing }): Service => ({
@@ -250,7 +264,8 @@ function localAuthority(config: Config, { store, clock }: { store: Store; clock:
       if (config.cloud !== null || rules === undefined) return
       const current = store.policy.current() ?? undefined
       const rootKey = localRootKey(config.gateway.dataDir)
-      const message = localSnapshot({ rules, current, rootKey, now: clock.now().wallMs })
+      const newest = store.policy.newest()?.version ?? 0
+      const message = localSnapshot({ rules, current, newest, rootKey, now: clock.now().wallMs })
       if (message !== undefined) await store.policy.apply(message)
     },
     stop: () => Promise.resolve(),

@@ -46,6 +46,7 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log }: Li
     },
     onTrustedTime: (serverTime) => {
       clock.learn(serverTime)
+      store.policyTime.learn(serverTime)
     },
   })
   return {

@@ -49,12 +49,14 @@ export function localRules(config: Config): LocalRules | undefined {
 export function localSnapshot(given: {
   readonly rules: LocalRules
   readonly current: PolicySnapshot | undefined
+  /** The newest version ever in force, which a database that was set back does not know of. */
+  readonly newest: number
   readonly rootKey: SigningKey
   /** Epoch ms. */
   readonly now: number
 }): Uint8Array | undefined {
   const { rules, current, rootKey } = given
-  const version = (current?.version ?? 0) + 1
+  const version = given.newest + 1
   const snapshot = PolicySnapshot.parse({
     ...rules,
     v: 2,

@@ -10,7 +10,8 @@ import { moveToBackfill } from './lanes.ts'
 import { readMetaNumber } from './meta.ts'
 import type { StoreOptions } from './options.ts'
 import { SqliteOutbox } from './outbox.ts'
-import { PolicyStore } from './policy.ts'
+import { PolicyStore } from './policy/store.ts'
+import { PolicyTimeKeeper } from './policy/time-keeper.ts'
 import { Dumps, LatestReadings, storeReader } from './reader.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import { salvage } from './salvage.ts'
@@ -63,7 +64,12 @@ function compose(
       store.refused(error)
     },
   })
-  const policy: PolicyStore = new PolicyStore(database, writer, { folder, gateway, trust, ledger, wallMs })
+  const monoMs = (): number => clock.now().monoMs
+  const timeKeeper = new PolicyTimeKeeper(database, { bootId: clock.bootId, monoMs })
+  const { time } = timeKeeper
+  const policy: PolicyStore = new PolicyStore(database, writer, {
+    ...{ folder, gateway, trust, ledger, time, wallMs, monoMs },
+  })
   if (saved?.usage === true) ledger.openEpochAtThisCommit(newEpoch())
   settle(database, {
     ledger,
@@ -73,10 +79,11 @@ function compose(
   })
   const intake = new Intake(database, { channels, ledger, wallMs })
   writer.join(intake)
+  writer.join(timeKeeper)
   const outbox = new SqliteOutbox(database, writer, {
     context: { gateway, channels },
     ledger,
-    monoMs: () => clock.now().monoMs,
+    monoMs,
     wallMs,
     newEpoch,
     ...(options.liveDelayMs !== undefined && { liveDelayMs: options.liveDelayMs }),
@@ -88,22 +95,9 @@ function compose(
   const retention = new Retention(database, { folder, limits, channels, cloudConfigured, wallMs, trustedMs })
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
-  const parts = {
-    database,
-    lock,
-    options,
-    clock,
-    channels,
-    ledger,
-    writer,
-    policy,
-    intake,
-    outbox,
-    latest,
-    dumps,
-    retention,
-  }
-  const store = new Store({ ...parts, reader })
+  const opened = { database, lock, options, clock, writer, reader }
+  const parts = { channels, ledger, policy, timeKeeper, intake, outbox, latest, dumps, retention }
+  const store = new Store({ ...opened, ...parts })
   return store
 }
 

@@ -63,6 +63,10 @@ export const MIGRATIONS: readonly Migration[] = [
       id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, keyset INTEGER NOT NULL, bytes BLOB NOT NULL);
     CREATE TABLE event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
   `),
+  sql(`
+    -- Changes of the snapshot in the table policy, by the version each leads to; bytes as they were sealed.
+    CREATE TABLE policy_change (version INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  `),
 ]
 
 /**

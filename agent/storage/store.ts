@@ -9,7 +9,9 @@ import type { FolderLock } from './lock.ts'
 import type { StoreOptions } from './options.ts'
 import type { SqliteOutbox } from './outbox.ts'
 import { packOldest } from './packing.ts'
-import type { PolicyStore } from './policy.ts'
+import { POLICY_TIME_KEPT_EVERY_MS, type PolicyTime } from '../clock/index.ts'
+import type { PolicyStore } from './policy/store.ts'
+import type { PolicyTimeKeeper } from './policy/time-keeper.ts'
 import type { Dumps, LatestReadings, StoreReader } from './reader.ts'
 import type { Retention } from './retention.ts'
 import type { StoreClock, UsageLedger } from './usage.ts'
@@ -20,6 +22,8 @@ import type { Writer } from './writer.ts'
 const UPKEEP_EVERY_MS = 5000
 /** An interval ends at most this late, ms, also where nothing else is committed. */
 const INTERVAL_LOOK_MS = 1000
+/** The newest policy and policy time are written beside the database at least this often, ms. */
+const MARK_KEPT_EVERY_MS = 3_600_000
 /** Windows read at once when they are published again. */
 const REPLAY_WINDOWS = 100
 
@@ -32,6 +36,7 @@ export interface StoreParts {
   readonly ledger: UsageLedger
   readonly writer: Writer
   readonly policy: PolicyStore
+  readonly timeKeeper: PolicyTimeKeeper
   readonly intake: Intake
   readonly outbox: SqliteOutbox
   readonly latest: LatestReadings
@@ -47,6 +52,8 @@ export class Store {
   readonly writer: Writer
   readonly outbox: SqliteOutbox
   readonly policy: PolicyStore
+  /** What policies are judged by: signed time and counted running time. */
+  readonly policyTime: PolicyTime
   readonly reader: StoreReader
   readonly parts: StoreParts
   #timers: NodeJS.Timeout[] = []
@@ -58,6 +65,7 @@ export class Store {
     this.writer = parts.writer
     this.outbox = parts.outbox
     this.policy = parts.policy
+    this.policyTime = parts.timeKeeper.time
     this.reader = parts.reader
     parts.intake.onCommitted(({ last, readings }) => {
       parts.latest.add(readings)
@@ -146,6 +154,12 @@ export class Store {
     every(UPKEEP_EVERY_MS, () => {
       this.upkeep()
     })
+    every(POLICY_TIME_KEPT_EVERY_MS, () => {
+      this.writer.wake()
+    })
+    every(MARK_KEPT_EVERY_MS, () => {
+      this.policy.tryToKeep()
+    })
     signal.addEventListener(
       'abort',
       () => {
@@ -163,6 +177,8 @@ export class Store {
     this.#open = false
     this.outbox.stop()
     this.parts.ledger.closeAtNextCommit()
+    this.parts.timeKeeper.keepAtNextCommit()
+    this.policy.tryToKeep()
     try {
       this.writer.stop()
     } finally {

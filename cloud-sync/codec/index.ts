@@ -14,6 +14,7 @@ export {
 } from './keys.ts'
 export { policyBody, policyHash } from './policy/body.ts'
 export * from './policy/delta.ts'
+export { joinPolicy, splitPolicy } from './policy/joined.ts'
 export * from './policy/snapshot.ts'
 export * from './reading-batch.ts'
 export * from './signed.ts'

@@ -1,4 +1,13 @@
 export { DEFAULT_BUDGETS } from './lanes.ts'
 export type * from './options.ts'
-export type * from './ports.ts'
+export {
+  type MembershipSink,
+  type Outbox,
+  POLICY_REFUSALS,
+  type PolicyOutcome,
+  type PolicyRefusal,
+  type StoredBatch,
+  type UplinkClock,
+  type UplinkLog,
+} from './ports.ts'
 export { createUplink } from './uplink.ts'

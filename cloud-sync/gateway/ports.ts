@@ -25,20 +25,37 @@ export interface Outbox {
   onWaiting(listener: (stream: Stream) => void): () => void
 }
 
+/**
+ * Why a policy is not put in force. `base`: a change of another policy than the one in force; `unknown-key`: signed by a
+ * key of no keyset known here; for both the whole snapshot helps. `altered`: the version in force with another content.
+ * `jump`: more versions on than can have been missed. `older-epoch`: from before the gateway changed hands.
+ */
+export const POLICY_REFUSALS = [
+  'older',
+  'altered',
+  'jump',
+  'older-epoch',
+  'base',
+  'unknown-key',
+  'other-gateway',
+  'unsigned',
+  'malformed',
+  'critical',
+] as const
+export type PolicyRefusal = (typeof POLICY_REFUSALS)[number]
+
+/** `same`: it is in force already, and nothing is wrong. */
 export type PolicyOutcome =
   | { readonly applied: true; readonly version: number }
-  | {
-      readonly applied: false
-      readonly because: 'same' | 'older' | 'other-gateway' | 'unsigned' | 'malformed' | 'critical'
-    }
+  | { readonly applied: false; readonly because: 'same' | PolicyRefusal }
 
-/** Where a policy snapshot goes; agent/storage implements it: verify, then one transaction. */
+/** Where policies go; agent/storage implements it: verify, then one transaction. */
 export interface MembershipSink {
   /** Version in force; 0 where there is none. */
   version(): number
   /** Newest root-signed keyset seen, also one that came with a snapshot already known; undefined where there is none. */
   keyset(): Keyset | undefined
-  /** The bytes as they came from any carrier. */
+  /** A snapshot, a change of one or several of them joined: the bytes as they came from any carrier. */
   apply(message: Uint8Array): Promise<PolicyOutcome>
 }
 

@@ -1,22 +1,21 @@
 import {
   type Ack,
-  comparePolicyOrder,
   downFilter,
   type GatewayStatus,
-  type PolicyWant,
   STREAMS,
   type Stream,
   SyncError,
   upTopic,
 } from '../contract/index.ts'
-import { cloudIdOf, encodeWant, signMessage, shardOf } from '../codec/index.ts'
+import { cloudIdOf, signMessage, shardOf } from '../codec/index.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { type Heard, readDown } from './down.ts'
 import type { Keyring } from './keyring.ts'
 import type { Lanes } from './lanes.ts'
 import { connectionSettings, OFFLINE } from './login.ts'
 import type { UplinkOptions } from './options.ts'
-import { orderInForce, type StoredBatch } from './ports.ts'
+import { PolicyTalk } from './policy-talk.ts'
+import type { StoredBatch } from './ports.ts'
 import { Timers } from './timers.ts'
 import type { Window } from './window.ts'
 
@@ -54,6 +53,7 @@ export class Session {
   readonly #connection: Connection
   readonly #ended: (because: Error) => void
   readonly #timers: Timers
+  readonly #policyTalk: PolicyTalk
   #incoming: Promise<void> = Promise.resolve()
   #incomingCount = 0
   #pumping = false
@@ -70,6 +70,13 @@ export class Session {
     this.#shard = shardOf(lasting.options.gatewayId)
     this.#ended = ended
     this.#timers = new Timers(lasting.options.clock)
+    const { keyring, scaled, options } = lasting
+    this.#policyTalk = new PolicyTalk({
+      ...{ options, keyring, scaled, timers: this.#timers, cloudId: this.#cloudId },
+      send: (message) => {
+        this.#watch(this.#connection.publish(this.#topic('pol'), message, false))
+      },
+    })
 
     this.#connection = openConnection(connectionSettings(lasting.options, CONNECT_TIMEOUT_MS), {
       opened: () => {
@@ -133,9 +140,9 @@ export class Session {
     this.isOnline = true
     this.#heardAt = this.#options.clock.now()
     this.#publishStatus()
-    this.#askForPolicy()
+    this.#policyTalk.ask()
     this.#timers.every('policy', this.#lasting.scaled(POLICY_MS), () => {
-      this.#askForPolicy()
+      this.#policyTalk.ask()
     })
     this.#timers.every('check', this.#lasting.scaled(CHECK_MS), () => {
       this.#check()
@@ -153,19 +160,6 @@ export class Session {
     const status: GatewayStatus = { online: true, bootId, sw, policy, streams: outbox.streams() }
     const payload = new TextEncoder().encode(JSON.stringify(status))
     this.#watch(this.#connection.publish(this.#topic('status'), payload, true))
-  }
-
-  #askForPolicy(have = this.#options.membership.version()): void {
-    const applied = this.#options.membership.version()
-    // Without a keyset no acknowledgement can be checked, so the snapshot is needed whatever its version.
-    this.#sendWant({ have: this.#lasting.keyring.isEmpty ? 0 : have, want: true, applied })
-  }
-
-  #sendWant(told: Omit<PolicyWant, 'generation'>): void {
-    const { key, membership } = this.#options
-    const want = { generation: orderInForce(membership).generation, ...told }
-    const message = signMessage({ kind: 'want', recipient: this.#cloudId, body: encodeWant(want), key })
-    this.#watch(this.#connection.publish(this.#topic('pol'), message, false))
   }
 
   async #pumpAll(): Promise<void> {
@@ -241,7 +235,7 @@ export class Session {
         await this.#applyAck(heard.stream, heard.ack)
         return
       case 'policy-head':
-        if (comparePolicyOrder(heard.head, orderInForce(this.#options.membership)) > 0) this.#askForPolicy()
+        this.#policyTalk.heardOf(heard.head)
         return
       case 'policy':
         await this.#applyPolicy(heard.message)
@@ -250,7 +244,7 @@ export class Session {
         return this.#options.onClaim?.(heard.message)
       case 'unknown-key':
         // The cloud's keys were changed while this gateway was away: any snapshot carries the new ones.
-        if (!this.#missesKeys) this.#askForPolicy(0)
+        if (!this.#missesKeys) this.#policyTalk.ask(0)
         if (!this.#lasting.keyring.isEmpty) this.#lasting.counters.refused += 1
         this.#missesKeys = true
         return
@@ -274,10 +268,12 @@ export class Session {
     }
     if (outcome.applied) {
       this.#options.log.info({ version: outcome.version }, 'policy applied')
-      this.#sendWant({ have: outcome.version, want: false, applied: outcome.version })
+      this.#policyTalk.applied(outcome.version)
       return
     }
-    if (outcome.because === 'same' || outcome.because === 'older') return
+    if (outcome.because === 'same') return
+    this.#policyTalk.refused(outcome.because)
+    if (outcome.because === 'older') return
     this.#lasting.counters.refused += 1
     this.#options.log.warn({ because: outcome.because }, 'policy refused')
   }
