@@ -8,6 +8,7 @@ export const AGENT_ERRORS = {
   STORE_FAILED:
     'The disk or the file system failed; the file is checked at the next start. See the log for the cause.',
   STORE_LOCKED: 'Another headgate gateway runs on this data folder.',
+  STORE_UNUSABLE: 'Give a folder that this user may write to.',
   GATEWAY_NOT_ALLOWED: 'Ask as the user that runs the gateway, or as root.',
   GATEWAY_ANSWER_UNKNOWN:
     'The gateway and this command may be of different versions, or the gateway is just stopping; see its log.',

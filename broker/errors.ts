@@ -12,6 +12,7 @@ export const BROKER_ERRORS = {
   BROKER_STORE_NEWER: 'Install the version that wrote this database, or a newer one.',
   BROKER_STORE_UNSAFE:
     'The database is not in synchronous=FULL; this is a fault of the build, please report it.',
+  BROKER_STORE_UNUSABLE: 'Give a folder that this user may write to.',
 } as const
 export type BrokerErrorCode = keyof typeof BROKER_ERRORS
 

@@ -1,6 +1,3 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
-
-const STORE_HINT = 'Give --data a folder that this user may write to.'
 const LISTEN_HINT = 'Give --listen a place that is free and that this user may use.'
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {
@@ -9,33 +6,12 @@ const LISTEN_REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine has no such address (EADDRNOTAVAIL)',
 }
 
-/** Makes the data folder where it is not there. @throws an error with code BROKER_STORE_FAILED that says what is wrong with it */
-export function usableFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    accessSync(folder, constants.W_OK | constants.X_OK)
-  } catch (cause) {
-    throw coded({
-      code: 'BROKER_STORE_FAILED',
-      sentence: `${folder} cannot be used: ${folderReason(cause)}`,
-      hint: STORE_HINT,
-      cause,
-    })
-  }
-}
-
 /** The same error in the words of the command line: with the reason, and without a key of a configuration that is not there. */
 export function listenFailure(error: unknown): unknown {
   if (!(error instanceof Error) || codeOf(error) !== 'BROKER_LISTEN_FAILED') return error
   const reason = LISTEN_REASONS[codeOf(error.cause)]
   const sentence = reason === undefined ? error.message : `${error.message}: ${reason}`
   return coded({ code: 'BROKER_LISTEN_FAILED', sentence, hint: LISTEN_HINT, cause: error })
-}
-
-function folderReason(cause: unknown): string {
-  if (codeOf(cause) === 'EEXIST' || codeOf(cause) === 'ENOTDIR')
-    return `there is a file in its place (${codeOf(cause)})`
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 const codeOf = (error: unknown): string =>

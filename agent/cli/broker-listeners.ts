@@ -10,7 +10,7 @@ export interface ListenOptions {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly tlsCa?: string
-  readonly origin: readonly string[]
+  readonly origin?: readonly string[]
 }
 
 /** The listeners that are meant: certificates are for all that are encrypted, origins for all WebSockets. @throws AgentError USAGE */
@@ -19,7 +19,7 @@ export function listenersOf({
   tlsCert,
   tlsKey,
   tlsCa,
-  origin,
+  origin = [],
 }: ListenOptions): ListenerSpec[] {
   const encrypted = listen.filter((url) => /^(tls|wss):/.test(url))
   if ((tlsCert === undefined) !== (tlsKey === undefined))

@@ -8,7 +8,7 @@ import {
 } from '../../broker/index.ts'
 import { toJson } from '../json.ts'
 import { createLog, type Log } from '../log.ts'
-import { listenFailure, usableFolder } from './broker-failures.ts'
+import { listenFailure } from './broker-failures.ts'
 import { type ListenOptions, listenersOf } from './broker-listeners.ts'
 import { StandalonePolicy } from './broker-policy.ts'
 import { interrupted, renewOnHangup } from './interrupt.ts'
@@ -17,10 +17,10 @@ import { type Answer, processTerminal } from './output.ts'
 interface BrokerOptions extends ListenOptions {
   readonly open?: boolean
   readonly users?: string
-  readonly denySubscribe: readonly string[]
+  readonly denySubscribe?: readonly string[]
   readonly data?: string
   readonly metrics?: string
-  readonly limit: readonly string[]
+  readonly limit?: readonly string[]
 }
 
 /** Where all are one principal and nobody's topics are known, what is meant for one organisation's programs does not fit. */
@@ -69,7 +69,7 @@ export async function runBroker(options: BrokerOptions): Promise<Answer> {
 }
 
 /** What is written in texts and files. What checks them takes a tenth of the memory of the whole broker: only where it is needed. */
-async function told({ limit, users }: BrokerOptions): Promise<{
+async function told({ limit = [], users }: BrokerOptions): Promise<{
   readonly limits: Partial<BrokerLimits>
   readonly users: ReadonlyMap<string, string>
 }> {
@@ -82,7 +82,6 @@ async function told({ limit, users }: BrokerOptions): Promise<{
 function storageIn(folder: string | undefined, log: Log): OpenedBrokerStorage {
   if (folder === undefined)
     warn('without --data nothing survives the end: sessions, queues and retained messages are in memory')
-  else usableFolder(folder)
   const storage = openBrokerStorage(folder ?? ':memory:', {
     onDamage: (err) => {
       log.error({ err }, 'the store cannot be used any more')

@@ -86,23 +86,16 @@ does(
       '--origin <origin>',
       'web page that may use ws:// and wss://, https://HOST; may be given again',
       list,
-      [],
     )
     .option('--open', 'let in whoever names no user')
     .option('--users <file>', 'YAML: users: [{ name, keyHash }], the SHA-256 of each key')
-    .option(
-      '--deny-subscribe <filter>',
-      'refuse subscriptions of this very filter; may be given again',
-      list,
-      [],
-    )
+    .option('--deny-subscribe <filter>', 'refuse subscriptions of this very filter; may be given again', list)
     .option('--data <dir>', 'where sessions, queues and retained messages are kept')
     .option('--metrics <host:port>', 'serve GET /metrics there, for Prometheus')
     .option(
       '--limit <name=value>',
       'a bound as under broker.limits in docs/configuration.md, such as connections=50; may be given again',
       list,
-      [],
     )
     .addHelpText(
       'after',

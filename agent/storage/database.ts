@@ -1,16 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { type Database as Connection } from 'better-sqlite3'
 import { AgentError } from '../errors.ts'
+import { usableFolder } from '../folder.ts'
 import { BALLAST_BYTES, Ballast } from './ballast.ts'
 import { type FolderLock, lockFolder } from './lock.ts'
 import { MIGRATIONS, migrate, schemaVersion } from './schema.ts'
@@ -38,11 +30,11 @@ export interface OpenedDatabase {
 
 /**
  * Opens (or makes) the database of a data folder: WAL, fsync at every commit, one process only, newest schema.
- * Throws STORE_LOCKED, STORE_NEWER (nothing written), STORE_UNSAFE or STORE_FAILED. A damaged file is renamed, never
+ * Throws STORE_UNUSABLE, STORE_LOCKED, STORE_NEWER (nothing written), STORE_UNSAFE or STORE_FAILED. A damaged file is renamed, never
  * deleted, and a new one begun.
  */
 export function openDatabase(folder: string, ballastBytes: number = BALLAST_BYTES): OpenedDatabase {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  usableFolder(folder)
   const lock = lockFolder(folder)
   try {
     refuseNewer(headerVersion(join(folder, FILE)))

@@ -27,7 +27,7 @@ const DEFAULT_LIMITS: RetentionLimits = { bytes: 2 * 1024 ** 3, days: 400 }
 const randomEpoch = (): Epoch => randomBytes(16).toString('hex') as Epoch
 
 /**
- * Opens the gateway's store. Throws STORE_LOCKED, STORE_NEWER, STORE_UNSAFE or STORE_FAILED. What a power cut left open
+ * Opens the gateway's store. Throws STORE_UNUSABLE, STORE_LOCKED, STORE_NEWER, STORE_UNSAFE or STORE_FAILED. What a power cut left open
  * is settled before it answers: the usage interval is ended, unbatched readings go to the back-fill lane.
  */
 export function openStore(options: StoreOptions): Store {

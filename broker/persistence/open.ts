@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { type Database as Connection } from 'better-sqlite3'
 import { BrokerError } from '../errors.ts'
+import { unusable, usableFolder } from './folder.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { BrokerStorage } from './message-store.ts'
 import { migrateBroker } from './schema.ts'
@@ -14,6 +15,8 @@ const CHECKPOINT_PAGES = 512
 const WAL_BYTES_MAX = 8 * 1024 * 1024
 const CACHE_KIB = 2 * 1024
 const SYNCHRONOUS_FULL = 2
+/** Of SQLite and of the system: this user, or nobody, may write there. */
+const UNUSABLE = /^(SQLITE_(CANTOPEN|READONLY|PERM|AUTH)|EACCES|EPERM|EROFS|EISDIR|ENOTDIR|ENOENT)/
 
 export interface BrokerStorageOptions {
   /** Called once where the file cannot be used any more: everything is refused from then on. */
@@ -27,43 +30,49 @@ export interface OpenedBrokerStorage extends BrokerStorage {
   readonly writer: GroupCommit
   /** Name the damaged file was given, where there was one. */
   readonly damaged: string | null
-  /** Commits what waits, closes the file and lets go of the folder. Throws where the commit fails. Safe to call twice. */
+  /**
+   * Commits what waits, closes the file and lets go of the folder. Throws BROKER_STORE_FULL or BROKER_STORE_FAILED where
+   * that commit fails: what nobody was told is stored may be lost. Safe to call twice.
+   */
   close(): void
 }
 
 /**
  * Opens (or makes) `broker.db` in this folder: WAL, fsync at every commit, one process only. `:memory:` keeps everything in
  * memory, with the same code. A damaged file is renamed, never deleted, and a new one begun. Throws BROKER_STORE_LOCKED,
- * BROKER_STORE_NEWER (nothing is written), BROKER_STORE_FULL, BROKER_STORE_UNSAFE or BROKER_STORE_FAILED.
+ * BROKER_STORE_NEWER (nothing is written), BROKER_STORE_FULL, BROKER_STORE_UNUSABLE, BROKER_STORE_UNSAFE or
+ * BROKER_STORE_FAILED.
  */
 export function openBrokerStorage(folder: string, options: BrokerStorageOptions): OpenedBrokerStorage {
   if (folder === ':memory:') {
     const database = new Database(':memory:')
     migrateBroker(database)
-    return storageOf(database, options, { damaged: null, release: () => undefined })
+    return storageOf(database, options, { folder, damaged: null, release: () => undefined })
   }
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  usableFolder(folder)
   const lock = lockFolder(folder)
   const release = (): void => void lock.close()
   try {
     const { database, damaged } = openOrReplace(folder)
-    return storageOf(database, options, { damaged, release })
+    return storageOf(database, options, { folder, damaged, release })
   } catch (error) {
     release()
-    throw told(error, folder)
+    throw told(error, folder, 'opened')
   }
 }
 
 function storageOf(
   database: Connection,
   options: BrokerStorageOptions,
-  { damaged, release }: { damaged: string | null; release: () => void },
+  { folder, damaged, release }: { folder: string; damaged: string | null; release: () => void },
 ): OpenedBrokerStorage {
   const writer = new GroupCommit({ database, ...options })
   const close = (): void => {
     if (!database.open) return
     try {
       writer.stop()
+    } catch (error) {
+      throw told(error, folder, 'written')
     } finally {
       database.close()
       release()
@@ -74,14 +83,16 @@ function storageOf(
 
 /** An exclusive transaction on a file of its own, because the database file may be renamed; the kernel ends it with us. */
 function lockFolder(folder: string): Connection {
-  const holder = new Database(join(folder, 'lock'), { timeout: 0 })
+  let holder: Connection | undefined
   try {
+    holder = new Database(join(folder, 'lock'), { timeout: 0 })
     holder.pragma('journal_mode = MEMORY')
     holder.exec('BEGIN EXCLUSIVE')
     return holder
   } catch (cause) {
-    holder.close()
-    throw new BrokerError('BROKER_STORE_LOCKED', `${folder} is in use.`, { cause })
+    holder?.close()
+    if (isBusy(cause)) throw new BrokerError('BROKER_STORE_LOCKED', `${folder} is in use.`, { cause })
+    throw told(cause, folder, 'opened')
   }
 }
 
@@ -146,12 +157,14 @@ function quarantine(folder: string): string {
   return name
 }
 
-function told(error: unknown, folder: string): unknown {
-  if (!(error instanceof Database.SqliteError)) return error
-  if (error.code === 'SQLITE_FULL') {
+const isBusy = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && /^SQLITE_(BUSY|LOCKED)/.test(error.code)
+
+function told(error: unknown, folder: string, what: 'opened' | 'written'): unknown {
+  if (error instanceof BrokerError || !(error instanceof Error && 'code' in error)) return error
+  const code = String(error.code)
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC')
     return new BrokerError('BROKER_STORE_FULL', `${folder} has no room.`, { cause: error })
-  }
-  return new BrokerError('BROKER_STORE_FAILED', `${folder} cannot be opened: ${error.code}.`, {
-    cause: error,
-  })
+  if (UNUSABLE.test(code)) return unusable(folder, error)
+  return new BrokerError('BROKER_STORE_FAILED', `${folder} cannot be ${what}: ${code}.`, { cause: error })
 }

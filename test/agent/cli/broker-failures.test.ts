@@ -1,21 +1,6 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { listenFailure, usableFolder } from '../../../agent/cli/broker-failures.ts'
+import { listenFailure } from '../../../agent/cli/broker-failures.ts'
 import { errorLine } from '../../../agent/cli/output.ts'
-import { testFolder } from '../../support/cli.ts'
-
-test.for([
-  ['a file', 'file'],
-  ['a folder below a file', 'file/data'],
-] as const)('%s as --data is said to be a file', ([, path]) => {
-  const parent = testFolder()
-  writeFileSync(join(parent, 'file'), '')
-  const folder = join(parent, path)
-  expect(() => {
-    usableFolder(folder)
-  }).toThrow(`${folder} cannot be used: there is a file in its place`)
-})
 
 test.for([
   ['EACCES', 'this user may not use that place (EACCES)'],
