@@ -47,6 +47,8 @@ export interface BrokerLimits {
   readonly offlineMessages: number
   /** The same in bytes. */
   readonly offlineBytes: number
+  /** The same of all stored sessions together, with what their rows take; beyond it the fullest gives up its oldest. */
+  readonly offlineTotalBytes: number
   /** Messages older than this go from stored sessions, ms of counted running time. */
   readonly offlineAgeMs: number
   /** Topics with a retained message. */
@@ -88,6 +90,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   sessions: 1_000,
   offlineMessages: 10_000,
   offlineBytes: 16 * MIB,
+  offlineTotalBytes: 1024 * MIB,
   offlineAgeMs: 28 * 86_400_000,
   retainedTopics: 50_000,
   retainedBytes: 32 * MIB,
@@ -123,6 +126,7 @@ const ORDERED: readonly (readonly [least: keyof BrokerLimits, most: keyof Broker
   ['packetBytes', 'offlineBytes'],
   ['packetBytes', 'retainedBytes'],
   ['backlogBytes', 'backlogTotalBytes'],
+  ['offlineBytes', 'offlineTotalBytes'],
   ['inflightInBytes', 'memoryBytes'],
   ['backlogTotalBytes', 'memoryBytes'],
   ['retainedBytes', 'memoryBytes'],

@@ -37,6 +37,7 @@ const LIMITS = {
   sessions: count(0, 1_000_000),
   offlineMessages: count(1, 10_000_000),
   offlineBytes: size('1KiB', '16GiB'),
+  offlineTotalBytes: size('1KiB', '1000GiB'),
   offlineAge: time('1m', '3650d'),
   retainedTopics: count(1, 10_000_000),
   retainedBytes: size('1KiB', '16GiB'),

@@ -1,4 +1,5 @@
-import type { Backlog, Connection } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { Backlog } from '../connection/sending.ts'
 import type { Bounds } from '../bounds.ts'
 import type { BrokerLimits } from '../limits.ts'
 import { encodeAck, encodePublish } from '../wire/index.ts'

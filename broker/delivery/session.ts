@@ -4,19 +4,17 @@ import type { Dropped, MessageStore, QueuedMessage, StoredSession } from '../per
 import type { Principal } from '../policy.ts'
 import type { Message, Qos } from './message.ts'
 import type { DeliveryCounts, Outgoing } from './outgoing.ts'
+import { StoredQueue } from './stored-queue.ts'
+import type { Giving, StoredRoom } from './stored-room.ts'
 import type { Acknowledgement, Subscriber } from './subscriber.ts'
 
 const MESSAGE_ID_MAX = 65_535
-/** Rows read from the store at a time. */
-const PAGE_ROWS = 64
 /** The part of a queue's bounds that may be under way. */
 const WINDOW_PART = 0.5
 /** Stands for a row number that nobody wrote down. */
 const SENT_UNKNOWN = Number.MAX_SAFE_INTEGER
 /** What waited follows its CONNACK so much later, ms. */
 const RESUME_AFTER_MS = 5
-/** A full queue gives up this part of its messages at once, so that not each message costs a deletion. */
-const SHED_PART = 16
 
 interface Inflight {
   readonly seq: number
@@ -32,6 +30,7 @@ interface SessionParts<P> {
   readonly store: MessageStore
   readonly limits: BrokerLimits
   readonly counts: DeliveryCounts
+  readonly room: StoredRoom
   /** Asked for each message as it leaves: a right may have gone while it waited. */
   readonly mayReceive: (principal: P | undefined, topic: string) => boolean
 }
@@ -42,12 +41,12 @@ interface SessionParts<P> {
  * message id follows from the row's number, so the same message keeps its id through reconnects and restarts
  * [MQTT-4.4.0-1].
  */
-export class Session<P extends Principal> implements Subscriber<P> {
-  readonly clientId: string
+export class Session<P extends Principal> implements Subscriber<P>, Giving {
   principal: P | undefined
   readonly principalId: string
   readonly filters: Map<string, Qos>
   readonly #store: MessageStore
+  readonly #queue: StoredQueue
   readonly #limits: BrokerLimits
   readonly #counts: DeliveryCounts
   readonly #mayReceive: (principal: P | undefined, topic: string) => boolean
@@ -55,24 +54,17 @@ export class Session<P extends Principal> implements Subscriber<P> {
   #inflightBytes = 0
   #outgoing: Outgoing | undefined
   #isResuming = false
-  /** Number of the newest row. */
-  #last: number
-  /** Number of the newest row that a commit has brought to the disk. */
-  #committed: number
   /** Everything up to here has been sent on this connection. */
   #sent: number
   /** Everything up to here may have been sent on an earlier one. */
   #sentBefore: number
   /** Everything up to here was sent before and is in the registers. */
   #metered: number
-  /** Rows and their bytes, committed or not. */
-  #count: number
-  #bytes: number
-  #page: QueuedMessage[] = []
   taken = 0
 
-  constructor({ stored, principal, store, limits, counts, mayReceive }: SessionParts<P>) {
-    this.clientId = stored.clientId
+  constructor(parts: SessionParts<P>) {
+    const { stored, principal, store, limits, counts, mayReceive } = parts
+    this.#queue = new StoredQueue(parts)
     this.principalId = stored.principalId
     this.principal = principal
     this.filters = new Map(stored.filters.map(({ topic, qos }) => [topic, qos]))
@@ -80,13 +72,13 @@ export class Session<P extends Principal> implements Subscriber<P> {
     this.#limits = limits
     this.#counts = counts
     this.#mayReceive = mayReceive
-    this.#last = stored.last
-    this.#committed = stored.last
     this.#sent = Math.min(stored.sent, stored.last)
     this.#sentBefore = this.#sent
     this.#metered = stored.metered
-    this.#count = stored.count
-    this.#bytes = stored.bytes
+  }
+
+  get clientId(): string {
+    return this.#queue.clientId
   }
 
   get isConnected(): boolean {
@@ -95,19 +87,21 @@ export class Session<P extends Principal> implements Subscriber<P> {
 
   /** Messages that wait or are under way. */
   get count(): number {
-    return this.#count
+    return this.#queue.count
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes
   }
 
   /** Takes the next row number for a message that is being stored; makes room where there is none. */
   reserve(message: Message): number {
-    const { offlineMessages, offlineBytes } = this.#limits
-    const bytes = message.size
-    if (this.#count >= offlineMessages) this.#shed('offlineMessages')
-    else if (this.#bytes + bytes > offlineBytes) this.#shed('offlineBytes')
-    this.#count += 1
-    this.#bytes += bytes
-    this.#last += 1
-    return this.#last
+    return this.#queue.reserve(message, this.keepUpTo)
+  }
+
+  /** All sessions together have too much. */
+  giveWay(needed: Readonly<Dropped>): Readonly<Dropped> {
+    return this.#queue.giveUp(needed, { keepUpTo: this.keepUpTo, bound: 'offlineTotalBytes' })
   }
 
   deliver(
@@ -136,7 +130,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     this.#outgoing = outgoing
     this.#inflight.clear()
     this.#inflightBytes = 0
-    this.#page = []
+    this.#queue.rewind()
     this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
     this.#sent = 0
     // Nobody writes after each message how far it has got: while connected, any row may have been sent.
@@ -155,7 +149,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
 
   detach(): void {
     this.#outgoing = undefined
-    this.#page = []
+    this.#queue.rewind()
     this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
     this.#store.noteSent(this.clientId, this.#sentBefore)
   }
@@ -166,7 +160,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const inflight = this.#inflight.get(messageId)
     if (inflight === undefined) {
       // What has not been sent again yet will be, and is then answered again: a PUBREL now would make it a new one.
-      if (kind === 'pubrec' && this.#sent === this.#last) this.#outgoing?.pubrel(messageId)
+      if (kind === 'pubrec' && this.#sent === this.#queue.last) this.#outgoing?.pubrel(messageId)
       return true
     }
     if (kind === 'pubrec') return this.#received(inflight, messageId)
@@ -174,7 +168,7 @@ export class Session<P extends Principal> implements Subscriber<P> {
     this.#inflight.delete(messageId)
     this.#inflightBytes -= inflight.bytes
     this.taken += 1
-    this.#settle(inflight.seq, inflight.bytes)
+    this.#queue.settle(inflight.seq, inflight.bytes)
     this.fill()
     return true
   }
@@ -183,35 +177,35 @@ export class Session<P extends Principal> implements Subscriber<P> {
     const outgoing = this.#outgoing
     return (
       outgoing === undefined ||
-      (this.#sent === this.#last && outgoing.connection.backlog <= this.#limits.backlogBytes / 2)
+      (this.#sent === this.#queue.last && outgoing.connection.backlog <= this.#limits.backlogBytes / 2)
     )
   }
 
   get isBehind(): boolean {
     const { offlineMessages, offlineBytes } = this.#limits
-    return this.isConnected && (this.#count > offlineMessages / 2 || this.#bytes > offlineBytes / 2)
+    return this.isConnected && (this.count > offlineMessages / 2 || this.bytes > offlineBytes / 2)
   }
 
   /** A commit has brought the rows up to here to the disk. */
   settled(seq: number): void {
-    this.#committed = Math.max(this.#committed, seq)
+    this.#queue.settled(seq)
     this.fill()
   }
 
   get last(): number {
-    return this.#last
+    return this.#queue.last
   }
 
   /** Sends what waits in the store as far as the window goes. */
   fill(): void {
     const outgoing = this.#outgoing
-    if (outgoing === undefined || this.#isResuming || this.#sent === this.#last) return
+    if (outgoing === undefined || this.#isResuming || this.#sent === this.#queue.last) return
     while (this.#maySend(outgoing)) {
       const next = this.#next()
       if (next === undefined) return
       if (this.#inflight.has(idOf(next.seq))) {
         // [MQTT-2.3.1-4]: the id is still in use, by a message that was never acknowledged. The rest waits for that.
-        this.#page.unshift(next)
+        this.#queue.putBack(next)
         return
       }
       if (this.#mayReceive(this.principal, next.topic)) this.#send(outgoing, next)
@@ -220,12 +214,13 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   /** Rows that went from the store without having been acknowledged, because of this bound. */
-  forgot({ count, bytes }: Readonly<Dropped>, bound: Bound): void {
-    this.#page = []
-    this.#count -= count
-    this.#bytes -= bytes
-    this.#counts.droppedOffline += count
-    this.#counts.bounds.met(bound, this.clientId, count)
+  forgot(dropped: Readonly<Dropped>, bound: Bound): void {
+    this.#queue.forgot(dropped, bound)
+  }
+
+  /** It is dropped from the store, with all that waits in it. */
+  drop(): void {
+    this.#queue.drop()
   }
 
   /** Number of the last row that is under way: up to there nothing may go. */
@@ -251,23 +246,16 @@ export class Session<P extends Principal> implements Subscriber<P> {
   }
 
   #next(): QueuedMessage | undefined {
-    if (this.#page.length === 0) this.#page = this.#store.page(this.clientId, this.#sent, PAGE_ROWS)
-    const next = this.#page.shift()
+    const next = this.#queue.next(this.#sent)
     // What is left of the numbers up to there has been acknowledged or dropped.
-    if (next === undefined) this.#sent = Math.max(this.#sent, this.#committed)
+    if (next === undefined) this.#sent = Math.max(this.#sent, this.#queue.committed)
     return next
   }
 
   /** Not delivered, and gone for good: the right may come back, the message does not. */
   #withhold({ seq, payload, topic }: QueuedMessage): void {
     this.#sent = seq
-    this.#settle(seq, payload.length + topic.length)
-  }
-
-  #settle(seq: number, bytes: number): void {
-    this.#store.acknowledge(this.clientId, seq)
-    this.#count -= 1
-    this.#bytes -= bytes
+    this.#queue.settle(seq, payload.length + topic.length)
   }
 
   #send(outgoing: Outgoing, row: QueuedMessage): void {
@@ -309,14 +297,6 @@ export class Session<P extends Principal> implements Subscriber<P> {
       })
       .catch(() => undefined)
     return true
-  }
-
-  #shed(bound: Bound): void {
-    const most = Math.ceil(this.#limits.offlineMessages / SHED_PART)
-    const dropped = this.#store.shed(this.clientId, this.keepUpTo, most)
-    this.forgot(dropped, bound)
-    // Only rows on the disk can be given up.
-    if (dropped.count === 0) this.#store.committed().catch(() => undefined)
   }
 }
 

@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { BrokerOptions } from '../broker.ts'
-import { type Backlog, type CloseReason, Connection } from '../connection/connection.ts'
+import { type CloseReason, Connection } from '../connection/connection.ts'
+import type { Backlog } from '../connection/sending.ts'
 import { FilterIndex } from '../delivery/filter-index.ts'
 import { LiveSubscriber } from '../delivery/live.ts'
 import { Session } from '../delivery/session.ts'
@@ -15,6 +16,7 @@ import { Traffic } from '../metering/traffic.ts'
 import {
   type BrokerStorage,
   type CommitWriter,
+  memoryOf,
   type MessageStore,
   SqliteMessageStore,
   TrafficRegisters,
@@ -31,8 +33,10 @@ import { Publishing } from './publishing.ts'
 import { Registry } from './registry.ts'
 import { RetainedMessages } from './retained.ts'
 import { Subscribing } from './subscribing.ts'
-import { Watch } from './watch.ts'
+import { bytesInUse, Watch } from './watch.ts'
 
+/** Of a store in memory the queues may take this part of the memory ceiling. */
+const STORE_MEMORY_PART = 1 / 4
 /** How long the end waits for the last commit, ms. */
 const LAST_COMMIT_MS = 2_000
 
@@ -80,12 +84,16 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
       index,
       limits,
       counts,
+      storedBytesMax: storage.database.memory
+        ? Math.min(limits.offlineTotalBytes, limits.memoryBytes * STORE_MEMORY_PART)
+        : limits.offlineTotalBytes,
       principalOf,
       mayReceive: (principal, topic) => gate.mayReceive(principal, topic),
     }))
     const audit = (this.audit = new Audit(log, options.onAudit))
     const topics = { dollarTopics, topicLength: limits.topicLength, topicLevels: limits.topicLevels }
-    const gate: Gate<P> = (this.#gate = new Gate<P>({ policy, registry, limits, topics, counts, audit, log }))
+    const guarded = { policy, registry, writer, limits, topics, counts, audit, log }
+    const gate: Gate<P> = (this.#gate = new Gate<P>(guarded))
     const registers = (this.registers = new TrafficRegisters(storage.database))
     const sink = {
       ownerOf: options.ownerOf ?? (() => ''),
@@ -95,14 +103,15 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const retained = (this.retained = new RetainedMessages(store, writer, limits))
     const parts = { gate, index, store, writer, retained, traffic, limits, counts }
     const publishing = (this.publishing = new Publishing<P>(parts))
-    this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing, log })
+    this.#subscribing = new Subscribing<P>({ gate, index, store, retained, publishing, limits, log })
     const backlog = this.#backlog
     this.#entrance = new Entrance<P>({ gate, registry, store, writer, traffic, backlog, limits, counts })
     const memory = (): number => process.memoryUsage.rss()
     const sweep = (): void => {
       this.#dropOld()
     }
-    const watched = { dialogues: this.#dialogues, backlog, bounds: counts.bounds }
+    const inUse = (): number => bytesInUse() + memoryOf(storage.database)
+    const watched = { dialogues: this.#dialogues, backlog, bounds: counts.bounds, inUse }
     this.#watch = new Watch({ ...watched, limits, log, memory, monoMs, sweep })
     this.#wills = new AedesStore(store)
     this.aedes = this.#makeAedes()
@@ -270,7 +279,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
 
   #mayPublishWill(client: Client | null, will: PublishPacket): boolean {
     const dialogue = client === null ? undefined : dialogueOf<P>(client)
-    if (dialogue === undefined || dialogue.willForgotten) return false
+    if (dialogue === undefined || dialogue.hearGoodbye()) return false
     return this.#gate.mayLeaveWill(dialogue, will)
   }
 

@@ -1,6 +1,7 @@
 import type { FilterIndex } from '../delivery/filter-index.ts'
 import type { DeliveryCounts } from '../delivery/outgoing.ts'
 import { Session } from '../delivery/session.ts'
+import { StoredRoom } from '../delivery/stored-room.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { MessageStore, StoredSession } from '../persistence/index.ts'
@@ -14,6 +15,8 @@ interface RegistryParts<P extends Principal> {
   readonly index: FilterIndex<Subscriber<P>>
   readonly limits: BrokerLimits
   readonly counts: DeliveryCounts
+  /** What the queues of all stored sessions may hold, bytes. */
+  readonly storedBytesMax: number
   /** Who this id stands for now; undefined for nobody. */
   readonly principalOf: (id: string) => P | undefined
   readonly mayReceive: (principal: P | undefined, topic: string) => boolean
@@ -29,11 +32,13 @@ export class Registry<P extends Principal> {
   /** By client id, in the order of leaving. */
   readonly #sessions = new Map<string, Session<P>>()
   readonly #connected = new Map<string, Dialogue<P>>()
+  readonly #room: StoredRoom
   /** Connections that have logged in, by principal. */
   readonly #perPrincipal = new Map<string, number>()
 
   constructor(parts: RegistryParts<P>) {
     this.#parts = parts
+    this.#room = new StoredRoom(parts.storedBytesMax, () => this.#sessions.values())
   }
 
   /** Takes up the sessions that the store has. */
@@ -110,6 +115,7 @@ export class Registry<P extends Principal> {
     if (session === undefined) return
     this.unsubscribe(session)
     this.#sessions.delete(clientId)
+    session.drop()
     this.#parts.store.dropSession(clientId)
   }
 
@@ -132,7 +138,7 @@ export class Registry<P extends Principal> {
 
   #made(stored: StoredSession, principal: P | undefined): Session<P> {
     const { store, limits, counts, mayReceive } = this.#parts
-    const session = new Session({ stored, principal, store, limits, counts, mayReceive })
+    const session = new Session({ stored, principal, store, limits, counts, mayReceive, room: this.#room })
     this.#sessions.set(stored.clientId, session)
     return session
   }

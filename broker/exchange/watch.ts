@@ -1,7 +1,8 @@
-import type { Backlog, CloseReason } from '../connection/connection.ts'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Bound, Bounds } from '../bounds.ts'
+import type { CloseReason } from '../connection/connection.ts'
+import type { Backlog } from '../connection/sending.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
 import type { Principal } from '../policy.ts'
@@ -186,7 +187,8 @@ export class Watch<P extends Principal> {
   }
 }
 
-function bytesInUse(): number {
+/** Of the heap and of buffers. */
+export function bytesInUse(): number {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

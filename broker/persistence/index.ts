@@ -1,4 +1,5 @@
 export type * from './message-store.ts'
+export { memoryOf } from './memory.ts'
 export { openBrokerStorage, type OpenedBrokerStorage } from './open.ts'
 export * from './traffic-registers.ts'
 export { SqliteMessageStore } from './sqlite-store.ts'

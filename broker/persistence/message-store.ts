@@ -136,8 +136,8 @@ export interface MessageStore {
    * page means that there are no more.
    */
   page(clientId: string, after: number, limit: number): QueuedMessage[]
-  /** Drops the oldest committed rows after `keepUpTo` (what is in flight), at most `limit`. */
-  shed(clientId: string, keepUpTo: number, limit: number): Dropped
+  /** Drops the oldest committed rows after `keepUpTo` (what is in flight) until as much as `needed` has gone, or all. */
+  shed(clientId: string, keepUpTo: number, needed: Readonly<Dropped>): Dropped
   /**
    * Drops rows that have waited longer, in counted running time, of all sessions, and answers what went by client id.
    * `keepUpTo` names for a client the last row in flight, which stays; PUBRELs stay anyway.

@@ -1,9 +1,18 @@
-import type { Database, Statement } from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import type { Changes } from './changes.ts'
 import type { Dropped, QueuedMessage, QueueRow, StoredMessage } from './message-store.ts'
+import {
+  MISCOUNTED,
+  prepareQueue,
+  type QueueStatements,
+  RECOUNT,
+  SIZES,
+  UNNUMBERED,
+} from './queue-statements.ts'
+import { isLeaving, type PageRow, queuedMessage } from './queue-rows.ts'
 import type { RunningTime } from './running-time.ts'
 import type { Leaving, Session, SessionBook } from './session-book.ts'
-import { isBytes, isCount, isText, isTextOrNull } from './soundness.ts'
+import { isCount } from './soundness.ts'
 
 /** Payload bytes after which a page ends. */
 const PAGE_BYTES_MAX = 256 * 1024
@@ -21,16 +30,6 @@ interface SizeRow {
   readonly bytes: unknown
   readonly last: unknown
   readonly at: unknown
-}
-
-interface PageRow {
-  seq: unknown
-  qos: unknown
-  retain: unknown
-  released: unknown
-  extra: unknown
-  topic: unknown
-  payload: unknown
 }
 
 interface BareRow {
@@ -110,11 +109,7 @@ export class Queues {
 
   /** The row leaves with the next commit; in turn, as acknowledgements usually come, they cost one statement together. */
   acknowledge(session: Session, seq: number): void {
-    const newest = session.leaving.at(-1)
-    const grows = newest !== undefined && !newest.sealed && newest.to + 1 === seq
-    // A row that no commit holds is inserted after the older change, and must not leave with it.
-    if (grows && seq <= session.committed) newest.to = seq
-    else this.#leave(session, seq, seq)
+    this.#leaveTogether(session, seq, seq)
   }
 
   release(session: Session, seq: number): void {
@@ -149,8 +144,18 @@ export class Queues {
     return page
   }
 
-  shed(session: Session, keepUpTo: number, limit: number): Dropped {
-    return this.#dropOldest(session, keepUpTo, (_row, dropped) => dropped.count < limit)
+  /** Drops the oldest until so many have gone, and so many bytes. */
+  shed(session: Session, keepUpTo: number, { count, bytes }: Readonly<Dropped>): Dropped {
+    const { from, to } = session.shed
+    // What was shed before is passed over, or a queue that is full for long would be looked through again and again.
+    const joins = from <= keepUpTo && keepUpTo <= to
+    const after = joins ? to : keepUpTo
+    const shed = (session.shed = { from: joins ? from : keepUpTo, to: after })
+    return this.#dropOldest(session, after, ({ seq }, dropped) => {
+      if (dropped.count >= count && dropped.bytes >= bytes) return false
+      shed.to = seq
+      return true
+    })
   }
 
   /** Drops what was enqueued before this running time. */
@@ -215,6 +220,14 @@ export class Queues {
     })
   }
 
+  #leaveTogether(session: Session, from: number, to: number): void {
+    const newest = session.leaving.at(-1)
+    const grows = newest !== undefined && !newest.sealed && newest.to + 1 === from
+    // A row that no commit holds is inserted after the older change, and must not leave with it.
+    if (grows && to <= session.committed) newest.to = to
+    else this.#leave(session, from, to)
+  }
+
   #leave(session: Session, from: number, to: number): void {
     const leaving: Leaving = { from, to, sealed: false }
     let gone = 0
@@ -260,7 +273,7 @@ export class Queues {
       if (run === undefined) runs.push((run = { from: row.seq, to: row.seq }))
       else run.to = row.seq
     }
-    for (const { from, to } of runs) this.#leave(session, from, to)
+    for (const { from, to } of runs) this.#leaveTogether(session, from, to)
     return dropped
   }
 
@@ -278,69 +291,3 @@ export class Queues {
 }
 
 const sizeOf = ({ topic, payload }: StoredMessage): number => topic.length + payload.length
-
-const isLeaving = (session: Session, seq: number): boolean =>
-  session.leaving.some(({ from, to }) => from <= seq && seq <= to)
-
-function queuedMessage(row: PageRow, session: Session): QueuedMessage | undefined {
-  const { seq, qos, topic, payload, extra } = row
-  if (!isCount(seq) || (qos !== 1 && qos !== 2)) return undefined
-  if (!isText(topic) || !isBytes(payload) || !isTextOrNull(extra)) return undefined
-  const released = row.released === 1 || session.releasing.has(seq)
-  const retain = row.retain === 1
-  return { seq, topic, payload, qos, retain, released, ...(extra !== null && { extra }) }
-}
-
-const SIZES = `
-  SELECT session, count(*) AS count, sum(bytes) AS bytes,
-    max(seq) AS last, max(at) FILTER (WHERE typeof(at) = 'integer') AS at
-  FROM broker_queue WHERE typeof(seq) = 'integer' GROUP BY session`
-
-const UNNUMBERED = `FROM broker_queue WHERE typeof(seq) <> 'integer'`
-
-const COUNTED = `
-  SELECT message, count(*) AS refs FROM broker_queue WHERE message IS NOT NULL GROUP BY message`
-
-const MISCOUNTED = `
-  SELECT 1 FROM broker_message m FULL JOIN (${COUNTED}) q ON q.message = m.id WHERE m.refs IS NOT q.refs LIMIT 1`
-
-const RECOUNT = `
-  DELETE FROM broker_queue WHERE message IS NOT NULL AND message NOT IN (SELECT id FROM broker_message);
-  UPDATE broker_message SET refs = (SELECT refs FROM (${COUNTED}) q WHERE q.message = id)
-    WHERE id IN (SELECT message FROM broker_queue);
-  DELETE FROM broker_message WHERE id NOT IN (SELECT message FROM broker_queue WHERE message IS NOT NULL);`
-
-const IN_RANGE = `
-  SELECT message FROM broker_queue WHERE session = ? AND seq BETWEEN ? AND ? AND message IS NOT NULL`
-
-interface QueueStatements {
-  readonly insert: Statement
-  readonly insertMessage: Statement
-  readonly unref: Statement
-  readonly sweep: Statement
-  readonly remove: Statement
-  readonly clear: Statement
-  readonly release: Statement
-  readonly amend: Statement
-  readonly page: Statement
-  readonly bare: Statement
-}
-
-const prepareQueue = (database: Database): QueueStatements => ({
-  insert: database.prepare('INSERT OR REPLACE INTO broker_queue VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)'),
-  insertMessage: database.prepare('INSERT OR REPLACE INTO broker_message VALUES (?, ?, ?, ?)'),
-  unref: database.prepare(`UPDATE broker_message SET refs = refs - 1 WHERE id IN (${IN_RANGE})`),
-  sweep: database.prepare(`DELETE FROM broker_message WHERE refs <= 0 AND id IN (${IN_RANGE})`),
-  remove: database.prepare('DELETE FROM broker_queue WHERE session = ? AND seq BETWEEN ? AND ?'),
-  clear: database.prepare('DELETE FROM broker_queue WHERE session = ?'),
-  release: database.prepare('UPDATE broker_queue SET released = 1 WHERE session = ? AND seq = ?'),
-  amend: database.prepare('UPDATE broker_queue SET extra = ? WHERE session = ? AND seq = ?'),
-  page: database.prepare(`
-    SELECT q.seq, q.qos, q.retain, q.released, q.extra,
-      ifnull(q.topic, m.topic) AS topic, ifnull(q.payload, m.payload) AS payload
-    FROM broker_queue q LEFT JOIN broker_message m ON m.id = q.message
-    WHERE q.session = ? AND q.seq > ? ORDER BY q.seq`),
-  bare: database.prepare(
-    'SELECT seq, bytes, at, released FROM broker_queue WHERE session = ? AND seq > ? ORDER BY seq',
-  ),
-})

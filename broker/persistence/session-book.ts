@@ -24,6 +24,8 @@ export interface Session {
   committed: number
   /** No row that may expire is older than this, counted running time, ms: most looks end here. */
   agedFrom: number
+  /** Every committed row between these that can be shed has been: `from` < number <= `to`. */
+  shed: { readonly from: number; to: number }
   /** A change that writes `last`, `sent` and `metered` is noted. */
   touched: boolean
   /** Noted, not committed: rows that go. */
@@ -172,6 +174,7 @@ const newSession = (no: number, clientId: string, principalId: string): Session 
   metered: 0,
   committed: 0,
   agedFrom: 0,
+  shed: { from: 0, to: 0 },
   touched: false,
   leaving: [],
   releasing: new Set(),

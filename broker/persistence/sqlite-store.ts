@@ -167,11 +167,11 @@ export class SqliteMessageStore implements MessageStore, Participant {
     return session === undefined ? [] : this.#queues.page(session, after, limit)
   }
 
-  shed(clientId: string, keepUpTo: number, limit: number): Dropped {
+  shed(clientId: string, keepUpTo: number, needed: Readonly<Dropped>): Dropped {
     const session = this.#book.get(clientId)
     if (session === undefined) return { ...NOTHING }
     this.#writer.wake()
-    return this.#queues.shed(session, keepUpTo, limit)
+    return this.#queues.shed(session, keepUpTo, needed)
   }
 
   expire(maxAgeMs: number, keepUpTo: (clientId: string) => number = () => 0): Map<string, Dropped> {

@@ -81,3 +81,43 @@ test('a connected client that never acknowledges keeps no more than half of its 
   expect(session.count).toBeLessThanOrEqual(20)
   close()
 })
+
+const nine = Array.from({ length: 9 }, (_, at) => ({ seq: at + 1, qos: 1 as const }))
+const ten = new Message({ topic: 't', payload: Buffer.from('!'), qos: 1, retain: false })
+
+test.for([
+  ['in bytes', { offlineBytes: 18 }],
+  ['in messages', { offlineMessages: 9 }],
+] as const)('a queue that is full %s gives up what a new message needs, and no more', async ([, limits]) => {
+  const { session, store, close } = await sessionWith(nine, limits)
+  expect(session.reserve(ten)).toBe(10)
+  expect(session.count).toBe(9)
+  expect(store.page('c', 0, 20).map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+  close()
+})
+
+test('what is given up behind the window is not sent, what follows it is', async () => {
+  const { session, close } = await sessionWith(nine, { inflightOut: 2, offlineBytes: 18 })
+  const { outgoing, sent } = wayOut()
+  session.attach(outgoing)
+  await sleep(RESUMED_MS)
+  session.acknowledged('puback', 1)
+  expect(sent).toEqual(['1 as 1', '2 as 2', '3 as 3'])
+  session.reserve(ten)
+  session.reserve(ten)
+  session.acknowledged('puback', 2)
+  expect(sent.slice(3)).toEqual(['5 as 5'])
+  close()
+})
+
+test('a queue that stays full costs each message one row, not another look at all that went', async () => {
+  const rows = Array.from({ length: 20_000 }, (_, at) => ({ seq: at + 1, qos: 1 as const }))
+  const { session, store, close } = await sessionWith(rows, { offlineMessages: 20_000 })
+  const began = performance.now()
+  for (let n = 0; n < rows.length; n += 1) session.reserve(ten)
+  // Looked through from the beginning each time, it takes minutes.
+  expect(performance.now() - began).toBeLessThan(10_000)
+  await store.committed()
+  expect(store.figures.queueRows).toBe(0)
+  close()
+})

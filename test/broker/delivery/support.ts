@@ -1,6 +1,7 @@
 import { Bounds } from '../../../broker/bounds.ts'
 import type { Outbound, Outgoing } from '../../../broker/delivery/outgoing.ts'
 import { Session } from '../../../broker/delivery/session.ts'
+import { StoredRoom } from '../../../broker/delivery/stored-room.ts'
 import { newCounts } from '../../../broker/exchange/counts.ts'
 import { openBrokerStorage } from '../../../broker/index.ts'
 import { type BrokerLimits, DEFAULT_LIMITS } from '../../../broker/limits.ts'
@@ -64,6 +65,7 @@ export async function sessionWith(
     store,
     limits,
     counts: newCounts(new Bounds(limits, log)),
+    room: new StoredRoom(Infinity, () => []),
     mayReceive: () => true,
   })
   return {

@@ -79,11 +79,11 @@ describe.each(places)('a message store %s', (_name, place) => {
     await store.committed()
     store.release('slow', 3)
     store.acknowledge('slow', 4)
-    expect(store.shed('slow', 1, 3)).toEqual({ count: 3, bytes: 6 })
+    expect(store.shed('slow', 1, { count: 3, bytes: 0 })).toEqual({ count: 3, bytes: 6 })
     expect(seqs(store.page('slow', 0, 10))).toEqual([1, 3])
     await store.committed()
     expect(seqs(store.page('slow', 0, 10))).toEqual([1, 3])
-    expect(store.shed('slow', 3, 10)).toEqual({ count: 0, bytes: 0 })
+    expect(store.shed('slow', 3, { count: 10, bytes: 0 })).toEqual({ count: 0, bytes: 0 })
   })
 
   test('drops a session with everything it had, and nothing of another', async () => {

@@ -177,8 +177,8 @@ const CHANGES: Record<string, (pair: Pair) => void> = {
     if (pair.below(4) > 0) return
     const clientId = pair.pick(CLIENTS)
     const keepUpTo = pair.below((pair.model.session(clientId)?.last ?? 0) + 1)
-    const limit = 1 + pair.below(5)
-    expect(pair.store.shed(clientId, keepUpTo, limit)).toEqual(pair.model.shed(clientId, keepUpTo, limit))
+    const needed = { count: pair.below(5), bytes: pair.below(30) }
+    expect(pair.store.shed(clientId, keepUpTo, needed)).toEqual(pair.model.shed(clientId, keepUpTo, needed))
   },
   retain(pair) {
     const topic = pair.pick(TOPICS)

@@ -69,10 +69,11 @@ export class StoreModel {
     return rows.sort(([a], [b]) => a - b).map(([seq, row]) => ({ seq, row }))
   }
 
-  shed(clientId: string, keepUpTo: number, limit: number): { count: number; bytes: number } {
+  shed(clientId: string, keepUpTo: number, needed: { count: number; bytes: number }): typeof needed {
     const dropped = { count: 0, bytes: 0 }
     for (const { seq, row } of this.page(clientId)) {
-      if (seq <= keepUpTo || row.released || dropped.count >= limit) continue
+      if (dropped.count >= needed.count && dropped.bytes >= needed.bytes) break
+      if (seq <= keepUpTo || row.released) continue
       dropped.count += 1
       dropped.bytes += row.topic.length + Buffer.byteLength(row.payload)
       this.session(clientId)?.rows.delete(seq)
