@@ -4,6 +4,7 @@ import type { BrokerLimits } from '../limits.ts'
 import type { Peer } from '../listen/index.ts'
 import { type InPacket, PacketReader, WireFault } from '../wire/index.ts'
 import { RateLimit } from './rate-limit.ts'
+import { type Backlog, Sending } from './sending.ts'
 
 /** Why the reading of a connection pauses; it goes on when none of them is left. */
 export type Hold =
@@ -50,27 +51,17 @@ export interface ConnectionEvents {
   onClosed(reason: CloseReason): void
 }
 
-/** Bytes that wait for the peers of all connections together. */
-export interface Backlog {
-  bytes: number
-}
-
 /**
  * What one connection may have worked on in one turn of the event loop. The system hands over megabytes of one socket
  * before it looks at the next; without this a publisher at full speed would keep all others waiting.
  */
 const TURN_PACKETS = 256
 const TURN_BYTES = 32 * 1024
-/** A frame from this size on is written as it is; smaller ones are joined, which costs a copy and saves a call. */
-const LARGE_FRAME_BYTES = 16 * 1024
-/** What a piece that waits costs beside its bytes: a buffer, its place in the stream and its callback. */
-const PIECE_BYTES = 256
 /** After the last bytes were handed over, the peer has this long to take them, ms. */
 const LINGER_MS = 1_000
 
 /**
- * One network connection: bytes in become packets, packets out become bytes. What is written in one turn of the event
- * loop goes to the kernel in one call. Knows nothing of sessions or rights.
+ * One network connection: bytes in become packets, packets out become bytes. Knows nothing of sessions or rights.
  */
 export class Connection {
   readonly peer: Peer
@@ -80,23 +71,21 @@ export class Connection {
   readonly #reader: PacketReader
   readonly #events: ConnectionEvents
   readonly #rate: RateLimit
-  readonly #total: Backlog
+  readonly #sending: Sending
   readonly #backlogMax: number
   readonly #bounds: Bounds
   readonly #holds = new Set<Hold>()
-  #gathered: Buffer[] = []
-  /** Sent and not yet taken by the kernel. */
-  #backlog = 0
   #working = false
   #ended = false
   #paused = false
   #open = true
+  #saidGoodbye: boolean | undefined
 
   constructor(stream: Duplex, peer: Peer, parts: ConnectionParts) {
     this.#stream = stream
     this.peer = peer
     this.#events = parts.events
-    this.#total = parts.backlog
+    this.#sending = new Sending(stream, { total: parts.backlog, onTaken: this.#onTaken })
     this.#backlogMax = parts.limits.backlogBytes
     this.#bounds = parts.bounds
     const { limits } = parts
@@ -123,16 +112,20 @@ export class Connection {
 
   /** Bytes that wait for the peer to read. */
   get backlog(): number {
-    return this.#backlog
+    return this.#sending.backlog
   }
 
   /** Sends whole packets with this turn's others. */
   send(frame: Buffer): void {
-    if (!this.#open) return
-    this.#gathered.push(frame)
-    this.#backlog += frame.length
-    this.#total.bytes += frame.length
-    if (this.#gathered.length === 1) process.nextTick(this.#flush)
+    this.#sending.send(frame)
+  }
+
+  /**
+   * True where a DISCONNECT is among what has come in and was not worked on: the peer has said goodbye, however long the
+   * packets before it wait. Asked when the connection is at its end: nothing more is worked on afterwards.
+   */
+  get saidGoodbye(): boolean {
+    return (this.#saidGoodbye ??= this.#findGoodbye())
   }
 
   hold(reason: Hold): void {
@@ -144,15 +137,15 @@ export class Connection {
     if (this.#holds.delete(reason)) this.#work()
   }
 
-  /** Sends what waits, then closes. What was received and not yet worked on is lost. Safe to call again. */
+  /** Sends what waits, then closes. What was received and not yet worked on is lost, but for a goodbye. Safe to call again. */
   close(reason: CloseReason): void {
     if (!this.#open) return
     const isLost = reason === 'network' || reason === 'too-slow'
-    if (!isLost) this.#flush()
+    if (!isLost) this.#sending.flush()
     this.#open = false
-    this.#gathered = []
-    this.#total.bytes -= this.#backlog
-    this.#backlog = 0
+    this.#sending.end()
+    // What comes behind a packet that breaks the protocol is not read.
+    this.#saidGoodbye ??= reason !== 'protocol' && this.#findGoodbye()
     if (isLost || this.#stream.destroyed) this.#stream.destroy()
     else this.#linger()
     this.#events.onClosed(reason)
@@ -183,6 +176,11 @@ export class Connection {
     this.close('network')
   }
 
+  readonly #onTaken = (backlog: number): void => {
+    if (backlog <= this.#backlogMax / 2) this.release('backlog')
+    if (backlog === 0) this.#events.onDrained()
+  }
+
   #work(): void {
     if (this.#working || !this.#open) return
     this.#working = true
@@ -199,11 +197,25 @@ export class Connection {
     this.#pauseOrResume()
   }
 
+  #findGoodbye(): boolean {
+    this.#stream.off('data', this.#onData)
+    // The stream holds what came since it was paused.
+    const rest: unknown = this.#stream.read()
+    if (Buffer.isBuffer(rest)) this.#reader.push(rest)
+    try {
+      for (let packet = this.#reader.next(); packet !== null; packet = this.#reader.next())
+        if (packet.cmd === 'disconnect') return true
+    } catch (error) {
+      if (!(error instanceof WireFault)) throw error
+    }
+    return false
+  }
+
   #takePackets(): void {
     let packets = 0
     let bytes = 0
     while (this.#holds.size === 0 && this.#open) {
-      if (this.#backlog > this.#backlogMax) {
+      if (this.backlog > this.#backlogMax) {
         // Who asks without reading the answers waits until it has.
         this.hold('backlog')
         return
@@ -251,52 +263,9 @@ export class Connection {
     if (pause) this.#stream.pause()
     else this.#stream.resume()
   }
-
-  readonly #flush = (): void => {
-    const frames = this.#gathered
-    if (frames.length === 0) return
-    this.#gathered = []
-    const stream = this.#stream
-    const [only] = frames
-    const parts = frames.length === 1 && only !== undefined ? [only] : joined(frames)
-    this.#backlog += parts.length * PIECE_BYTES
-    this.#total.bytes += parts.length * PIECE_BYTES
-    if (parts.length > 1) stream.cork()
-    for (const part of parts) {
-      stream.write(part, () => {
-        this.#taken(part.length)
-      })
-    }
-    if (parts.length > 1) stream.uncork()
-  }
-
-  #taken(bytes: number): void {
-    if (!this.#open) return
-    this.#backlog -= bytes + PIECE_BYTES
-    this.#total.bytes -= bytes + PIECE_BYTES
-    if (this.#backlog <= this.#backlogMax / 2) this.release('backlog')
-    if (this.#backlog === 0) this.#events.onDrained()
-  }
 }
 
 const isAnswer = ({ cmd }: InPacket): boolean => cmd === 'puback' || cmd === 'pubrec' || cmd === 'pubcomp'
-
-/** The same bytes in fewer pieces; large ones, which many connections may share, are not copied. */
-function joined(frames: readonly Buffer[]): Buffer[] {
-  const parts: Buffer[] = []
-  let small: Buffer[] = []
-  for (const frame of frames) {
-    if (frame.length < LARGE_FRAME_BYTES) {
-      small.push(frame)
-      continue
-    }
-    if (small.length > 0) parts.push(Buffer.concat(small))
-    small = []
-    parts.push(frame)
-  }
-  if (small.length > 0) parts.push(Buffer.concat(small))
-  return parts
-}
 
 export interface ConnectionParts {
   readonly limits: BrokerLimits

@@ -93,6 +93,11 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
     return this.connect?.clean ?? true
   }
 
+  /** Its login leaves something on the disk: a session, or a will. */
+  get isKept(): boolean {
+    return !this.isClean || (this.connect?.will !== undefined && !this.willRefused)
+  }
+
   onPacket(packet: InPacket): void {
     switch (packet.cmd) {
       case 'publish':
@@ -110,9 +115,8 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
         this.connection.send(PINGRESP)
         break
       case 'disconnect':
-        // [MQTT-3.14.4-3]: at once, because the peer may be gone before what it sent earlier is stored.
-        this.willForgotten = true
-        this.#counterpart.goodbye(this)
+        // At once, because the peer may be gone before what it sent earlier is stored.
+        this.#forgetWill()
         this.#control(packet)
         break
       case 'connect':
@@ -136,8 +140,25 @@ export class Dialogue<P extends Principal> implements ConnectionEvents {
     this.subscriber?.resume()
   }
 
+  /**
+   * Asked when the connection is at its end: is its will nobody's? A DISCONNECT may wait unread behind messages for which
+   * there is no room on the disk.
+   */
+  hearGoodbye(): boolean {
+    if (!this.willForgotten && this.connection.saidGoodbye) this.#forgetWill()
+    return this.willForgotten
+  }
+
+  /** [MQTT-3.14.4-3] */
+  #forgetWill(): void {
+    this.willForgotten = true
+    this.#counterpart.goodbye(this)
+  }
+
   onClosed(reason: CloseReason): void {
     this.#afterPending = undefined
+    // Before aedes hears of the end, and publishes the will.
+    this.hearGoodbye()
     this.#counterpart.left(this, reason)
     this.#lifeline?.destroy()
   }

@@ -1,4 +1,4 @@
-import type { Backlog } from '../connection/connection.ts'
+import type { Backlog } from '../connection/sending.ts'
 import { LiveSubscriber } from '../delivery/live.ts'
 import { Outgoing } from '../delivery/outgoing.ts'
 import type { BrokerLimits } from '../limits.ts'
@@ -33,8 +33,7 @@ export class Entrance<P extends Principal> {
   admit(dialogue: Dialogue<P>, principal: P): void {
     if (!dialogue.connection.isOpen) return
     const { gate, registry, writer } = this.#parts
-    const { clientId, isClean } = dialogue
-    const isKept = !isClean || (dialogue.connect?.will !== undefined && !dialogue.willRefused)
+    const { clientId, isClean, isKept } = dialogue
     if (isKept && writer.refused) {
       dialogue.turnAway()
       return

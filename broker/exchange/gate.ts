@@ -2,6 +2,7 @@ import type { AuthenticateError, Client } from 'aedes'
 import type { Subscriber } from '../delivery/subscriber.ts'
 import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
+import type { CommitWriter } from '../persistence/index.ts'
 import type { BrokerPolicy, ConnectAnswer, Credentials, Principal } from '../policy.ts'
 import { type TopicRules, clientIdIsSound, topicBound, topicIsReserved, topicIsSound } from '../topics.ts'
 import type { PublishPacket, Will } from '../wire/index.ts'
@@ -20,9 +21,12 @@ interface Refusal {
   readonly because: string
 }
 
+const STORE_FULL: Refusal = { returnCode: RETURN_CODES.unavailable, because: 'store-full' }
+
 interface GateParts<P extends Principal> {
   readonly policy: BrokerPolicy<P>
   readonly registry: Registry<P>
+  readonly writer: CommitWriter
   readonly limits: BrokerLimits
   readonly topics: TopicRules
   readonly counts: Counts
@@ -114,6 +118,14 @@ export class Gate<P extends Principal> {
     return false
   }
 
+  /** Filters of one packet that are refused without being asked about: it had more to refuse than a client may have in all. */
+  refuseUnasked(dialogue: Dialogue<P>, filters: number): void {
+    const { counts } = this.#parts
+    counts.bounds.met('subscriptions', dialogue.clientId, filters)
+    counts.refusedSubscriptions += filters
+    this.#refused('subscribe', dialogue, `${filters} more in one packet`)
+  }
+
   /**
    * Not a repetition: live messages, queues, retained messages and restored sessions all pass only here, and a right
    * that was revoked after the SUBSCRIBE ends here.
@@ -146,7 +158,7 @@ export class Gate<P extends Principal> {
   }
 
   async #logIn(dialogue: Dialogue<P>, clientId: string, credentials: Credentials): Promise<Refusal | null> {
-    const { registry, limits, counts } = this.#parts
+    const { limits, counts } = this.#parts
     if (!clientIdIsSound(clientId, limits.clientIdLength)) {
       if (clientId.length > 0) counts.bounds.met('clientIdLength', credentials.remote)
       return { returnCode: IDENTIFIER_REJECTED, because: 'client id not allowed' }
@@ -159,7 +171,12 @@ export class Gate<P extends Principal> {
     } while (asked !== this.#revocations)
     if (!answer.allowed) return { returnCode: RETURN_CODES[answer.because], because: answer.because }
     if (!dialogue.connection.isOpen) return { returnCode: RETURN_CODES.unavailable, because: 'gone' }
-    const { principal } = answer
+    return this.#claim(dialogue, clientId, answer.principal)
+  }
+
+  /** The login is right: may it have this client id, and be kept? */
+  #claim(dialogue: Dialogue<P>, clientId: string, principal: P): Refusal | null {
+    const { registry, writer } = this.#parts
     const claim = registry.claim(clientId, principal, dialogue.isClean)
     if (claim === 'held-by-another') return { returnCode: IDENTIFIER_REJECTED, because: claim }
     if (claim === 'too-many') return { returnCode: RETURN_CODES.unavailable, because: claim }
@@ -167,7 +184,8 @@ export class Gate<P extends Principal> {
     dialogue.sessionPresent = !dialogue.isClean && registry.sessions.has(clientId)
     const will = dialogue.connect?.will
     if (will !== undefined && !this.mayLeaveWill(dialogue, will)) dialogue.willRefused = true
-    return null
+    // Before an earlier connection of this client id is closed for it: that one goes on as far as it can.
+    return dialogue.isKept && writer.refused ? STORE_FULL : null
   }
 
   async #ask(credentials: Credentials): Promise<ConnectAnswer<P>> {

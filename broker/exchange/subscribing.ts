@@ -3,6 +3,7 @@ import type { FilterIndex } from '../delivery/filter-index.ts'
 import type { Qos } from '../delivery/message.ts'
 import { Session } from '../delivery/session.ts'
 import type { Subscriber } from '../delivery/subscriber.ts'
+import type { BrokerLimits } from '../limits.ts'
 import type { BrokerLog } from '../log.ts'
 import type { MessageStore } from '../persistence/index.ts'
 import type { Principal } from '../policy.ts'
@@ -24,6 +25,7 @@ interface SubscribingParts<P extends Principal> {
   readonly store: MessageStore
   readonly retained: RetainedMessages
   readonly publishing: Publishing<P>
+  readonly limits: BrokerLimits
   readonly log: BrokerLog
 }
 
@@ -40,10 +42,18 @@ export class Subscribing<P extends Principal> {
     if (subscriber === undefined) return
     // Tens of thousands of the same fit into one packet: each is worked on once, and its last word counts [MQTT-3.8.4-4].
     const granted = new Map(subscriptions.map(({ topic, qos }) => [topic, qos]))
+    const { gate, limits } = this.#parts
+    let refused = 0
     for (const [topic, qos] of granted) {
-      if (this.#parts.gate.maySubscribe(dialogue, subscriber, topic)) this.#add(subscriber, { topic, qos })
-      else granted.delete(topic)
+      // As many different ones fit too, and each question costs.
+      if (refused < limits.subscriptions && gate.maySubscribe(dialogue, subscriber, topic)) {
+        this.#add(subscriber, { topic, qos })
+        continue
+      }
+      granted.delete(topic)
+      refused += 1
     }
+    if (refused > limits.subscriptions) gate.refuseUnasked(dialogue, refused - limits.subscriptions)
     // [MQTT-3.8.4-5]: one code for each filter, in order, also where one comes twice.
     const codes = subscriptions.map(({ topic, qos }) => (granted.has(topic) ? qos : REFUSED))
     const hasStored = subscriber instanceof Session && granted.size > 0
@@ -57,7 +67,7 @@ export class Subscribing<P extends Principal> {
     const { subscriber } = dialogue
     if (subscriber === undefined) return
     const { index, store } = this.#parts
-    const held = unsubscriptions.filter((filter) => subscriber.filters.has(filter))
+    const held = [...new Set(unsubscriptions)].filter((filter) => subscriber.filters.has(filter))
     for (const filter of held) {
       index.remove(filter, subscriber)
       subscriber.filters.delete(filter)

@@ -1,12 +1,13 @@
 import packets from 'mqtt-packet'
 import { afterEach, expect, test } from 'vitest'
+import { DEFAULT_LIMITS } from '../../broker/index.ts'
 import { type Bench, rawClient, type RawClient, startBench, until } from './support.ts'
 
 let bench: Bench
 afterEach(() => bench.stop())
 
 /** Anybody may do anything; counts how often the policy is asked for a filter. */
-async function startAsked(inflightOut: number): Promise<{ asked: () => number }> {
+async function startAsked(inflightOut: number, may = true): Promise<{ asked: () => number }> {
   let asked = 0
   bench = await startBench(
     {},
@@ -16,7 +17,10 @@ async function startAsked(inflightOut: number): Promise<{ asked: () => number }>
         connect: () => Promise.resolve({ allowed: true, principal: { id: 'ana' } }),
         principal: (id) => ({ id }),
         mayPublish: () => 'allow',
-        maySubscribe: () => (asked += 1) > 0,
+        maySubscribe: () => {
+          asked += 1
+          return may
+        },
         mayReceive: () => true,
       },
     },
@@ -43,6 +47,18 @@ test('60,000 times the same filter in one packet is one subscription, answered 6
   const { granted } = (await raw.next('suback')) as { granted: number[] }
   expect([granted.length, new Set(granted)]).toEqual([60_000, new Set([0])])
   expect(asked()).toBe(1)
+  raw.socket.destroy()
+}, 20_000)
+
+test('of 30,000 different filters in one packet that are refused, no more are asked about than a client may have', async () => {
+  const { asked } = await startAsked(10, false)
+  const raw = await connected()
+  const subscriptions = Array.from({ length: 30_000 }, (_, n) => ({ topic: n.toString(36), qos: 0 as const }))
+  raw.send({ cmd: 'subscribe', messageId: 1, subscriptions })
+  const { granted } = (await raw.next('suback')) as { granted: number[] }
+  expect([granted.length, new Set(granted)]).toEqual([30_000, new Set([0x80])])
+  expect(asked()).toBe(DEFAULT_LIMITS.subscriptions)
+  expect(bench.broker.stats().refusedSubscriptions).toBe(30_000)
   raw.socket.destroy()
 }, 20_000)
 
