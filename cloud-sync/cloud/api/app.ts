@@ -5,7 +5,9 @@ import type { GatewayId } from '../../contract/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageTotals } from '../storage/index.ts'
 import { authenticated, requireLead } from './caller.ts'
-import { operatorRoutes, type OperatorSettings } from './operator.ts'
+import { directoryRoutes } from './directory/index.ts'
+import { withSafeHeaders } from './headers.ts'
+import { operatorGuard, operatorRoutes, type OperatorSettings } from './operator.ts'
 import { ApiError, checked, problemFor } from './problem.ts'
 import { pageOfReadings, ReadingsQuery, senml, shown } from './readings.ts'
 import { shareRoutes, type ShareSettings } from './shares.ts'
@@ -34,6 +36,16 @@ export function createApp(settings: ApiSettings): Hono {
   const { now } = settings.operator
   const app = new Hono()
   app.onError(problemFor(log))
+  app.use(withSafeHeaders)
+  // Before the limit of bodies: its addresses have limits of their own.
+  app.route(
+    '/',
+    directoryRoutes({
+      directory,
+      assertOperator: operatorGuard(settings.operator.token),
+      elapsed: () => performance.now(),
+    }),
+  )
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
   app.notFound(() => {
     throw new ApiError('API_NOT_FOUND', 'no such address')

@@ -1,8 +1,12 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
+import { DIRECTORY_ERRORS, type DirectoryErrorCode } from '../directory/index.ts'
 import { API_ERRORS, type ApiErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 
+export type ProblemCode = ApiErrorCode | DirectoryErrorCode
+
+/** The status of every refusal; a code without one does not compile. */
 const STATUS = {
   API_UNAUTHORISED: 401,
   API_FORBIDDEN: 403,
@@ -10,15 +14,65 @@ const STATUS = {
   API_REQUEST_INVALID: 400,
   API_CONFLICT: 409,
   API_INTERNAL: 500,
-} as const satisfies Record<ApiErrorCode, number>
+  API_METHOD_NOT_ALLOWED: 405,
+  API_CONTENT_TYPE: 415,
+  API_BODY_TOO_LARGE: 413,
+  API_IDEMPOTENCY_KEY_MISSING: 400,
+  API_RATE_LIMITED: 429,
+  API_CROSS_SITE: 403,
+  API_SESSION_NEEDED: 403,
+  DIRECTORY_INPUT_INVALID: 400,
+  DIRECTORY_KEY_REUSED: 409,
+  DIRECTORY_FORBIDDEN: 403,
+  DIRECTORY_ABOVE_RANK: 403,
+  DIRECTORY_NOT_FOUND: 404,
+  DIRECTORY_EXISTS: 409,
+  DIRECTORY_LAST_OWNER: 409,
+  // A step-up: who asks is known, what they may not do is this without the password. A sign-in makes it 401.
+  DIRECTORY_PASSWORD_WRONG: 403,
+  DIRECTORY_SIGNED_OUT: 401,
+  DIRECTORY_TOO_MANY_TRIES: 429,
+  DIRECTORY_INVITATION_INVALID: 404,
+  DIRECTORY_INVITEE_PENDING: 409,
+  DIRECTORY_NO_ACCOUNT: 409,
+  DIRECTORY_NO_POLICY: 403,
+  DIRECTORY_PRESET_FORBIDS: 422,
+  DIRECTORY_QUOTA_EXCEEDED: 409,
+  DIRECTORY_UNCHANGEABLE: 422,
+  DIRECTORY_LOG_BROKEN: 500,
+  DIRECTORY_MAIL_FAILED: 500,
+} as const satisfies Record<ProblemCode, number>
+type Status = (typeof STATUS)[ProblemCode]
+
+const HINTS: Readonly<Record<ProblemCode, string>> = { ...API_ERRORS, ...DIRECTORY_ERRORS }
+
+/** One thing that is wrong with a request. */
+interface Fault {
+  /** JSON pointer (RFC 6901) as a URI fragment, `#/email`; `#` = the request itself. */
+  readonly pointer: string
+  readonly detail: string
+}
+
+interface ApiErrorOptions extends ErrorOptions {
+  /** Where the code's own status does not fit. */
+  readonly status?: Status
+  readonly headers?: Readonly<Record<string, string>>
+  readonly faults?: readonly Fault[]
+}
 
 /** A refusal on its way out; the caller sees code, sentence and hint, never a cause. */
 export class ApiError extends Error {
-  readonly code: ApiErrorCode
-  constructor(code: ApiErrorCode, sentence: string, options?: ErrorOptions) {
+  readonly code: ProblemCode
+  readonly status: Status
+  readonly headers: Readonly<Record<string, string>>
+  readonly faults: readonly Fault[]
+  constructor(code: ProblemCode, sentence: string, options: ApiErrorOptions = {}) {
     super(sentence, options)
     this.name = 'ApiError'
     this.code = code
+    this.status = options.status ?? STATUS[code]
+    this.headers = options.headers ?? {}
+    this.faults = options.faults ?? []
   }
 }
 
@@ -26,18 +80,22 @@ export class ApiError extends Error {
 export function problemFor(log: Log): (error: Error, c: Context) => Response {
   return (error, c) => {
     const known = error instanceof ApiError ? error : new ApiError('API_INTERNAL', 'the request failed')
-    if (known.code === 'API_INTERNAL') log.error({ err: error, path: c.req.path }, 'request failed')
-    if (known.code === 'API_UNAUTHORISED') c.header('WWW-Authenticate', 'Basic realm="headgate"')
+    const { code, status, faults, message } = known
+    if (status >= 500) log.error({ err: error, path: c.req.path }, 'request failed')
+    if (status === 401) c.header('WWW-Authenticate', 'Basic realm="headgate", charset="UTF-8"')
+    for (const [name, value] of Object.entries(known.headers)) c.header(name, value)
     c.header('Content-Type', 'application/problem+json')
-    const { code, message } = known
     const body = {
       type: `urn:headgate:error:${code}`,
-      title: message,
-      status: STATUS[code],
+      // The same for every occurrence (RFC 9457, 3.1.3); `detail` is about this one.
+      title: code.toLowerCase().replaceAll('_', ' '),
+      status,
+      detail: message,
       code,
-      hint: API_ERRORS[code],
+      hint: HINTS[code],
+      ...(faults.length === 0 ? {} : { errors: faults }),
     }
-    return c.body(JSON.stringify(body), STATUS[code])
+    return c.body(JSON.stringify(body), status)
   }
 }
 
@@ -45,11 +103,18 @@ export function problemFor(log: Log): (error: Error, c: Context) => Response {
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.map(({ path, message }) => {
+  const faults = parsed.error.issues.map(({ path, message }) => ({
+    pointer: ['#', ...path.map(pointed)].join('/'),
+    detail: message,
+  }))
+  const named = parsed.error.issues.map(({ path, message }) => {
     return `${path.length === 0 ? 'request' : path.map(String).join('.')}: ${message}`
   })
-  throw new ApiError('API_REQUEST_INVALID', faults.join('; '))
+  throw new ApiError('API_REQUEST_INVALID', named.join('; '), { faults })
 }
+
+const pointed = (key: PropertyKey): string =>
+  encodeURIComponent(String(key).replaceAll('~', '~0').replaceAll('/', '~1'))
 
 /** An instant: whole epoch milliseconds, or ISO 8601 with a zone. */
 export const Instant = z

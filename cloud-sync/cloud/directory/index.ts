@@ -17,8 +17,13 @@ export {
 export type { Actor } from './kernel/actor.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
-export type { DirectoryErrorCode } from './errors.ts'
-export { createOrgDirectory, type OrgDirectory } from './org-directory.ts'
+export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
+export {
+  createOrgDirectory,
+  DIRECTORY_QUERIES,
+  DIRECTORY_WRITES,
+  type OrgDirectory,
+} from './org-directory.ts'
 export { parseDirectory } from './seed.ts'
 export { deliverMail } from './mail/deliver.ts'
 export { fileOutbox } from './mail/file-outbox.ts'

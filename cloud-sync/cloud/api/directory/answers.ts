@@ -1,0 +1,182 @@
+import { z } from 'zod'
+import { Level, Preset, Role } from '../../../contract/index.ts'
+
+/** What leaves: fields that are not named here stay inside. */
+const Id = z.string().describe('an id')
+const Handle = z.string().describe('the id of an organisation, its handle')
+const User = z.string().describe('a user name')
+const Ms = z.int().describe('epoch milliseconds')
+const Quotas = z.record(z.string(), z.int())
+
+export const Account = z.object({
+  user: User,
+  organisation: Handle.nullable(),
+  workspace: Id.nullable(),
+})
+export const Me = z.object({ email: z.string(), name: z.string(), username: User, timezone: z.string() })
+export const ProfileChanged = z.object({
+  emailPending: z.string().nullable().describe('an address that is to be proven first'),
+})
+export const AddressOfUser = z.object({ user: User, email: z.string() })
+export const UserNamed = z.object({ user: User })
+export const Accepted = z.object({})
+
+export const Founded = z.object({ organisation: Handle, workspace: Id.nullable() })
+export const OrganisationNamed = z.object({ organisation: Handle })
+export const Organisation = z.object({
+  id: Handle,
+  name: z.string(),
+  type: z.enum(['standard', 'partner', 'customer', 'personal']),
+  visibility: z.enum(['private', 'public']),
+  preset: Preset,
+  description: z.string(),
+  logoUrl: z.string(),
+})
+export const OwnOrganisation = Organisation.extend({
+  role: Role.nullable().describe('null where it is a customer of an own organisation'),
+  through: Handle.nullable().describe('the partner through which it is reached'),
+})
+export const FoundOrganisation = z.object({ id: Handle, name: z.string() })
+export const Visible = z.object({ organisation: Handle, visibility: z.enum(['private', 'public']) })
+export const Owned = z.object({ org: Handle, owner: User })
+
+export const Member = z.object({
+  user: User,
+  name: z.string(),
+  email: z.string().nullable(),
+  role: Role,
+  billing: z.boolean(),
+  state: z.enum(['active', 'suspended', 'left', 'removed']),
+  since: Ms,
+})
+export const MemberRole = z.object({ org: Handle, user: User, role: Role })
+export const Suspension = z.object({ org: Handle, user: User, suspended: z.boolean() })
+
+export const Invited = z.object({ invitation: Id, expiresAt: Ms })
+export const Joined = z.object({ organisation: Handle, role: Role })
+export const Invitation = z.object({
+  id: Id,
+  email: z.string(),
+  role: Role,
+  workspace: Id.nullable(),
+  level: Level.nullable(),
+  createdAt: Ms,
+  expiresAt: Ms,
+  expired: z.boolean(),
+})
+
+export const WorkspaceNamed = z.object({ workspace: Id })
+export const Workspace = z.object({
+  id: Id,
+  name: z.string(),
+  type: z.enum(['project', 'profile', 'system']),
+  description: z.string(),
+  logoUrl: z.string(),
+  quotas: Quotas,
+})
+export const Allocated = z.object({ workspace: Id, quotas: Quotas })
+export const WorkspaceLevel = z.object({ workspace: Id, user: User, level: Level })
+export const WorkspaceMember = z.object({ user: User, role: Role.nullable(), level: Level })
+
+const TeamRole = z.enum(['lead', 'member'])
+export const TeamNamed = z.object({ team: Id })
+export const TeamMember = z.object({ team: Id, user: User, role: TeamRole })
+export const Team = z.object({
+  id: Id,
+  handle: z.string(),
+  name: z.string(),
+  members: z.array(z.object({ user: User, role: TeamRole })),
+})
+
+export const PolicyAdded = z.object({ policy: Id, to: Handle })
+export const SharingPolicy = z.object({ to: Handle, name: z.string(), maxLevel: Level, createdAt: Ms })
+
+export const Customer = z.object({ customer: Handle, link: Id, systems: z.array(Id) })
+export const CustomerAsked = z.object({ customer: Handle })
+export const LinkNamed = z.object({ link: Id })
+export const Link = z.object({
+  direction: z.enum(['managed-by', 'manages']),
+  link: Id,
+  org: Handle,
+  name: z.string(),
+  cap: Role,
+  state: z.enum(['pending', 'active', 'ended']),
+  expiresAt: Ms.nullable(),
+})
+
+export const GatewayNamed = z.object({ gateway: Id })
+export const DeviceNamed = z.object({ device: z.string().describe('GATEWAY/DEVICE') })
+export const Custody = z.object({ resource: z.string(), custodian: User.nullable() })
+
+export const Shared = z.object({
+  grant: Id,
+  brought: z.array(Id).describe('shares of gateways that a view brought along'),
+})
+export const Share = z.object({
+  grant: Id,
+  thing: z.object({
+    kind: z.enum(['workspace', 'gateway', 'device', 'sensor', 'view', 'alert']),
+    resource: z.string(),
+  }),
+  to: z.object({ kind: z.enum(['user', 'team', 'org']), id: z.string(), org: Handle }),
+  level: Level,
+  state: z.enum(['live', 'legacy', 'revoked', 'dormant']),
+  broughtBy: Id.nullable(),
+  grantedBy: User,
+  createdAt: Ms,
+})
+export const Allowed = z.object({ allowed: z.boolean() })
+
+export const ViewNamed = z.object({ view: Id })
+export const View = z.object({
+  id: Id,
+  name: z.string(),
+  kind: z.enum(['graph', 'map', 'table']),
+  owner: User,
+  gateways: z.array(Id),
+  definition: z.unknown().describe('as it was saved'),
+})
+
+export const AlertNamed = z.object({ alert: Id })
+export const AlertOptOut = z.object({ resource: z.string(), kind: z.string(), off: z.boolean() })
+export const Alert = z.object({
+  id: Id,
+  name: z.string(),
+  kind: z.enum(['offline', 'low-battery', 'threshold']),
+  channel: z.string().nullable(),
+  owner: User,
+  above: z.number().nullable(),
+  below: z.number().nullable(),
+})
+
+export const Secret = z.object({
+  token: Id,
+  secret: z.string().nullable().describe('shown once; null in a repeated answer'),
+})
+export const Token = z.object({
+  id: Id,
+  name: z.string(),
+  kind: z.enum(['api-key', 'token']),
+  scope: z.enum(['full', 'read', 'write']),
+  expiresAt: Ms.nullable(),
+  createdAt: Ms,
+})
+
+export const AuditLine = z.object({
+  position: z.int(),
+  at: Ms,
+  actor: z.object({ kind: z.string(), id: z.string() }),
+  what: z.string(),
+  outcome: z.string().describe('done, or the code with which it was refused'),
+})
+
+export const Provisioned = z.object({ organisation: Handle, made: z.boolean() })
+export const Migrated = z.object({
+  organisations: z.int(),
+  links: z.int(),
+  systems: z.int(),
+  accounts: z.int(),
+  memberships: z.int(),
+  levels: z.int(),
+})
+export const Imported = z.object({ organisations: z.int() })

@@ -1,0 +1,20 @@
+import type { Route } from '../route.ts'
+import { ACCOUNTS } from './accounts.ts'
+import { GROUPS } from './groups.ts'
+import { ORGANISATIONS } from './organisations.ts'
+import { PEOPLE } from './people.ts'
+import { PLATFORM } from './platform.ts'
+import { THINGS } from './things.ts'
+
+/**
+ * Every command and question of the directory with its address. A new one takes one row in the table of its area, and
+ * a schema in `answers.ts` where none fits; a test fails while it has none.
+ */
+export const ROUTES: readonly Route[] = [
+  ...ACCOUNTS,
+  ...ORGANISATIONS,
+  ...PEOPLE,
+  ...GROUPS,
+  ...THINGS,
+  ...PLATFORM,
+]

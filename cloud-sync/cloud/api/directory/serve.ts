@@ -1,0 +1,159 @@
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import type { Actor, OrgDirectory } from '../../directory/index.ts'
+import { ApiError, checked } from '../problem.ts'
+import type { Allowance } from './allowance.ts'
+import { jsonBody, noBody } from './body.ts'
+import { assertNotCrossSite, callerOf, type Caller } from './credentials.ts'
+import { HIDDEN, pageFrom, pageOf, PageQuery, placeOf } from './page.ts'
+import type { Fields, Listing, Operation, Route } from './route.ts'
+import { type Shape, shapeOf, typedQuery } from './shape.ts'
+
+export interface Serving {
+  readonly directory: OrgDirectory
+  /** Refuses who is not the operator of this machine. */
+  readonly assertOperator: (c: Context) => void
+  readonly perAddress: Allowance
+  readonly perUser: Allowance
+}
+
+/** What a request is, before anything is done. */
+export interface Request {
+  readonly c: Context
+  /** Whence it comes. */
+  readonly address: string
+  readonly caller: Caller | undefined
+  /** Fields of path, query and body. */
+  readonly sent: Fields
+  /** Idempotency key; empty where the operation takes none. */
+  readonly key: string
+}
+
+/** Requests that a wrong sign-in counts for: whoever guesses is slowed down sooner. */
+const WRONG_CREDENTIALS_COST = 10
+const PASSWORD_WINDOW_S = 15 * 60
+
+/** The steps before every operation, in the order in which they are cheapest to refuse. */
+export function guarded(
+  operation: Operation,
+  serving: Serving,
+  run: (request: Request) => Promise<Response>,
+): (c: Context) => Promise<Response> {
+  const shape = shapeOf(operation)
+  return async (c) => {
+    const address = addressOf(c)
+    if (operation.by === 'operator') serving.assertOperator(c)
+    else assertWithin(serving.perAddress, address)
+    assertNotCrossSite(c)
+    const caller = await signedIn(c, operation, { serving, address })
+    const key = operation.takesKey ? idempotencyKey(c) : ''
+    const sent = await fieldsOf(c, operation, shape)
+    return run({ c, address, caller, sent, key })
+  }
+}
+
+async function signedIn(
+  c: Context,
+  { by }: Operation,
+  { serving, address }: { serving: Serving; address: string },
+): Promise<Caller | undefined> {
+  if (by === 'anyone' || by === 'operator') return undefined
+  const caller = await callerOf(c, serving.directory, c.req.param('org')).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 401)
+      serving.perAddress.take(address, WRONG_CREDENTIALS_COST)
+    throw error
+  })
+  assertWithin(serving.perUser, caller.actor.user)
+  if (by === 'session' && caller.by !== 'session')
+    throw new ApiError('API_SESSION_NEEDED', 'this is for a session, not for a key')
+  return caller
+}
+
+/** What the directory answers, as the API shows it. */
+export function directoryAnswer(route: Route, { directory }: Serving) {
+  return async ({ c, address, caller, sent, key }: Request): Promise<Response> => {
+    const actor = actorFor(route, caller, address)
+    const { list } = route
+    const page = list === null ? undefined : checked(PageQuery, only(sent, ['limit', 'cursor']))
+    const asked = list === null ? sent : without(sent, ['limit', 'cursor', ...HIDDEN])
+    checked(route.request, asked)
+    const input = { ...route.into(asked), ...(list && page ? placed(list, page) : {}) }
+    const outcome = await route.run(directory, { actor, key, input })
+    if (!outcome.ok) throw refused(outcome)
+    if (outcome.repeated) c.header('Idempotency-Replayed', 'true')
+    if (route.answer === null) return c.body(null, 204)
+    if (list === null || page === undefined)
+      return c.json(shown(route.answer, outcome.value), route.status as 200)
+    const items = list.items(outcome.value as never)
+    const { items: cut, next } =
+      list.from === null ? pageOf(items, list.key, page) : pageFrom(items, list.key, page.limit)
+    return c.json({ items: cut.map((item) => shown(route.answer as z.ZodType, item)), next })
+  }
+}
+
+/** Only what the schema names leaves; an answer without it is our fault and becomes a 500. */
+const shown = (schema: z.ZodType, value: unknown): object => schema.parse(value) as object
+
+function actorFor({ by }: Operation, caller: Caller | undefined, address: string): Actor {
+  if (by === 'operator') return { kind: 'operator', name: 'operator' }
+  return caller?.actor ?? { kind: 'visitor', address }
+}
+
+/** One more than the page holds: then it is known whether there is a next one. */
+function placed({ from }: Listing, { limit, cursor }: PageQuery): Fields {
+  if (from === null) return {}
+  return { ...(cursor === undefined ? {} : from(placeOf(cursor))), limit: limit + 1 }
+}
+
+function refused({ code, message }: { code: ApiError['code']; message: string }): ApiError {
+  const headers = code === 'DIRECTORY_TOO_MANY_TRIES' ? { 'Retry-After': String(PASSWORD_WINDOW_S) } : {}
+  return new ApiError(code, message, { headers })
+}
+
+function assertWithin(allowance: Allowance, name: string): void {
+  const seconds = allowance.take(name)
+  if (seconds > 0)
+    throw new ApiError('API_RATE_LIMITED', 'too many requests', {
+      headers: { 'Retry-After': String(seconds) },
+    })
+}
+
+function idempotencyKey(c: Context): string {
+  const key = c.req.header('Idempotency-Key')
+  if (key === undefined) throw new ApiError('API_IDEMPOTENCY_KEY_MISSING', 'the write has no Idempotency-Key')
+  if (!/^[\x21-\x7e]{1,128}$/.test(key))
+    throw new ApiError('API_REQUEST_INVALID', 'Idempotency-Key: 1 to 128 visible ASCII characters')
+  return key
+}
+
+async function fieldsOf(c: Context, operation: Operation, shape: Shape): Promise<Fields> {
+  const inPath = Object.fromEntries(shape.path.map((name) => [name, c.req.param(name)]))
+  const query = queryOf(c)
+  const takesBody = operation.method !== 'GET' && Object.keys(shape.others).length > 0
+  if (operation.method !== 'GET' && Object.keys(query).length > 0)
+    throw new ApiError('API_REQUEST_INVALID', 'there is no query here')
+  const sent = takesBody
+    ? await jsonBody(c, operation.bytesMax)
+    : typedQuery(query, { ...shape.others, ...(operation.isList ? PAGE : {}) })
+  if (!takesBody) await noBody(c)
+  const twice = shape.path.find((name) => name in sent)
+  if (twice !== undefined) throw new ApiError('API_REQUEST_INVALID', `${twice}: it stands in the address`)
+  return { ...sent, ...inPath }
+}
+
+const PAGE = shapeOf({ path: '', request: PageQuery }).properties
+
+function queryOf(c: Context): Record<string, string> {
+  const given = Object.entries(c.req.queries())
+  const twice = given.find(([, values]) => values.length > 1)
+  if (twice !== undefined) throw new ApiError('API_REQUEST_INVALID', `${twice[0]}: given twice`)
+  return Object.fromEntries(given.map(([name, [value = '']]) => [name, value]))
+}
+
+const only = (fields: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => names.includes(name)))
+const without = (fields: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
+
+const addressOf = (c: Context): string => (c.env as HttpBindings).incoming.socket.remoteAddress ?? 'unknown'
