@@ -6,8 +6,7 @@ import type { Log } from '../log.ts'
 
 export type ProblemCode = ApiErrorCode | DirectoryErrorCode
 
-/** The status of every refusal; a code without one does not compile. */
-const STATUS = {
+const OWN_STATUS = {
   API_UNAUTHORISED: 401,
   API_FORBIDDEN: 403,
   API_NOT_FOUND: 404,
@@ -21,28 +20,28 @@ const STATUS = {
   API_RATE_LIMITED: 429,
   API_CROSS_SITE: 403,
   API_SESSION_NEEDED: 403,
+} as const satisfies Record<ApiErrorCode, number>
+
+/** What is not named here is a conflict with how things stand. */
+const DIRECTORY_STATUS = {
   DIRECTORY_INPUT_INVALID: 400,
-  DIRECTORY_KEY_REUSED: 409,
   DIRECTORY_FORBIDDEN: 403,
   DIRECTORY_ABOVE_RANK: 403,
+  DIRECTORY_NO_POLICY: 403,
   DIRECTORY_NOT_FOUND: 404,
-  DIRECTORY_EXISTS: 409,
-  DIRECTORY_LAST_OWNER: 409,
+  DIRECTORY_INVITATION_INVALID: 404,
   // A step-up: who asks is known, what they may not do is this without the password. A sign-in makes it 401.
   DIRECTORY_PASSWORD_WRONG: 403,
   DIRECTORY_SIGNED_OUT: 401,
   DIRECTORY_TOO_MANY_TRIES: 429,
-  DIRECTORY_INVITATION_INVALID: 404,
-  DIRECTORY_INVITEE_PENDING: 409,
-  DIRECTORY_NO_ACCOUNT: 409,
-  DIRECTORY_NO_POLICY: 403,
   DIRECTORY_PRESET_FORBIDS: 422,
-  DIRECTORY_QUOTA_EXCEEDED: 409,
   DIRECTORY_UNCHANGEABLE: 422,
   DIRECTORY_LOG_BROKEN: 500,
   DIRECTORY_MAIL_FAILED: 500,
-} as const satisfies Record<ProblemCode, number>
-type Status = (typeof STATUS)[ProblemCode]
+} as const satisfies Partial<Record<DirectoryErrorCode, number>>
+
+const STATUS: Readonly<Partial<Record<ProblemCode, Status>>> = { ...OWN_STATUS, ...DIRECTORY_STATUS }
+type Status = (typeof OWN_STATUS)[ApiErrorCode] | (typeof DIRECTORY_STATUS)[keyof typeof DIRECTORY_STATUS]
 
 const HINTS: Readonly<Record<ProblemCode, string>> = { ...API_ERRORS, ...DIRECTORY_ERRORS }
 
@@ -70,7 +69,7 @@ export class ApiError extends Error {
     super(sentence, options)
     this.name = 'ApiError'
     this.code = code
-    this.status = options.status ?? STATUS[code]
+    this.status = options.status ?? STATUS[code] ?? 409
     this.headers = options.headers ?? {}
     this.faults = options.faults ?? []
   }

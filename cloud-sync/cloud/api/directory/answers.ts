@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Level, Preset, Role } from '../../../contract/index.ts'
+import { Level, Preset, Right, Role } from '../../../contract/index.ts'
 
 /** What leaves: fields that are not named here stay inside. */
 const Id = z.string().describe('an id')
@@ -7,6 +7,9 @@ const Handle = z.string().describe('the id of an organisation, its handle')
 const User = z.string().describe('a user name')
 const Ms = z.int().describe('epoch milliseconds')
 const Quotas = z.record(z.string(), z.int())
+const Shown = z
+  .object({ kind: z.string(), id: z.string() })
+  .describe('a person, or the organisation for which somebody of another one acts')
 
 export const Account = z.object({
   user: User,
@@ -46,6 +49,7 @@ export const Member = z.object({
   email: z.string().nullable(),
   role: Role,
   billing: z.boolean(),
+  custom: Id.nullable().describe('a role of the organisation that takes rights away'),
   state: z.enum(['active', 'suspended', 'left', 'removed']),
   since: Ms,
 })
@@ -122,7 +126,7 @@ export const Share = z.object({
   level: Level,
   state: z.enum(['live', 'legacy', 'revoked', 'dormant']),
   broughtBy: Id.nullable(),
-  grantedBy: User,
+  grantedBy: Shown,
   createdAt: Ms,
 })
 export const Allowed = z.object({ allowed: z.boolean() })
@@ -132,7 +136,7 @@ export const View = z.object({
   id: Id,
   name: z.string(),
   kind: z.enum(['graph', 'map', 'table']),
-  owner: User,
+  owner: Shown,
   gateways: z.array(Id),
   definition: z.unknown().describe('as it was saved'),
 })
@@ -144,7 +148,7 @@ export const Alert = z.object({
   name: z.string(),
   kind: z.enum(['offline', 'low-battery', 'threshold']),
   channel: z.string().nullable(),
-  owner: User,
+  owner: Shown,
   above: z.number().nullable(),
   below: z.number().nullable(),
 })
@@ -165,7 +169,7 @@ export const Token = z.object({
 export const AuditLine = z.object({
   position: z.int(),
   at: Ms,
-  actor: z.object({ kind: z.string(), id: z.string() }),
+  actor: Shown,
   what: z.string(),
   outcome: z.string().describe('done, or the code with which it was refused'),
 })
@@ -180,3 +184,18 @@ export const Migrated = z.object({
   levels: z.int(),
 })
 export const Imported = z.object({ organisations: z.int() })
+export const PlatformOperator = z.object({ user: User, since: Ms })
+export const Feature = z.object({ feature: z.string(), on: z.boolean() })
+
+export const CustomRoleNamed = z.object({ role: Id })
+export const CustomRole = z.object({ id: Id, name: z.string(), without: z.array(Right) })
+export const CustomRoleGiven = z.object({ org: Handle, user: User, role: Id.nullable() })
+
+export const ComponentNamed = z.object({ component: Id })
+export const ComponentSwapped = z.object({ component: Id, device: z.string(), before: z.string().nullable() })
+export const Component = z.object({
+  id: Id,
+  name: z.string(),
+  device: z.string().nullable(),
+  history: z.array(z.object({ device: z.string(), since: Ms, until: Ms.nullable() })),
+})

@@ -1,7 +1,7 @@
 import { DIRECTORY_WRITES } from '../../../directory/index.ts'
 import * as A from '../answers.ts'
 import { type Fields, list, write, type Route } from '../route.ts'
-import { bornOf, ORG, same } from './places.ts'
+import { bornOf, idOf, ORG, same } from './places.ts'
 
 const OfMember = DIRECTORY_WRITES.members.suspend.input.omit({ suspended: true })
 
@@ -90,5 +90,33 @@ export const PEOPLE: readonly Route[] = [
     at: `DELETE ${ORG}/tokens/{token}`,
     says: 'Ends a key or token',
     answer: null,
+  }),
+
+  list('roles', 'list', {
+    at: `GET ${ORG}/custom-roles`,
+    says: "The organisation's own roles",
+    item: A.CustomRole,
+    items: same,
+    key: idOf,
+  }),
+  write('roles', 'create', {
+    at: `POST ${ORG}/custom-roles`,
+    says: 'Makes a role that lacks some rights',
+    answer: A.CustomRoleNamed,
+  }),
+  write('roles', 'update', {
+    at: `PATCH ${ORG}/custom-roles/{role}`,
+    says: 'Changes it for all who bear it',
+    answer: A.CustomRoleNamed,
+  }),
+  write('roles', 'remove', {
+    at: `DELETE ${ORG}/custom-roles/{role}`,
+    says: 'Deletes a role that nobody bears',
+    answer: null,
+  }),
+  write('members', 'setCustomRole', {
+    at: `PUT ${ORG}/members/{user}/custom-role`,
+    says: 'Gives a member such a role, or takes it away with null',
+    answer: A.CustomRoleGiven,
   }),
 ]

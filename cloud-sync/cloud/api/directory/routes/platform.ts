@@ -1,6 +1,6 @@
 import * as A from '../answers.ts'
-import { read, write, type Route } from '../route.ts'
-import { OPERATOR } from './places.ts'
+import { list, read, type Route, write } from '../route.ts'
+import { OPERATOR, same } from './places.ts'
 
 /** A customer with all systems and people. */
 const OPERATOR_BYTES_MAX = 8 * 1024 * 1024
@@ -48,5 +48,32 @@ export const PLATFORM: readonly Route[] = [
     by: 'operator',
     says: 'The true address of somebody who came without one',
     answer: A.AddressOfUser,
+  }),
+
+  list('platform', 'operators', {
+    at: `GET ${OPERATOR}/operators`,
+    by: 'operator',
+    says: 'Operators of the platform',
+    item: A.PlatformOperator,
+    items: same,
+    key: ({ user }) => user,
+  }),
+  write('platform', 'makeOperator', {
+    at: `PUT ${OPERATOR}/operators/{user}`,
+    by: 'operator',
+    says: 'Makes somebody an operator',
+    answer: A.UserNamed,
+  }),
+  write('platform', 'endOperator', {
+    at: `DELETE ${OPERATOR}/operators/{user}`,
+    by: 'operator',
+    says: 'Ends that',
+    answer: null,
+  }),
+  write('platform', 'setFeature', {
+    at: `PUT ${OPERATOR}/features/{feature}`,
+    by: 'operator',
+    says: 'Rolls a feature out, or holds it back',
+    answer: A.Feature,
   }),
 ]

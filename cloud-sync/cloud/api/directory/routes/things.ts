@@ -117,4 +117,27 @@ export const THINGS: readonly Route[] = [
     says: 'Switches alerts about a device off or on for oneself',
     answer: A.AlertOptOut,
   }),
+
+  list('components', 'list', {
+    at: `GET ${ORG}/components`,
+    says: 'Components with the devices that served them',
+    item: A.Component,
+    items: same,
+    key: idOf,
+  }),
+  write('components', 'create', {
+    at: `POST ${ORG}/components`,
+    says: 'What a device serves',
+    answer: A.ComponentNamed,
+  }),
+  write('components', 'swap', {
+    at: `PUT ${ORG}/components/{component}/device`,
+    says: 'Lets another device serve it',
+    answer: A.ComponentSwapped,
+  }),
+  write('components', 'remove', {
+    at: `DELETE ${ORG}/components/{component}`,
+    says: 'Deletes a component',
+    answer: null,
+  }),
 ]
