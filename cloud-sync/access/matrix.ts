@@ -49,6 +49,8 @@ export interface Rule {
 const ORG: readonly Kind[] = ['org']
 const ORG_OR_WORKSPACE: readonly Kind[] = ['org', 'workspace']
 const WORKSPACE: readonly Kind[] = ['workspace']
+/** A gateway is given away, and taken by an organisation. */
+const ORG_OR_GATEWAY: readonly Kind[] = ['org', 'gateway']
 const GATEWAY: readonly Kind[] = ['gateway']
 const DEVICES: readonly Kind[] = ['device', 'sensor']
 const MACHINES: readonly Kind[] = ['gateway', 'device', 'sensor']
@@ -85,7 +87,7 @@ const ROWS: Readonly<Record<Right, Row>> = {
   'quota.allocate': ['YB.... ... ... ... ....', 'cloud', ORG_OR_WORKSPACE],
   'gw.claim': ['YYY.t. YY. ... Y.Y ....', 'ticket', ORG_OR_WORKSPACE],
   'gw.release': ['YY.... Y.. Y.. Y.. ....', 'cloud', GATEWAY],
-  'gw.transfer': ['YY.... ... ... ... Y...', 'cloud', GATEWAY],
+  'gw.transfer': ['YY.... ... ... ... Y...', 'cloud', ORG_OR_GATEWAY],
   'gateway.status': ['YYYYYY YYY YYY YYY YYYY', 'always', GATEWAY, 'reads'],
   'device.host': ['YY.... ... ... Y.. Y...', 'cloud', GATEWAY],
   'device.status': ['YYYYgg YYY YYY YYY YYYY', 'always', DEVICES, 'reads', 'host'],

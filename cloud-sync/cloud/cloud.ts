@@ -74,7 +74,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const db = await openDatabase(join(config.dataDir, 'cloud.db'), now())
   started.push(() => db.close())
   await markAllOffline(db.write)
-  const organisations = await startOrganisations(config, log)
+  const organisations = await startOrganisations(config, { keys, log })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
   const { directory, store } = organisations

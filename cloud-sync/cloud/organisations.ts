@@ -6,15 +6,19 @@ import {
   deliverMail,
   type DirectoryWorld,
   fileOutbox,
+  type LogSigner,
   type MailPort,
   type OrgDirectory,
   parseDirectory,
   SCRYPT_COST,
+  signLog,
   smtpMail,
 } from './directory/index.ts'
+import type { CloudKeys } from './keys.ts'
 import type { Log } from './log.ts'
 import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
+import { signMessage } from '../codec/index.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
@@ -32,7 +36,10 @@ export interface RunningOrganisations {
 }
 
 /** Opens the directory of organisations, takes over the configured one once, and lets mails leave. */
-export async function startOrganisations(config: CloudConfig, log: Log): Promise<RunningOrganisations> {
+export async function startOrganisations(
+  config: CloudConfig,
+  { keys, log }: { keys: CloudKeys; log: Log },
+): Promise<RunningOrganisations> {
   const database = config.database ?? join(config.dataDir, 'organisations.db')
   const store = await openDirectoryStore(
     isServer(database) ? { dialect: 'postgres', url: database } : { dialect: 'sqlite', path: database },
@@ -48,7 +55,7 @@ export async function startOrganisations(config: CloudConfig, log: Log): Promise
     }
     const directory = createOrgDirectory(world)
     await takeOver(directory, store, config)
-    const mail = startMail(world, { port: mailPort(config), log })
+    const mail = startUpkeep(world, { port: mailPort(config), sign: logSigner(keys), log })
     return {
       directory,
       store,
@@ -88,10 +95,16 @@ function mailPort({ mail, dataDir }: CloudConfig): MailPort & { close?: () => vo
     : smtpMail(mail.smtp, mail.from)
 }
 
-/** One round after the other, so that a slow mail server never has two at once. */
-function startMail(
+/** Checkpoints of the log are signed with the key of the keyset, like everything that the cloud vouches for. */
+const logSigner =
+  ({ signing, cloudId }: CloudKeys): LogSigner['sign'] =>
+  (body) =>
+    signMessage({ kind: 'log', recipient: cloudId, body, key: signing })
+
+/** Mails, what is to be forgotten, checkpoints. One round after the other, so that a slow mail server never has two at once. */
+function startUpkeep(
   world: DirectoryWorld,
-  { port, log }: { port: MailPort & { close?: () => void }; log: Log },
+  { port, sign, log }: { port: MailPort & { close?: () => void }; sign: LogSigner['sign']; log: Log },
 ): { stop(): Promise<void> } {
   let round: Promise<void> = Promise.resolve()
   const deliver = async (): Promise<void> => {
@@ -109,6 +122,7 @@ function startMail(
     forgotten = performance.now()
     const now = world.now()
     await world.store.transaction((tx) => tx.forget({ now, before: now - REPEATABLE_MS }))
+    await signLog(world.store, { sign, now: world.now })
   }
   const timer = setInterval(() => {
     round = round.then(deliver)

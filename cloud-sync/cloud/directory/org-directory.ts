@@ -27,10 +27,14 @@ import { provision } from './organisations/provisioning.ts'
 import { configure, importSeed, setEmail } from './organisations/seeding.ts'
 import * as teams from './organisations/teams.ts'
 import * as workspaces from './organisations/workspaces.ts'
+import * as workspaceTransfers from './organisations/workspace-transfers.ts'
 import * as components from './things/components.ts'
 import { deviceShares, shareDevice } from './things/device-shares.ts'
+import * as cuts from './things/cut.ts'
 import * as gateways from './things/gateways.ts'
+import * as hosting from './things/hosting.ts'
 import * as shares from './things/shares.ts'
+import * as transfers from './things/transfers.ts'
 import * as views from './things/views.ts'
 
 /** Everything that can be done, by area. Each has its `input` schema; a later HTTP route needs nothing else. */
@@ -93,6 +97,20 @@ export const DIRECTORY_WRITES = {
     removeDevice: gateways.removeDevice,
     setCustodian: gateways.setCustodian,
   },
+  transfers: {
+    offer: transfers.offer,
+    accept: transfers.accept,
+    cancel: transfers.cancel,
+    decline: transfers.decline,
+    settle: cuts.settle,
+    cut: cuts.cut,
+  },
+  workspaceTransfers: {
+    offer: workspaceTransfers.offer,
+    accept: workspaceTransfers.accept,
+    cancel: workspaceTransfers.cancel,
+  },
+  hosting: { offer: hosting.offer, accept: hosting.accept, decline: hosting.decline, end: hosting.end },
   shares: { share: shares.share, shareDevice, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
@@ -129,6 +147,9 @@ export const DIRECTORY_QUERIES = {
   teams: { list: teams.list },
   policies: { list: policies.list },
   links: { list: links.list },
+  transfers: { list: transfers.list, history: transfers.history },
+  workspaceTransfers: { list: workspaceTransfers.list },
+  hosting: { list: hosting.list },
   shares: { list: shares.list, legacy: shares.legacy, check: shares.check, ofDevices: deviceShares },
   views: { list: views.list },
   alerts: { list: rules.list },

@@ -28,7 +28,8 @@ test('the configured directory is taken over once, and its keys go on', async ()
     'listen: {mqtt: ["tcp://127.0.0.1:0"]}\ndataDir: data\ndatabase: people.db\ndirectory: directory.yaml\n'
   const config = parseCloudConfig('cloud.yaml', text, folder)
   writeFileSync(join(folder, 'directory.yaml'), LINES)
-  const first = await startOrganisations(config, log)
+  const keys = openKeys(folder)
+  const first = await startOrganisations(config, { keys, log })
   expect(await first.directory.doors.keyActor('ana-key')).toMatchObject({ user: 'ana', org: 'acme' })
   expect(await first.directory.doors.keyActor('meter-key')).toMatchObject({
     user: 'borealis-kim',
@@ -47,7 +48,7 @@ test('the configured directory is taken over once, and its keys go on', async ()
   await done(first.directory.write.members.remove(removed, { org: 'acme', user: 'acme-kim' }))
   await first.stop()
 
-  const again = await startOrganisations(config, log)
+  const again = await startOrganisations(config, { keys, log })
   expect(await done(again.directory.ask.members.list(actor, { org: 'acme' }))).toHaveLength(1)
   await again.stop()
   const store = await openDirectoryStore({ dialect: 'sqlite', path: join(folder, 'people.db') })

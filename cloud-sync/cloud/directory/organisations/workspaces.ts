@@ -188,7 +188,7 @@ export async function workspaceOf(
   return (await read.get('workspace', { id, org, state: 'active' })) ?? notFound('workspace')
 }
 
-const workspacesOf = ({ read }: Asking, org: string) =>
+export const workspacesOf = ({ read }: Asking, org: string) =>
   read.find('workspace', { org, state: 'active' }, { orderBy: ['id'] })
 
 const levelIn = ({ read }: Writing, workspace: string, user: string) =>
@@ -217,6 +217,21 @@ function assertAllocated({ quotas }: DirectoryRow<'organisation'>, shares: reado
     const sum = shares.reduce((added, share) => added + (share[service] ?? 0), 0)
     if (sum > total) refuse('DIRECTORY_QUOTA_EXCEEDED', `${service}: ${sum} given out, ${total} there`)
   }
+}
+
+/** What a workspace may use. */
+export const quotasOf = ({ quotas }: DirectoryRow<'workspace'>): Quotas => parsed(quotas)
+
+/** Throws DIRECTORY_QUOTA_EXCEEDED where one more workspace does not fit what the organisation has. */
+export function assertRoomInPlan(
+  organisation: DirectoryRow<'organisation'>,
+  present: readonly DirectoryRow<'workspace'>[],
+  added: DirectoryRow<'workspace'>,
+): void {
+  if (present.length >= WORKSPACES_MAX)
+    refuse('DIRECTORY_QUOTA_EXCEEDED', `${WORKSPACES_MAX} workspaces at most`)
+  assertRoomFor(organisation, present, added.type)
+  assertAllocated(organisation, [...present, added].map(quotasOf))
 }
 
 const parsed = (quotas: string): Quotas => Quotas.parse(JSON.parse(quotas))

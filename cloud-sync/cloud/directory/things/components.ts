@@ -101,6 +101,14 @@ async function serve(writing: Writing, row: DirectoryRow<'component'>, device: s
   await writing.put('component_device', { component, org, device, since: writing.at, until: null })
 }
 
+/** The device serves nothing any more. */
+export async function restFrom(writing: Writing, org: string, device: string): Promise<void> {
+  for (const row of await writing.read.find('component', { org, device, state: 'active' })) {
+    await rest(writing, row)
+    await writing.put('component', { ...row, device: null })
+  }
+}
+
 async function rest(writing: Writing, { id, org }: DirectoryRow<'component'>): Promise<void> {
   for (const line of await writing.read.find('component_device', { component: id, org, until: null }))
     await writing.put('component_device', { ...line, until: writing.at })

@@ -8,6 +8,7 @@ import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts
 import { memberOf } from '../organisations/members.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
 import { assertUnlinked } from './components.ts'
+import { recordOwnership } from './ownership.ts'
 
 const Machine = z.strictObject({ kind: z.enum(['gateway', 'device']), resource: z.string().max(130) })
 
@@ -36,6 +37,7 @@ export const register = command({
       state: 'claimed',
       created_at: writing.at,
     })
+    await recordOwnership(writing, { gateway: id, epoch: 1, from: null, to: org, acknowledged: null })
     return { gateway: id }
   },
 })
@@ -117,7 +119,7 @@ async function machineOf(
   return row ?? notFound(kind)
 }
 
-async function placement(
+export async function placement(
   writing: Writing,
   {
     org,

@@ -40,6 +40,8 @@ export interface DirectoryTransaction extends DirectoryReader, RowWriter<Directo
   hold(chains: readonly string[]): Promise<ChainHead[]>
   /** Log, heads, audit and the answer for a repetition: one statement where the engine takes several in one. */
   finish(last: Finish): Promise<void>
+  /** Ends of chains that no checkpoint has signed yet, by name. */
+  unsignedHeads(limit: number): Promise<ChainHead[]>
   /** Takes out what has no use any more: answers older than `before`, sessions, tries and secrets that are over. */
   forget(times: { now: number; before: number }): Promise<void>
   /** Waits until no other transaction has this name, and keeps it to the end. */
@@ -165,6 +167,7 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
         await tx.insertInto('done_write').values(done).execute()
       }
     },
+    unsignedHeads: (limit) => unsignedHeads(tx, limit),
     async forget({ now, before }) {
       await tx.deleteFrom('done_write').where('at', '<', before).execute()
       await tx.deleteFrom('attempt').where('since', '<', before).execute()
@@ -192,3 +195,15 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
     },
   }
 }
+
+const unsignedHeads = (tx: Transaction<Schema>, limit: number): Promise<ChainHead[]> =>
+  tx
+    .selectFrom('chain_head')
+    .leftJoin('signed_head', 'signed_head.chain', 'chain_head.chain')
+    .selectAll('chain_head')
+    .where((eb) =>
+      eb.or([eb('signed_head.seq', 'is', null), eb('signed_head.seq', '<', eb.ref('chain_head.seq'))]),
+    )
+    .orderBy('chain_head.chain')
+    .limit(limit)
+    .execute()

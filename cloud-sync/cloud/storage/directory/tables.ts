@@ -46,9 +46,8 @@ const WORKING_TABLES = {
       hash: text(),
       /** JSON with the heads, the text whose SHA-256 is `hash`. */
       entry: text(),
-      key: text(),
-      /** Ed25519, base64. */
-      signature: text(),
+      /** The signed message around `entry`, base64. */
+      message: text(),
     },
     key: ['number'],
   },
