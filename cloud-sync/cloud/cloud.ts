@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
 import { createApp } from './api/index.ts'
 import type { CloudConfig } from './config.ts'
+import { createCuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys.ts'
@@ -82,7 +83,8 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
   started.push(() => policies.stop())
   signal.throwIfAborted()
-  const { broker, link } = await startLink(config, { db, policies, keys, ...starting })
+  const applied = createCuts({ directory, store, policies, log })
+  const { broker, link } = await startLink(config, { db, policies, keys, applied, ...starting })
   signal.throwIfAborted()
   const app = createApp({
     db,
@@ -110,9 +112,14 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
 
 async function startLink(
   config: CloudConfig,
-  parts: Starting & { db: CloudDatabase; policies: Policies; keys: CloudKeys },
+  parts: Starting & {
+    db: CloudDatabase
+    policies: Policies
+    keys: CloudKeys
+    applied: ReturnType<typeof createCuts>
+  },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, policies, keys, log, signal, started } = parts
+  const { db, policies, keys, applied, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
@@ -132,7 +139,8 @@ async function startLink(
     clientId: INGEST_LOGIN,
     ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
   }
-  const link = createLink({ db, policies, keys, now: Date.now, log, broker: session, shards: config.shards })
+  const { shards } = config
+  const link = createLink({ db, policies, keys, now: Date.now, log, broker: session, shards, applied })
   await link.start()
   started.push(() => link.stop())
   return { broker, link }

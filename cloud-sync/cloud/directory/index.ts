@@ -1,5 +1,6 @@
 export { DirectoryChange } from './changes.ts'
 export {
+  customRoleFact,
   deviceFact,
   gatewayFact,
   grantFact,
@@ -17,7 +18,7 @@ export {
 export type { Actor } from './kernel/actor.ts'
 export { checkpoint as signLog, type LogSigner, verifyCheckpoints as verifyLog } from './kernel/checkpoint.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
-export { pendingCut } from './things/ownership.ts'
+export { acceptedTransfer, pendingCut } from './things/ownership.ts'
 export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
 export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
 export {

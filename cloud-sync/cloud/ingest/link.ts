@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
-import { type GatewayId, SyncError, upFilter } from '../../contract/index.ts'
+import { type GatewayId, type Hash, type PolicyOrder, SyncError, upFilter } from '../../contract/index.ts'
+import { sha256 } from '../../codec/index.ts'
 import type { Policies } from '../policies/index.ts'
 import type { CloudKeys } from '../keys.ts'
 import type { Log } from '../log.ts'
@@ -26,6 +27,8 @@ export interface LinkSettings {
     IClientOptions,
     'clientId' | 'username' | 'password' | 'ca' | 'cert' | 'key'
   >
+  /** A gateway has said, signed, which policy is in force there. */
+  readonly applied: (said: { gateway: GatewayId; order: PolicyOrder; acknowledged: Hash }) => Promise<void>
   /** Shards to take, two hex digits each; absent = all. */
   readonly shards: readonly string[] | undefined
 }
@@ -69,8 +72,19 @@ export function createLink(settings: LinkSettings): Link {
   const take = (topic: string, payload: Buffer): void => {
     received += 1
     const opened: Opened = openIncoming(open, topic, payload)
-    if (opened.ok) worker.offer(opened.incoming)
-    else refused[opened.because] += 1
+    if (!opened.ok) {
+      refused[opened.because] += 1
+      return
+    }
+    const { incoming } = opened
+    worker.offer(incoming)
+    if (incoming.what !== 'want') return
+    const { generation, applied: version } = incoming.want
+    void settings.applied({
+      gateway: incoming.gateway,
+      order: { generation, version },
+      acknowledged: sha256(payload),
+    })
   }
 
   return {

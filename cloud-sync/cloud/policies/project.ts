@@ -1,5 +1,6 @@
 import type { GatewayId, PolicyFacts } from '../../contract/index.ts'
 import {
+  customRoleFact,
   deviceFact,
   gatewayFact,
   grantFact,
@@ -7,6 +8,7 @@ import {
   linkFact,
   memberFact,
   organisationOf,
+  pendingCut,
   PROFILE_ROLE,
   policyFact,
   profileRole,
@@ -33,9 +35,11 @@ export async function projectGateway(
   read: DirectoryReader,
   id: GatewayId,
 ): Promise<PolicyContent | undefined> {
-  const gateway = await read.get('gateway', { id })
+  // Accepted by its next owner: the gateway is told of the next epoch, and cuts when it has this policy.
+  const pending = await pendingCut(read, id)
+  const gateway = pending?.gateway ?? (await read.get('gateway', { id }))
   if (gateway === undefined) return undefined
-  const things = await gatewayThings(read, gateway)
+  const things = await gatewayThings(read, gateway, pending?.devices)
   const links = await read.find('management_link', { org: things.owners, state: 'active' })
   const granted = await read.grantsReaching(id, [
     ...things.workspaces.map((workspace) => workspace.id),
@@ -61,6 +65,7 @@ interface People {
   readonly members: readonly Member[]
   readonly tokens: readonly DirectoryRow<'token'>[]
   readonly teams: readonly { row: DirectoryRow<'team'>; members: DirectoryRow<'team_member'>[] }[]
+  readonly roles: readonly DirectoryRow<'custom_role'>[]
   /** Those that still mean somebody. */
   readonly grants: readonly Grant[]
 }
@@ -88,9 +93,11 @@ async function peopleOf(read: DirectoryReader, { things, links, grants }: Reache
   const isPresent = (org: string, user: string, incarnation: number): boolean =>
     incarnations.get(login(org, user)) === incarnation
   const tokens = await read.find('token', { org: orgs, state: 'active' })
+  const customs = new Set(members.flatMap(({ custom }) => custom ?? []))
   return {
     organisations,
     members,
+    roles: await read.find('custom_role', { id: [...customs], state: 'active' }),
     tokens: tokens.filter(({ org, user, incarnation }) => isPresent(org, user, incarnation)),
     teams: teams.map(({ row, members: lines }) => ({
       row,
@@ -182,12 +189,12 @@ function factsOf({
     organisations: people.organisations.map(organisationOf).sort(by(({ id }) => id)),
     members: people.members.flatMap(memberFact).sort(by(({ org, name }) => login(org, name))),
     keys: people.tokens.map(tokenFact).sort(by(({ org, name, hash }) => `${login(org, name)} ${hash}`)),
-    roles: grants.some(({ custom }) => custom === PROFILE_ROLE)
-      ? [...profiles]
-          .filter((org) => things.owners.includes(org))
-          .map(profileRole)
-          .sort(by(({ org }) => org))
-      : [],
+    roles: [
+      ...people.roles.map(customRoleFact),
+      ...(grants.some(({ custom }) => custom === PROFILE_ROLE)
+        ? [...profiles].filter((org) => things.owners.includes(org)).map(profileRole)
+        : []),
+    ].sort(by(({ org, id }) => `${org} ${id}`)),
     teams: people.teams
       .map(({ row, members }) => sortedTeam(teamFact(row, members)))
       .sort(by(({ org, handle }) => login(org, handle))),

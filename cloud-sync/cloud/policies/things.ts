@@ -20,8 +20,11 @@ export interface Things {
 export async function gatewayThings(
   read: DirectoryReader,
   gateway: DirectoryRow<'gateway'>,
+  /** Rows of devices as they will be, in place of those that are. */
+  instead: readonly DirectoryRow<'device'>[] = [],
 ): Promise<Things> {
-  const devices = await read.find('device', { gateway: gateway.id, state: 'active' })
+  const rows = await read.find('device', { gateway: gateway.id, state: 'active' })
+  const devices = rows.map((row) => instead.find(({ path }) => path === row.path) ?? row)
   const owners = [...new Set([gateway.org, ...devices.map(({ org }) => org)])]
   const placed = [gateway, ...devices].flatMap(({ workspace }) => workspace ?? [])
   const workspaces = await read.find('workspace', { id: [...new Set(placed)], state: 'active' })

@@ -12,6 +12,10 @@ const NO_EFFECT: ReadonlySet<string> = new Set([
   'alert_opt_out',
   'foreign_id',
   'platform_operator',
+  'platform_feature',
+  'component',
+  'component_device',
+  'ownership_entry',
 ])
 
 /** What an entry of the log may change: gateways that it names, and every gateway that knows one of these organisations. */
@@ -46,6 +50,7 @@ function gatewayIn(table: string, row: z.infer<typeof Row>): GatewayId | undefin
     case 'gateway':
       return text(row['id'])
     case 'device':
+    case 'gateway_transfer':
       return text(row['gateway'])
     case 'grant':
       return row['resource_kind'] === 'workspace'

@@ -1,0 +1,68 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { createCuts } from '../../../../cloud-sync/cloud/cuts.ts'
+import type { GatewayId, Hash } from '../../../../cloud-sync/contract/index.ts'
+import { done } from '../../../support/directory-world.ts'
+import { fakeGateway } from '../../../support/fake-gateway.ts'
+import { type SeededCloud, seededCloud } from '../../../support/seeded-cloud.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
+import { silent } from '../../../support/test-ledger.ts'
+
+const GW1 = 'GW-1' as GatewayId
+const gateways = [fakeGateway('GW-1', '0'), fakeGateway('GW-2', '0')]
+const ACK = 'c'.repeat(64) as Hash
+
+async function opened(): Promise<SeededCloud> {
+  const open = await seededCloud(temporaryFolder(), { gateways })
+  onTestFinished(() => open.close())
+  return open
+}
+
+test('the next snapshot after the acceptance shows the next epoch, and its acknowledgement completes the transfer', async () => {
+  const open = await opened()
+  const { directory, policies } = open
+  await directory.person('dora', 'delta')
+  const offered = { org: 'acme', gateway: GW1, to: 'delta' }
+  const { transfer } = await done(directory.write.transfers.offer(directory.as('ana', 'acme'), offered))
+  await policies.caughtUp()
+  const before = await open.snapshot(GW1)
+  expect(before.owner).toMatchObject({ org: 'acme', ownerEpoch: 1 })
+  await done(directory.write.transfers.accept(directory.as('dora', 'delta'), { org: 'delta', transfer }))
+  await policies.caughtUp()
+  const after = await open.snapshot(GW1)
+  expect(after.owner).toMatchObject({ org: 'delta', ownerEpoch: 2, custodian: null })
+  const [theirs, guests] = [
+    after.devices.filter(({ org }) => org === 'delta'),
+    after.devices.filter(({ org }) => org !== 'delta'),
+  ]
+  expect(theirs.map(({ ownerEpoch }) => ownerEpoch)).toEqual(theirs.map(() => 2))
+  expect(guests.map(({ ownerEpoch }) => ownerEpoch)).toEqual(guests.map(() => 1))
+  expect(after.devices.some(({ org }) => org === 'acme')).toBe(false)
+
+  const applied = createCuts({ directory, store: directory.store, policies, log: silent })
+  const owner = async () => (await directory.store.read.get('gateway', { id: GW1 }))?.org
+  const say = (version: number) =>
+    applied({ gateway: GW1, order: { generation: after.generation, version }, acknowledged: ACK })
+  await say(before.version)
+  expect(await owner()).toBe('acme')
+  await say(after.version)
+  expect(await owner()).toBe('delta')
+  await say(after.version)
+  await policies.caughtUp()
+  // The directory is now what the gateway was told: no other version is made of it.
+  expect((await open.snapshot(GW1)).version).toBe(after.version)
+})
+
+test('a gateway is told what a custom role takes away', async () => {
+  const open = await opened()
+  const { directory, policies } = open
+  const asAna = () => directory.as('ana', 'acme')
+  await directory.person('eve')
+  await directory.joins('eve', 'acme', 'editor', 'ana')
+  const quiet = { org: 'acme', name: 'Quiet', without: ['device.operate' as const] }
+  const { role } = await done(directory.write.roles.create(asAna(), quiet))
+  await done(directory.write.members.setCustomRole(asAna(), { org: 'acme', user: 'eve', role }))
+  await policies.caughtUp()
+  const { members, roles } = await open.snapshot(GW1)
+  expect(members.find(({ name }) => name === 'eve')).toMatchObject({ role: 'editor', custom: role })
+  expect(roles).toEqual([{ id: role, org: 'acme', name: 'Quiet', without: ['device.operate'] }])
+})
