@@ -12,6 +12,7 @@ import {
 import { isLeaving, type PageRow, queuedMessage } from './queue-rows.ts'
 import type { RunningTime } from './running-time.ts'
 import type { Leaving, Session, SessionBook } from './session-book.ts'
+import { SharedRows } from './shared-rows.ts'
 import { isCount } from './soundness.ts'
 
 /** Payload bytes after which a page ends. */
@@ -47,6 +48,8 @@ export class Queues {
   readonly #time: RunningTime
   readonly #statements: QueueStatements
   #nextMessage = 1
+  /** Takes what comes until it is written. */
+  #adding: SharedRows | undefined
   #shared = false
   #rows = 0
   #skipped = 0
@@ -201,23 +204,20 @@ export class Queues {
   #enqueueShared(message: StoredMessage, targets: readonly { session: Session; row: QueueRow }[]): void {
     const { topic, payload, retain, extra = null } = message
     const id = this.#nextMessage
-    const at = this.#time.now()
     this.#nextMessage += 1
     this.#shared = true
-    this.#changes.note({
-      run: () => {
-        const { insert, insertMessage } = this.#statements
-        insertMessage.run(id, targets.length, topic, payload)
-        for (const { session, row } of targets) {
-          const flag = retain ? 1 : 0
-          insert.run(session.no, row.seq, at, sizeOf(message), row.qos, flag, id, extra, null, null)
-        }
-      },
-      done: () => {
-        this.#rows += targets.length
-        for (const { session, row } of targets) session.committed = Math.max(session.committed, row.seq)
-      },
+    const rows = targets.map(({ session, row: { seq, qos } }) => ({ session, seq, qos }))
+    const at = this.#time.now()
+    this.#sharedRows().add({ id, at, bytes: sizeOf(message), topic, payload, retain, extra, rows })
+  }
+
+  #sharedRows(): SharedRows {
+    if (this.#adding?.isSealed === false) return this.#adding
+    this.#adding = new SharedRows(this.#statements, (rows) => {
+      this.#rows += rows
     })
+    this.#changes.note(this.#adding)
+    return this.#adding
   }
 
   #leaveTogether(session: Session, from: number, to: number): void {
@@ -230,6 +230,8 @@ export class Queues {
 
   #leave(session: Session, from: number, to: number): void {
     const leaving: Leaving = { from, to, sealed: false }
+    // What is added from now on, under the same numbers perhaps, must not leave with it.
+    if (to > session.committed && this.#adding !== undefined) this.#adding.isSealed = true
     let gone = 0
     session.leaving.push(leaving)
     this.#changes.note({
