@@ -3,6 +3,7 @@ import type { Config } from './config/config.ts'
 import { accessRoutes } from './console/access-routes.ts'
 import type { Mount } from './console/app.ts'
 import { administratorCaller, type CallerOf, memberCaller } from './console/caller.ts'
+import { changeRoutes } from './console/change-routes.ts'
 import { factRoutes } from './console/fact-routes.ts'
 import { Guesses } from './console/guesses.ts'
 import { policyUpload } from './console/policy-upload.ts'
@@ -10,6 +11,7 @@ import { type ConsoleServer, createConsole } from './console/server.ts'
 import { createLocalApi } from './local-api/server.ts'
 import type { GatewayFacts } from './local-api/state.ts'
 import type { Log } from './log.ts'
+import { ChangesHere } from './policy/changes-here.ts'
 import type { PolicyInForce } from './policy/in-force.ts'
 import type { Store } from './storage/index.ts'
 
@@ -31,10 +33,14 @@ interface Doors {
 /** The two ways to ask the running gateway, with the routes of each. A new subject adds its routes here. */
 export function doorsOf(config: Config, { store, clock, log, facts, inForce }: DoorParts): Doors {
   const monoMs = (): number => clock.now().monoMs
+  const changes = new ChangesHere({ inForce, changes: store.changes })
   const member = memberCaller(inForce, new Guesses(monoMs))
   const onBoth = (callerOf: CallerOf): Mount[] => [
     (app) => {
       accessRoutes(app, { inForce, callerOf })
+    },
+    (app) => {
+      changeRoutes(app, { inForce, callerOf, changes })
     },
     (app) => {
       policyUpload(app, { sink: store.policy, monoMs })

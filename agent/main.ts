@@ -5,6 +5,7 @@ import { type Hardware, superviseHardware } from '../hardware/index.ts'
 import { GatewayClock, systemSources } from './clock/index.ts'
 import type { Config } from './config/config.ts'
 import { doorsOf } from './doors.ts'
+import { Enforcement } from './enforcement.ts'
 import { FieldState } from './field-state.ts'
 import { localRootKey } from './identity.ts'
 import { LearntSplits } from './learnt-splits.ts'
@@ -54,9 +55,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     },
   })
   try {
-    const { broker, policy } = brokerOf(config, { store, log })
+    const { broker, policy, enforcement } = brokerOf(config, { store, log })
     const field = new FieldState(config)
     const publishing = new Publishing({ gateway: config.gateway.id, broker, field })
+    enforcement.watch(publishing)
     const pipeline = pipelineOf(config, { store, publishing, log })
     const hardware = hardwareOf(config, { store, pipeline, field, publishing, log })
     const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log })
@@ -148,7 +150,7 @@ function openStoreAndClock(
 function brokerOf(
   config: Config,
   { store, log }: { store: Store; log: Log },
-): { broker: Broker<LocalPrincipal>; policy: LocalPolicy } {
+): { broker: Broker<LocalPrincipal>; policy: LocalPolicy; enforcement: Enforcement } {
   const policy = new LocalPolicy({
     gateway: config.gateway.id,
     anonymous: config.broker.anonymous,
@@ -171,15 +173,8 @@ function brokerOf(
     ownerOf: (topic) => policy.ownerOf(topic) ?? homeOf(config),
     onAudit: refusals.take,
   })
-  policy.apply(store.policy.current() ?? undefined)
-  store.policy.onApplied((snapshot) => {
-    policy.apply(snapshot)
-    log.info({ version: snapshot.version }, 'policy in force')
-    broker.closeSessions(policy.isGone).catch((error: unknown) => {
-      log.error({ err: error }, 'sessions were not closed; deliveries are refused all the same')
-    })
-  })
-  return { broker, policy }
+  const enforcement = new Enforcement({ store, policy, broker, log })
+  return { broker, policy, enforcement }
 }
 
 /** After a kill between a policy and the end of the sessions it ends, they end at the next start. */

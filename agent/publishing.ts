@@ -59,6 +59,11 @@ export class Publishing {
     await this.#send([gatewayStatus(this.#gateway, status)])
   }
 
+  /** Forgets the last values of a device: they were another owner's. */
+  forget(device: string): void {
+    this.#packs.forget(device)
+  }
+
   async #send(messages: readonly LocalMessage[]): Promise<void> {
     for (const [index, message] of messages.entries()) {
       await this.#broker.publish(message)

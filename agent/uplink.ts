@@ -33,6 +33,7 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log }: Li
     trust: cloud.trust,
     outbox: store.outbox,
     membership: store.policy,
+    changes: store.changes,
     clock: systemTicker,
     random: Math.random,
     log,

@@ -41,4 +41,32 @@ export function accessCommands(program: Command, does: Does): void {
       .addHelpText('after', '\nExample:\n  $ headgate why acme:ana device.operate valve-1\n'),
     async () => (await import('./access.ts')).why,
   )
+
+  const WHOM = ['<whom>', 'ORG (everybody there), ORG:NAME or ORG:@TEAM'] as const
+  const KEY = ['<who>', 'organisation:name'] as const
+  does(
+    asks('share', 'show a thing of this gateway to somebody, for viewing, for 72 h of running time at most')
+      .argument(...THING)
+      .argument(...WHOM)
+      .addHelpText(
+        'after',
+        '\nExample:\n  $ headgate share tilt-1 borealis --as acme:ana --key-file ana.key\n',
+      ),
+    async () => (await import('./access.ts')).share,
+  )
+  does(
+    asks('revoke', 'end a share, at once and for good')
+      .argument(...THING)
+      .argument(...WHOM),
+    async () => (await import('./access.ts')).revoke,
+  )
+  does(asks('leave', 'leave the organisation of --as'), async () => (await import('./access.ts')).leave)
+  does(
+    asks('remove', 'remove a member from an organisation').argument(...KEY),
+    async () => (await import('./access.ts')).remove,
+  )
+  does(
+    asks('block', 'block a key: nobody logs in with it any more').argument(...KEY),
+    async () => (await import('./access.ts')).block,
+  )
 }

@@ -1,4 +1,4 @@
-import type { MemberFacts, ShareFacts, WhoFacts, WhyFacts } from '../console/state.ts'
+import type { ChangeFacts, MemberFacts, ShareFacts, WhoFacts, WhyFacts } from '../console/state.ts'
 import { AgentError } from '../errors.ts'
 import { askGateway, type Asking } from '../local-api/client.ts'
 import { keyOf } from './cloud-client.ts'
@@ -68,4 +68,38 @@ export async function why(
   const answer = allowed ? `yes, by ${via.join(', ')}` : `no: ${because ?? ''}`
   const looked = paths.map((path) => `  ${path.via}: ${path.against ?? 'allows it'}`)
   return { json: facts, text: [answer, ...looked].join('\n'), exit: allowed ? 0 : 1 }
+}
+
+async function change(where: InName, path: string, body: object): Promise<Answer> {
+  if (where.as === undefined)
+    throw new AgentError('USAGE', '--as: a change is made in the name of a member, as acme:ana')
+  const facts = await asked<ChangeFacts>(where, path, body)
+  const until = facts.expiresAt === null ? '' : `, until ${new Date(facts.expiresAt).toISOString()}`
+  return { json: facts, text: `done as change ${facts.number}, in force now${until}` }
+}
+
+/** `headgate share THING WHOM` */
+export const share = (where: InName, [thing = '', to = '']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/share', { thing, to })
+
+/** `headgate revoke THING WHOM` */
+export const revoke = (where: InName, [thing = '', to = '']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/revoke', { thing, to })
+
+/** `headgate leave` */
+export const leave = (where: InName): Promise<Answer> => change(where, '/v1/leave', {})
+
+/** `headgate remove WHO` */
+export const remove = (where: InName, [who = '']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/remove', named(who))
+
+/** `headgate block WHO` */
+export const block = (where: InName, [who = '']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/block', named(who))
+
+function named(who: string): { organisation: string; name: string } {
+  const [organisation = '', name = '', ...more] = who.split(':')
+  if (organisation === '' || name === '' || more.length > 0)
+    throw new AgentError('USAGE', `${who}: organisation and name, as acme:ana`)
+  return { organisation, name }
 }

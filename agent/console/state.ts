@@ -37,3 +37,13 @@ export interface WhyFacts {
   /** Every way that was looked at and what stands against it; empty for who may not audit. */
   readonly paths: readonly { readonly via: string; readonly against: string | null }[]
 }
+
+/** A change that was made here and is in force. */
+export interface ChangeFacts {
+  readonly change: string
+  /** Counts the changes of this gateway. */
+  readonly number: number
+  readonly by: string
+  /** Policy time, epoch ms; null = it does not end by itself. */
+  readonly expiresAt: number | null
+}

@@ -47,6 +47,12 @@ export class SensorPacks {
     return [...packs].map(([topic, pack]) => this.#message(topic, pack))
   }
 
+  /** The next messages of this device hold only what is new. */
+  forget(device: string): void {
+    const ofDevice = `headgate/${this.#gateway}/${device}/`
+    for (const topic of this.#last.keys()) if (topic.startsWith(ofDevice)) this.#last.delete(topic)
+  }
+
   #topicOf({ device, sensor }: PackedReading): string {
     return localTopic({
       what: 'readings',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import type { Epoch, GatewayEvent } from '../../cloud-sync/contract/index.ts'
+import { ChangeStore } from './changes.ts'
 import { ChannelBook } from './channels.ts'
 import { openDatabase } from './database.ts'
 import { recordEvent } from './events.ts'
@@ -77,6 +78,7 @@ function compose(
     epoch: newEpoch(),
     at: wallMs(),
   })
+  const changes = new ChangeStore(database, writer, { gateway, wallMs })
   const intake = new Intake(database, { channels, ledger, wallMs })
   writer.join(intake)
   writer.join(timeKeeper)
@@ -96,7 +98,7 @@ function compose(
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
   const opened = { database, lock, options, clock, writer, reader }
-  const parts = { channels, ledger, policy, timeKeeper, intake, outbox, latest, dumps, retention }
+  const parts = { channels, ledger, policy, changes, timeKeeper, intake, outbox, latest, dumps, retention }
   const store = new Store({ ...opened, ...parts })
   return store
 }

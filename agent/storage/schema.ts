@@ -67,6 +67,14 @@ export const MIGRATIONS: readonly Migration[] = [
     -- Changes of the snapshot in the table policy, by the version each leads to; bytes as they were sealed.
     CREATE TABLE policy_change (version INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
   `),
+  sql(`
+    -- Changes of who may do what that were made here; bytes as first encoded.
+    CREATE TABLE access_change (seq INTEGER PRIMARY KEY, state TEXT NOT NULL, body BLOB NOT NULL);
+    -- What such a change has disclosed to whom while the cloud had not judged it.
+    CREATE TABLE exposure (
+      seq INTEGER NOT NULL, principal TEXT NOT NULL, what TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+      count INTEGER NOT NULL, PRIMARY KEY (seq, principal, what)) WITHOUT ROWID;
+  `),
 ]
 
 /**

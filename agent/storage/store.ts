@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import type { Moment } from '../metering/index.ts'
+import type { ChangeStore } from './changes.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
 import { isDamage, markSuspect } from './database.ts'
 import { keepNewestEvents, recordEvent } from './events.ts'
@@ -37,6 +38,7 @@ export interface StoreParts {
   readonly writer: Writer
   readonly policy: PolicyStore
   readonly timeKeeper: PolicyTimeKeeper
+  readonly changes: ChangeStore
   readonly intake: Intake
   readonly outbox: SqliteOutbox
   readonly latest: LatestReadings
@@ -54,6 +56,7 @@ export class Store {
   readonly policy: PolicyStore
   /** What policies are judged by: signed time and counted running time. */
   readonly policyTime: PolicyTime
+  readonly changes: ChangeStore
   readonly reader: StoreReader
   readonly parts: StoreParts
   #timers: NodeJS.Timeout[] = []
@@ -66,6 +69,7 @@ export class Store {
     this.outbox = parts.outbox
     this.policy = parts.policy
     this.policyTime = parts.timeKeeper.time
+    this.changes = parts.changes
     this.reader = parts.reader
     parts.intake.onCommitted(({ last, readings }) => {
       parts.latest.add(readings)

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { Ack, Epoch, GatewayEvent, type GatewayId, PolicyWant, type Stream } from '../contract/index.ts'
+import {
+  Ack,
+  ChangeAck,
+  Epoch,
+  GatewayChange,
+  GatewayEvent,
+  type GatewayId,
+  PolicyWant,
+  type Stream,
+} from '../contract/index.ts'
 import { fromJson, toJson } from './json.ts'
 import type { SigningKey } from './keys.ts'
 import { openMessage, signMessage } from './signed.ts'
@@ -54,6 +63,41 @@ export function openAck(sealed: {
   if (!opened.ok) return opened
   try {
     return { ok: true, ack: fromJson(Ack, opened.body) }
+  } catch {
+    return { ok: false, because: 'malformed' }
+  }
+}
+
+/** UTF-8 JSON. */
+export const encodeChange = (change: GatewayChange): Uint8Array => toJson(change)
+/** @throws SyncError SYNC_MESSAGE_MALFORMED */
+export const decodeChange = (body: Uint8Array): GatewayChange => fromJson(GatewayChange, body)
+
+/** A signed word on changes made at one gateway; body UTF-8 JSON. */
+export function sealChangeAck(sealed: {
+  readonly gateway: GatewayId
+  readonly ack: ChangeAck
+  readonly key: SigningKey
+}): Uint8Array {
+  const { gateway, ack, key } = sealed
+  return signMessage({ kind: 'ack/prop', recipient: gateway, body: toJson(ack), key })
+}
+
+type OpenedChangeAck =
+  | { readonly ok: true; readonly ack: ChangeAck }
+  | { readonly ok: false; readonly because: 'malformed' | 'unknown-key' | 'bad-signature' }
+
+/** Checks signature, recipient and shape; never throws, whatever the bytes. */
+export function openChangeAck(sealed: {
+  readonly gateway: GatewayId
+  readonly message: Uint8Array
+  readonly publicKeyFor: (keyId: string) => string | undefined
+}): OpenedChangeAck {
+  const { gateway, message, publicKeyFor } = sealed
+  const opened = openMessage({ kind: 'ack/prop', recipient: gateway, message, publicKeyFor })
+  if (!opened.ok) return opened
+  try {
+    return { ok: true, ack: fromJson(ChangeAck, opened.body) }
   } catch {
     return { ok: false, because: 'malformed' }
   }

@@ -9,6 +9,8 @@ import { STREAMS, type Stream } from './topics.ts'
 export type SignedKind =
   | Stream
   | `ack/${Stream}`
+  | 'prop'
+  | 'ack/prop'
   | 'pol'
   | 'pol/d'
   | 'keyset'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { GatewayId } from './ids.ts'
+import { ChangesHeard } from './proposal.ts'
 import { ApiKey, CustomRole, Member, Organisation, Team, Workspace } from './organisation.ts'
 import {
   CrossPolicy,
@@ -54,6 +55,8 @@ export const PolicySnapshot = z.strictObject({
   freshUntil: z.int().min(0).nullable().default(null),
   /** Policy time at which what others were shown ends for want of news; null = never. */
   hardUntil: z.int().min(0).nullable().default(null),
+  /** The gateway's own changes up to here were judged before this was made: they no longer count beside it. */
+  heard: ChangesHeard.nullable().default(null),
   ...facts,
   owner: OwnedGateway,
   /** Parts a gateway must understand or refuse the whole; none yet. */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { MemberName, OrgId, plainId } from './ids.ts'
+import { GatewayId, MemberName, OrgId, plainId } from './ids.ts'
 import { Member, TeamHandle } from './organisation.ts'
 import { Role } from './rights.ts'
 import { Author, CrossPolicy, Grant, Grantee, PartnerLink, Shareable } from './sharing.ts'
 
-/** Where changes are made: `cloud`, or a gateway under its id in lower case. */
+/** Where changes are made: `cloud`, or the database of a gateway under a random number of its own. */
 export const ReplicaId = plainId.brand<'ReplicaId'>()
 export type ReplicaId = z.infer<typeof ReplicaId>
 export const CLOUD_REPLICA = 'cloud' as ReplicaId
@@ -56,3 +56,37 @@ export const Proposal = z.strictObject({
   change: AccessChange,
 })
 export type Proposal = z.infer<typeof Proposal>
+
+/** How far the cloud has judged what one replica made. */
+export const ChangesHeard = z.strictObject({ replica: ReplicaId, upTo: z.int().min(0) })
+export type ChangesHeard = z.infer<typeof ChangesHeard>
+
+/** `up/prop`: a change made at a gateway. Its bytes never change, however often it is sent. */
+export const GatewayChange = z.strictObject({
+  v: z.literal(1),
+  gw: GatewayId,
+  /** Of the gateway, when it was made: nothing of an older owner has effect. */
+  ownerEpoch: z.int().min(1),
+  proposal: Proposal,
+})
+export type GatewayChange = z.infer<typeof GatewayChange>
+
+/** `refused`: its author had not the right when it was made. `void`: it was right there, and lost against `winner`. */
+export const CHANGE_STATES = ['accepted', 'refused', 'void'] as const
+
+export const ChangeVerdict = z.strictObject({
+  seq: z.int().min(1),
+  state: z.enum(CHANGE_STATES),
+  because: z.string().max(64).nullable(),
+  /** Entry of the cloud's policy log, `chain#number`. */
+  winner: z.string().max(160).nullable(),
+})
+export type ChangeVerdict = z.infer<typeof ChangeVerdict>
+
+/** `dn/ack/prop`: sent only after what it says is committed. */
+export const ChangeAck = ChangesHeard.extend({
+  verdicts: z.array(ChangeVerdict).max(256),
+  /** Cloud's clock, epoch ms: signed, so it is trusted time. */
+  serverTime: z.int().min(0),
+})
+export type ChangeAck = z.infer<typeof ChangeAck>

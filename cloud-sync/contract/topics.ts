@@ -7,10 +7,17 @@ export type Stream = (typeof STREAMS)[number]
 /** Everything a gateway may send besides the streams. */
 export const UP_PLAIN = ['status', 'pol', 'prop', 'cmd', 'met'] as const
 export type UpKind = Stream | (typeof UP_PLAIN)[number]
-export type DownKind = `ack/${Stream}` | 'pol/head' | 'pol/d' | 'claim' | 'cmd'
+export type DownKind = `ack/${Stream}` | 'ack/prop' | 'pol/head' | 'pol/d' | 'claim' | 'cmd'
 
 const UP_KINDS: readonly string[] = [...STREAMS, ...UP_PLAIN]
-const DOWN_KINDS: readonly string[] = [...STREAMS.map((s) => `ack/${s}`), 'pol/head', 'pol/d', 'claim', 'cmd']
+const DOWN_KINDS: readonly string[] = [
+  ...STREAMS.map((s) => `ack/${s}`),
+  'ack/prop',
+  'pol/head',
+  'pol/d',
+  'claim',
+  'cmd',
+]
 
 /** The shard is the first byte of SHA-256(gateway id), two hex digits; `codec.shardOf` computes it. */
 export const upTopic = (shard: string, gw: GatewayId, kind: UpKind): string => `hg1/${shard}/${gw}/up/${kind}`

@@ -1,17 +1,20 @@
 import {
   type Ack,
+  type DownKind,
+  type ChangeAck,
   type GatewayId,
   parseLinkTopic,
   PolicyHead,
   type PolicyOrder,
   type Stream,
 } from '../contract/index.ts'
-import { openAck } from '../codec/index.ts'
+import { openAck, openChangeAck } from '../codec/index.ts'
 import type { Keyring } from './keyring.ts'
 
 /** A message from the cloud, read and its signature checked, except a policy: its sink does that. */
 export type Heard =
   | { readonly what: 'ack'; readonly stream: Stream; readonly ack: Ack }
+  | { readonly what: 'change-ack'; readonly ack: ChangeAck }
   | { readonly what: 'policy-head'; readonly head: PolicyOrder }
   | { readonly what: 'policy'; readonly message: Uint8Array }
   /** A claim key or a reservation: who claims checks them. */
@@ -32,7 +35,10 @@ export function readDown({ options, keyring }: Reader, topic: string, payload: U
   if (parsed?.direction !== 'dn' || parsed.gateway !== options.gatewayId) {
     return { what: 'refused', topic, because: 'topic' }
   }
-  switch (parsed.kind) {
+  const { kind } = parsed
+  if (kind === 'ack/prop') return readChangeAck({ options, keyring }, topic, payload)
+  if (isAck(kind)) return readAck({ options, keyring }, topic, { kind, message: payload })
+  switch (kind) {
     case 'pol/head':
       return readHead(topic, payload)
     case 'pol/d':
@@ -41,12 +47,17 @@ export function readDown({ options, keyring }: Reader, topic: string, payload: U
       return { what: 'claim', message: payload }
     case 'cmd':
       return { what: 'nothing' }
-    case 'ack/usage':
-    case 'ack/rd':
-    case 'ack/rd/h':
-    case 'ack/evt':
-      return readAck({ options, keyring }, topic, { kind: parsed.kind, message: payload })
   }
+}
+
+const isAck = (kind: DownKind): kind is `ack/${Stream}` => kind.startsWith('ack/')
+
+function readChangeAck({ options, keyring }: Reader, topic: string, message: Uint8Array): Heard {
+  const { publicKeyFor } = keyring
+  const opened = openChangeAck({ gateway: options.gatewayId, message, publicKeyFor })
+  if (opened.ok) return { what: 'change-ack', ack: opened.ack }
+  if (opened.because === 'unknown-key') return { what: 'unknown-key' }
+  return { what: 'refused', topic, because: opened.because }
 }
 
 function readAck(

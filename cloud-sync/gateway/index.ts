@@ -1,6 +1,8 @@
 export { DEFAULT_BUDGETS } from './lanes.ts'
 export type * from './options.ts'
 export {
+  type ChangeOutbox,
+  type StoredChange,
   type MembershipSink,
   type Outbox,
   POLICY_REFUSALS,

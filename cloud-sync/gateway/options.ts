@@ -1,7 +1,7 @@
 import type { GatewayId } from '../contract/index.ts'
 import type { SigningKey } from '../codec/index.ts'
 import type { Budgets } from './lanes.ts'
-import type { MembershipSink, Outbox, UplinkClock, UplinkLog } from './ports.ts'
+import type { ChangeOutbox, MembershipSink, Outbox, UplinkClock, UplinkLog } from './ports.ts'
 
 export interface UplinkOptions {
   /** `mqtt://HOST:PORT` or `mqtts://HOST:PORT`. */
@@ -14,6 +14,8 @@ export interface UplinkOptions {
   readonly trust: string
   readonly outbox: Outbox
   readonly membership: MembershipSink
+  /** Changes of who may do what that were made here; absent = none are. */
+  readonly changes?: ChangeOutbox
   readonly clock: UplinkClock
   /** From 0 to below 1. */
   readonly random: () => number

@@ -1,4 +1,4 @@
-import type { Ack, Epoch, GatewayStatus, Keyset, PolicyOrder, Stream } from '../contract/index.ts'
+import type { Ack, ChangeAck, Epoch, GatewayStatus, Keyset, PolicyOrder, Stream } from '../contract/index.ts'
 
 /** A message body exactly as stored; signing it again gives the same bytes (Ed25519 is deterministic). */
 export interface StoredBatch {
@@ -64,6 +64,22 @@ export const orderInForce = (sink: MembershipSink): PolicyOrder => ({
   generation: sink.keyset()?.generation ?? 1,
   version: sink.version(),
 })
+
+/** A change of who may do what that was made here, exactly as stored. */
+export interface StoredChange {
+  readonly seq: number
+  readonly body: Uint8Array
+}
+
+/** Changes made at this gateway that the cloud has not judged yet; agent/storage implements it. */
+export interface ChangeOutbox {
+  /** The first unjudged one after this number, byte-identical each time; undefined where there is none. */
+  next(after: number): StoredChange | undefined
+  /** What the cloud says of them, its signature verified. */
+  judged(ack: ChangeAck): Promise<void>
+  /** Called when another one waits; the returned way stops it. */
+  onWaiting(listener: () => void): () => void
+}
 
 /** Time as the uplink sees it; the wall clock plays no part. */
 export interface UplinkClock {

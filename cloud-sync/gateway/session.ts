@@ -8,10 +8,10 @@ import {
   upTopic,
 } from '../contract/index.ts'
 import { cloudIdOf, signMessage, shardOf } from '../codec/index.ts'
+import { ChangeSender } from './change-sender.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { type Heard, readDown } from './down.ts'
-import type { Keyring } from './keyring.ts'
-import type { Lanes } from './lanes.ts'
+import type { Lasting } from './lasting.ts'
 import { connectionSettings, OFFLINE } from './login.ts'
 import type { UplinkOptions } from './options.ts'
 import { PolicyTalk } from './policy-talk.ts'
@@ -30,20 +30,6 @@ const GOODBYE_MS = 2_000
 /** Messages from the cloud waiting to be applied; a broker that floods loses the rest, acknowledgements come again. */
 const INCOMING_MAX = 1_000
 
-/** What outlives a connection. */
-export interface Lasting {
-  readonly options: UplinkOptions
-  readonly windows: Readonly<Record<Stream, Window>>
-  readonly lanes: Lanes
-  readonly keyring: Keyring
-  readonly counters: { refused: number; sent: Record<Stream, number>; resent: Record<Stream, number> }
-  /** Last number ever sent of a stream and epoch: what comes again is a repeat. */
-  readonly furthest: Map<string, number>
-  newestServerTime: number
-  /** Stretches or shrinks a wait, ms. */
-  readonly scaled: (ms: number) => number
-}
-
 /** One connection from dialling to its end: announces, sends what the lanes allow, applies what is signed. */
 export class Session {
   readonly #lasting: Lasting
@@ -54,6 +40,7 @@ export class Session {
   readonly #ended: (because: Error) => void
   readonly #timers: Timers
   readonly #policyTalk: PolicyTalk
+  readonly #changes: ChangeSender
   #incoming: Promise<void> = Promise.resolve()
   #incomingCount = 0
   #pumping = false
@@ -78,6 +65,9 @@ export class Session {
       },
     })
 
+    this.#changes = new ChangeSender(lasting, (message) => {
+      this.#watch(this.#connection.publish(this.#topic('prop'), message, false))
+    })
     this.#connection = openConnection(connectionSettings(lasting.options, CONNECT_TIMEOUT_MS), {
       opened: () => {
         this.#watch(
@@ -106,6 +96,11 @@ export class Session {
       return
     }
     if (this.isOnline) this.#watch(this.#pumpAll())
+  }
+
+  /** Sends changes made here that wait; call it when one does. */
+  pumpChanges(): void {
+    if (this.isOnline) this.#changes.pump()
   }
 
   /** Says that the gateway is going offline, as long as the broker listens, and ends. */
@@ -141,6 +136,7 @@ export class Session {
     this.#heardAt = this.#options.clock.now()
     this.#publishStatus()
     this.#policyTalk.ask()
+    this.pumpChanges()
     this.#timers.every('policy', this.#lasting.scaled(POLICY_MS), () => {
       this.#policyTalk.ask()
     })
@@ -234,6 +230,8 @@ export class Session {
       case 'ack':
         await this.#applyAck(heard.stream, heard.ack)
         return
+      case 'change-ack':
+        return this.#changes.hear(heard.ack)
       case 'policy-head':
         this.#policyTalk.heardOf(heard.head)
         return
@@ -302,6 +300,7 @@ export class Session {
 
   /** Nothing heard at all for long is a dead link; one silent stream is sent again. */
   #check(): void {
+    this.#changes.check()
     const now = this.#options.clock.now()
     const { windows, scaled } = this.#lasting
     for (const stream of STREAMS) {

@@ -3,7 +3,8 @@ import { reconnectDelayMs, STABLE_MS } from './backoff.ts'
 import { Keyring } from './keyring.ts'
 import { DEFAULT_BUDGETS, Lanes } from './lanes.ts'
 import type { StreamReport, Uplink, UplinkOptions, UplinkState, UplinkStatus } from './options.ts'
-import { type Lasting, Session } from './session.ts'
+import type { Lasting } from './lasting.ts'
+import { Session } from './session.ts'
 import { Window } from './window.ts'
 
 const eachStream = <T>(make: (stream: Stream) => T): Record<Stream, T> => ({
@@ -28,6 +29,7 @@ class KeptUp implements Uplink {
   #session: Session | undefined
   #cancelWait: (() => void) | undefined
   #unlisten: (() => void) | undefined
+  #unlistenChanges: (() => void) | undefined
   #stopping: Promise<void> | undefined
   #failures = 0
   #connects = 0
@@ -56,6 +58,10 @@ class KeptUp implements Uplink {
     this.#unlisten = this.#options.outbox.onWaiting((stream) => {
       this.#lasting.windows[stream].wake()
       this.#session?.pump()
+    })
+    const { changes } = this.#options
+    this.#unlistenChanges = changes?.onWaiting(() => {
+      this.#session?.pumpChanges()
     })
     this.#dial()
     await Promise.resolve()
@@ -92,6 +98,8 @@ class KeptUp implements Uplink {
     this.#state = 'stopped'
     this.#unlisten?.()
     this.#unlisten = undefined
+    this.#unlistenChanges?.()
+    this.#unlistenChanges = undefined
     this.#cancelWait?.()
     this.#cancelWait = undefined
     await session?.leave()

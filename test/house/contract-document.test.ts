@@ -73,7 +73,7 @@ const jsonIn = (heading: string): unknown => JSON.parse(fenced('json', section(h
 const example = (kind: string): unknown => JSON.parse(fenced(`json ${kind}`))
 
 test('every topic of the link has its row, and every row is one', () => {
-  const acks = STREAMS.map((stream) => `dn/ack/${stream}`)
+  const acks = [...STREAMS, 'prop'].map((stream) => `dn/ack/${stream}`)
   const topics = [...STREAMS, ...UP_PLAIN].map((kind) => `up/${kind}`)
   const written = column('## The link', 0)
   expect(written.toSorted()).toEqual(
@@ -92,6 +92,8 @@ const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the table of claimin
   'ack/rd': 'in the table',
   'ack/rd/h': 'in the table',
   'ack/evt': 'in the table',
+  prop: 'in the table',
+  'ack/prop': 'in the table',
   pol: 'in the table',
   'pol/d': 'in the table',
   keyset: 'in the table',

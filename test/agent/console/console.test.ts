@@ -96,3 +96,40 @@ describe('the commands', () => {
     expect(called).toMatchObject({ code: 1, json: { error: { code: 'CONSOLE_REQUEST_INVALID' } } })
   })
 })
+
+describe('changes on site', () => {
+  test('are made in the name of a member, by the rules, and are in force with the answer', async () => {
+    const env = { HEADGATE_KEY: site.keys.admin }
+    const as = ['--config', site.config, '--as', 'home:admin']
+    const may = async (): Promise<unknown> =>
+      (await site.get('/v1/why?right=data.read&thing=tilt-1', 'mia')).json()
+    expect(await may()).toMatchObject({ allowed: false })
+    const shared = await headgateJson(['share', 'tilt-1', 'home:mia', ...as], { env })
+    expect(shared).toMatchObject({ code: 0, json: { change: 'grant.add', by: 'home:admin' } })
+    expect(differences('headgate share', [shared.json])).toEqual([])
+    expect(await may()).toMatchObject({ allowed: true })
+    const listed = await headgateJson(['shares', '--config', site.config])
+    expect(differences('headgate shares', [listed.json])).toEqual([])
+    const onward = await site.post('/v1/share', 'mia', { thing: 'tilt-1', to: 'home' })
+    expect(onward.status).toBe(409)
+    const revoked = await headgateJson(['revoke', 'tilt-1', 'home:mia', ...as], { env })
+    expect(revoked.code).toBe(0)
+    expect(await may()).toMatchObject({ allowed: false })
+    expect((await headgateJson(['revoke', 'tilt-1', 'home:mia', ...as], { env })).code).toBe(1)
+  })
+
+  test('never take away the last owner, and take a blocked key at once', async () => {
+    expect((await site.post('/v1/leave', 'admin', {})).status).toBe(409)
+    expect((await site.post('/v1/remove', 'mia', { organisation: 'home', name: 'admin' })).status).toBe(409)
+    expect((await site.get('/v1/members', 'mia')).status).toBe(200)
+    const blocked = await site.post('/v1/block', 'admin', { organisation: 'home', name: 'mia' })
+    expect(blocked.status).toBe(200)
+    expect((await site.get('/v1/members', 'mia')).status).toBe(401)
+  })
+
+  test('by whoever runs the machine need a member’s key, and say so', async () => {
+    const { code, json } = await headgateJson(['block', 'home:mia', '--config', site.config])
+    expect(code).toBe(2)
+    expect(json).toMatchObject({ error: { code: 'USAGE' } })
+  })
+})

@@ -1,0 +1,148 @@
+import type { About, Decision } from '../../cloud-sync/access/index.ts'
+import type {
+  AccessChange,
+  Dot,
+  GatewayChange,
+  Grant,
+  Grantee,
+  MemberName,
+  OrgId,
+  PolicySnapshot,
+  Resource,
+  Right,
+  Shareable,
+} from '../../cloud-sync/contract/index.ts'
+import { AgentError } from '../errors.ts'
+import type { ChangeStore } from '../storage/changes.ts'
+import { deviceOwner } from './device-owner.ts'
+import type { Login, PolicyInForce } from './in-force.ts'
+
+/** What is shown to somebody here ends after this much policy time, which only counts while the gateway runs, ms. */
+const SHARE_MS_MAX = 72 * 3_600_000
+const REPLICA_DIGITS = 12
+
+interface Parts {
+  readonly inForce: PolicyInForce
+  readonly changes: Pick<ChangeStore, 'make'>
+}
+
+/**
+ * What may be changed on site, without the cloud: everything that takes away, at once and for good; and showing one of
+ * the gateway's things to somebody it knows, for viewing, for 72 hours of running time at most (decisions.md).
+ */
+export class ChangesHere {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** @throws AgentError CHANGE_REFUSED */
+  share(login: Login, { on, to }: { readonly on: Shareable; readonly to: Grantee }): Promise<GatewayChange> {
+    const snapshot = this.#snapshot()
+    if (on.kind === 'workspace' || on.kind === 'item')
+      throw new AgentError(
+        'CHANGE_REFUSED',
+        'only the gateway, its devices and their sensors are shared here',
+      )
+    this.#demand(login, { action: 'share.grant', resource: on, about: { to, level: 'viewer' } })
+    const { at } = this.#parts.inForce.when()
+    return this.#make(login, (dot) => ({
+      kind: 'grant.add',
+      grant: grantOf({ dot, on, to, at, snapshot, by: login.author }),
+    }))
+  }
+
+  /** Ends whatever is shown of this thing to this grantee. @throws AgentError CHANGE_REFUSED */
+  revoke(login: Login, { on, to }: { readonly on: Shareable; readonly to: Grantee }): Promise<GatewayChange> {
+    const grant = this.#snapshot().grants.find((one) => same(one.on, on) && samePlace(one.to, to))
+    // Whoever may not end any is not told that there is none.
+    const about = grant === undefined ? {} : { grant: grant.id }
+    this.#demand(login, { action: 'share.revoke', resource: on, about })
+    if (grant === undefined) throw new AgentError('CHANGE_REFUSED', 'there is no such share')
+    return this.#make(login, () => ({ kind: 'grant.remove', on: grant.on, to: grant.to }))
+  }
+
+  /** @throws AgentError CHANGE_REFUSED */
+  leave(login: Login): Promise<GatewayChange> {
+    const { org, name } = login.author
+    this.#demand(login, { action: 'self.leave', resource: { kind: 'org', org } })
+    return this.#make(login, () => ({ kind: 'member.remove', org, name }))
+  }
+
+  /** Removes another member. @throws AgentError CHANGE_REFUSED */
+  remove(login: Login, { org, name }: { org: OrgId; name: MemberName }): Promise<GatewayChange> {
+    this.#demand(login, { action: 'member.remove', resource: { kind: 'org', org }, about: { member: name } })
+    return this.#make(login, () => ({ kind: 'member.remove', org, name }))
+  }
+
+  /** Nobody logs in with keys of this name any more. @throws AgentError CHANGE_REFUSED */
+  block(login: Login, { org, name }: { org: OrgId; name: MemberName }): Promise<GatewayChange> {
+    this.#demand(login, { action: 'token.revokeAny', resource: { kind: 'org', org } })
+    const isKey = this.#snapshot().keys.some((key) => key.org === org && key.name === name)
+    if (!isKey) throw new AgentError('CHANGE_REFUSED', `there is no key ${org}:${name}`)
+    return this.#make(login, () => ({ kind: 'key.block', org, name }))
+  }
+
+  #snapshot(): PolicySnapshot {
+    const { snapshot } = this.#parts.inForce
+    if (snapshot === undefined) throw new AgentError('CONSOLE_NO_POLICY', 'this gateway has no policy yet')
+    return snapshot
+  }
+
+  #demand(login: Login, asked: { action: Right; resource: Resource; about?: About }): void {
+    const decision: Decision = this.#parts.inForce.decide({ principal: login.principal, ...asked })
+    if (!decision.allowed)
+      throw new AgentError('CHANGE_REFUSED', `this cannot be done here: ${decision.because}`)
+  }
+
+  #make({ author }: Login, change: (dot: Dot) => AccessChange): Promise<GatewayChange> {
+    const { inForce, changes } = this.#parts
+    return changes.make({ author, at: inForce.when().at, snapshot: this.#snapshot() }, change)
+  }
+}
+
+function grantOf({
+  dot,
+  on,
+  to,
+  at,
+  snapshot,
+  by,
+}: {
+  readonly dot: Dot
+  readonly on: Shareable
+  readonly to: Grantee
+  readonly at: number
+  readonly snapshot: PolicySnapshot
+  readonly by: Grant['by']
+}): Grant {
+  const { org, ownerEpoch } = deviceOwner(snapshot, on)
+  const via =
+    to.org === org
+      ? undefined
+      : snapshot.policies.find(
+          ({ from, to: end, state }) => from === org && end === to.org && state === 'active',
+        )
+  return {
+    id: `here-${dot.replica.slice(0, REPLICA_DIGITS)}-${dot.seq}` as Grant['id'],
+    on,
+    to,
+    level: 'viewer',
+    ownerEpoch,
+    via: via?.id ?? null,
+    by,
+    custom: null,
+    expiresAt: Math.min(at + SHARE_MS_MAX, snapshot.hardUntil ?? Infinity),
+    offlineTtl: via?.offlineTtl ?? null,
+    legacy: false,
+  }
+}
+
+const same = (a: Shareable, b: Shareable): boolean => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
+const sorted = (thing: object): [string, unknown][] =>
+  Object.entries(thing).sort(([a], [b]) => (a < b ? -1 : 1))
+
+/** Whatever the membership's number: a share with an earlier one is ended too. */
+const samePlace = (a: Grantee, b: Grantee): boolean =>
+  JSON.stringify(sorted({ ...a, incarnation: 0 })) === JSON.stringify(sorted({ ...b, incarnation: 0 }))

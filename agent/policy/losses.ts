@@ -1,0 +1,83 @@
+import { type CompiledPolicy, decide, type Principal, type When } from '../../cloud-sync/access/index.ts'
+import type { DeviceId, PolicySnapshot, Resource, Right } from '../../cloud-sync/contract/index.ts'
+
+/** A policy as it was or is in force. */
+export interface Held {
+  readonly snapshot: PolicySnapshot
+  readonly compiled: CompiledPolicy
+}
+
+interface Change {
+  readonly before: Held | undefined
+  readonly after: Held | undefined
+  readonly when: When
+}
+
+/**
+ * Who has lost something with this change: something they could receive before and cannot now. Those whose own part of
+ * the policy is the same as before are not looked at closer, so a change for one costs the others nothing.
+ */
+export function lossesBetween({ before, after, when }: Change): (principal: Principal) => boolean {
+  if (before === undefined) return () => false
+  if (after === undefined) return () => true
+  const isSameField = fieldText(before.snapshot) === fieldText(after.snapshot)
+  const questions = questionsAbout(before.snapshot)
+  return (principal) => {
+    if (isSameField && ownText(before.snapshot, principal) === ownText(after.snapshot, principal))
+      return false
+    return questions.some(({ action, resource }) => {
+      const may = ({ compiled }: Held): boolean =>
+        decide({ principal, action, resource, when }, compiled).allowed
+      return may(before) && !may(after)
+    })
+  }
+}
+
+/** Devices whose retained messages are another owner's, or nobody's any more. */
+export function devicesThatChangedHands({ before, after }: Omit<Change, 'when'>): ReadonlySet<DeviceId> {
+  const now = new Map(after?.snapshot.devices.map((device) => [device.id, device]))
+  const changed = (before?.snapshot.devices ?? []).filter(({ id, org, ownerEpoch }) => {
+    const device = now.get(id)
+    return device?.org !== org || device.ownerEpoch !== ownerEpoch
+  })
+  return new Set(changed.map(({ id }) => id))
+}
+
+interface Question {
+  readonly action: Right
+  readonly resource: Resource
+}
+
+/** Everything whose topics somebody may receive. */
+function questionsAbout({ devices, sensors, grants }: PolicySnapshot): Question[] {
+  const gateway: Question = { action: 'gateway.status', resource: { kind: 'gateway' } }
+  const ofDevices = devices.flatMap(({ id: device }): Question[] =>
+    (['data.read', 'device.status', 'device.operate'] as const).map((action) => ({
+      action,
+      resource: { kind: 'device', device },
+    })),
+  )
+  const granted = grants.flatMap(({ on }) => (on.kind === 'sensor' ? [on] : []))
+  const listed = sensors.map(({ device, sensor }) => ({ kind: 'sensor', device, sensor }) as const)
+  const ofSensors = [...listed, ...granted].map((resource): Question => ({ action: 'data.read', resource }))
+  return [gateway, ...ofDevices, ...ofSensors]
+}
+
+/** What the answers to everybody depend on. */
+const fieldText = (snapshot: PolicySnapshot): string => {
+  const { owner, organisations, roles, workspaces, devices, sensors, policies } = snapshot
+  return JSON.stringify([owner, organisations, roles, workspaces, devices, sensors, policies])
+}
+
+/** What the answers to this one depend on besides. */
+function ownText(snapshot: PolicySnapshot, { org, name }: Principal): string {
+  const keys = snapshot.keys.filter((key) => key.org === org && key.name === name)
+  const names = new Set<string>([name, ...keys.map(({ member }) => member)])
+  const members = snapshot.members.filter((member) => member.org === org && names.has(member.name))
+  const teams = snapshot.teams.filter((team) => team.org === org)
+  const grants = snapshot.grants.filter(
+    ({ to }) => to.org === org && (to.kind !== 'member' || names.has(to.name)),
+  )
+  const links = snapshot.links.filter(({ partner }) => partner === org)
+  return JSON.stringify([keys, members, teams, grants, links])
+}
