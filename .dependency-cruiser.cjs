@@ -79,7 +79,7 @@ module.exports = {
       comment: 'Prices and statements come from facts alone; who stores and shows them calls billing.',
       severity: 'error',
       from: { path: '^cloud-sync/cloud/billing/' },
-      to: { pathNot: ['^cloud-sync/(cloud/billing|contract)/', 'node_modules/zod'] },
+      to: { pathNot: ['^cloud-sync/(cloud/billing|contract)/', '^(node:)?crypto$', 'node_modules/zod'] },
     },
     owner(
       'one-owner-for-sqlite',

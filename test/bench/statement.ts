@@ -1,0 +1,78 @@
+import { type DayFact, focusCsv, makeStatement, statementCsv } from '../../cloud-sync/cloud/billing/index.ts'
+import type { Bench } from '../support/harness.ts'
+import { cardOf, DAM, JULY, MEMBERS, pricesOf, active, sent, TIERS, ZONE } from '../support/billing-world.ts'
+import { billingPage } from '../../cloud-sync/cloud/billing/index.ts'
+
+const SENSORS = 10_000
+const DAYS = 31
+const GATEWAYS = 500
+const ROUNDS = 3
+
+const two = (n: number): string => String(n).padStart(2, '0')
+
+/** A month of an organisation with many sensors: all read every day, every gateway on a cellular link. */
+function month(): DayFact[] {
+  const facts: DayFact[] = []
+  for (let day = 1; day <= DAYS; day += 1) {
+    const label = `${JULY}-${two(day)}`
+    for (let n = 0; n < SENSORS; n += 1) {
+      const fields = { gateway: `GW-${n % GATEWAYS}`, custodian: n % 3 === 0 ? 'anna' : 'ben' }
+      facts.push(active(label, `s${n}`, { ...fields, workspace: `w${n % 20}` }))
+    }
+    for (let n = 0; n < GATEWAYS; n += 1) facts.push(sent(label, 293_761n, { gateway: `GW-${n}` }))
+  }
+  return facts
+}
+
+/** Milliseconds of the fastest round: what the work costs, not what else the machine did. */
+function fastest(work: () => unknown): number {
+  const taken = Array.from({ length: ROUNDS }, () => {
+    const began = performance.now()
+    work()
+    return performance.now() - began
+  })
+  return Math.round(Math.min(...taken))
+}
+
+const counted = (texts: Iterable<string>): number => [...texts].reduce((sum, text) => sum + text.length, 0)
+
+export const bench: Bench = {
+  what: 'A monthly statement of 10,000 sensors: rated, rounded, allocated; then its views and its exports.',
+  async run(progress) {
+    const prices = pricesOf(
+      cardOf({
+        sensorDays: { mode: 'graduated', tiers: TIERS.map((tier) => ({ ...tier, rate: `${tier.rate}37` })) },
+        cellular: [{ zone: 'all', networks: ['*'], perMegabyte: '0.1234', includedBytes: 1_000_000 }],
+        fees: [{ id: 'platform', perMonth: '49.90' }],
+      }),
+    )
+    const facts = month()
+    const make = (): ReturnType<typeof makeStatement> =>
+      makeStatement({
+        ...{ org: DAM, period: JULY, zone: ZONE, prices, facts: new Map([[JULY, facts]]) },
+        bookedFor: () => [],
+      })
+    progress(`${facts.length} day facts`)
+    const statement = make()
+    const cells = statement.lines.reduce((sum, line) => sum + line.cells.length, 0)
+    const statementMs = fastest(make)
+    progress('views')
+    const asked = { billedOutside: false, prices, members: MEMBERS, ownerOf: () => 'anna' }
+    const viewsMs = fastest(() => billingPage(statement, asked))
+    progress('exports')
+    const focusMs = fastest(() => counted(focusCsv(statement, { issuer: 'Headgate' })))
+    const csvMs = fastest(() => counted(statementCsv(statement)))
+    return {
+      sensors: SENSORS,
+      dayFacts: facts.length,
+      cells,
+      total: statement.total.toString(),
+      statementMs,
+      usPerCell: Math.round((statementMs / cells) * 10_000) / 10,
+      barMs: 2_000,
+      viewsMs,
+      focusMs,
+      csvMs,
+    }
+  },
+}
