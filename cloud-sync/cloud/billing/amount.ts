@@ -45,8 +45,9 @@ export const minorUnit = (minorDigits: number): Amount => 10n ** BigInt(FRACTION
 
 /** Division that rounds down, below zero too, so that the rest is never negative. */
 export function divideDown(value: bigint, by: bigint): { readonly whole: bigint; readonly rest: bigint } {
-  const rest = ((value % by) + by) % by
-  return { whole: (value - rest) / by, rest }
+  const whole = value / by
+  const rest = value - whole * by
+  return rest < 0n ? { whole: whole - 1n, rest: rest + by } : { whole, rest }
 }
 
 /**

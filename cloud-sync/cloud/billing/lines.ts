@@ -1,6 +1,6 @@
 import { type Amount, divideDown, type Minor, minorUnit, roundHalfEven } from './amount.ts'
 import { type Period, periodOf } from './calendar.ts'
-import { inOrder, resourceOf } from './day-facts.ts'
+import { inOrder, resourceNumbers, resourceOf } from './day-facts.ts'
 import { groupBy } from './group.ts'
 import type { Charge, Service } from './rating.ts'
 
@@ -48,7 +48,7 @@ export function linesOf(given: {
   readonly booked: readonly Line[]
   readonly minorDigits: number
 }): Line[] {
-  const now = groupBy(given.charges, keyOfCharge)
+  const now = byLine(given.charges)
   const before = groupBy(given.booked, lineKey)
   const keys = [...new Set([...now.keys(), ...before.keys()])].sort(inOrder)
   return keys.flatMap((key) => {
@@ -76,8 +76,18 @@ export function linesOf(given: {
   })
 }
 
-const keyOfCharge = ({ day, service, sku, card }: Charge): string =>
-  lineKey({ period: periodOf(day), service, sku, card })
+/** Charges by the name of their line. They come line by line, so that most have the one of the charge before. */
+function byLine(charges: readonly Charge[]): Map<string, Charge[]> {
+  let last: Charge | undefined
+  let key = ''
+  return groupBy(charges, (charge) => {
+    const { day, service, sku, card } = charge
+    const isNext = last?.card !== card || last.sku !== sku || last.service !== service || last.day !== day
+    if (isNext) key = lineKey({ period: periodOf(day), service, sku, card })
+    last = charge
+    return key
+  })
+}
 
 const sum = (charges: readonly Charge[], of: 'amount' | 'consumed' | 'charged'): bigint =>
   charges.reduce((all, charge) => all + charge[of], 0n)
@@ -115,8 +125,11 @@ function apportion(charges: readonly Charge[], total: Minor, minorDigits: number
   const minors: Minor[] = []
   const byRest = new Map<bigint, number[]>()
   let left = total
+  let last = { amount: 0n, ...divideDown(0n, unit) }
   for (const [index, { amount }] of charges.entries()) {
-    const { whole, rest } = divideDown(amount, unit)
+    // Most cells of a line cost the same.
+    if (amount !== last.amount) last = { amount, ...divideDown(amount, unit) }
+    const { whole, rest } = last
     minors.push(whole)
     left -= whole
     const same = byRest.get(rest)
@@ -124,39 +137,55 @@ function apportion(charges: readonly Charge[], total: Minor, minorDigits: number
     else same.push(index)
   }
   for (const rest of [...byRest.keys()].sort((a, b) => (a > b ? -1 : 1))) {
+    if (left === 0n) break
     const same = byRest.get(rest) ?? []
-    const lucky = left >= BigInt(same.length) ? same : diagonal(charges, same).slice(0, Number(left))
+    const lucky = left >= BigInt(same.length) ? same : diagonal(charges, same, Number(left))
     for (const index of lucky) minors[index] = (minors[index] ?? 0n) + 1n
     left -= BigInt(lucky.length)
   }
-  return charges.map((charge, index) => ({ ...charge, minor: minors[index] ?? 0n }))
+  return charges.map((charge, index) => cellOf(charge, minors[index] ?? 0n))
 }
+
+/** Written out, not spread: a large organisation has a third of a million of them. */
+const cellOf = (charge: Charge, minor: Minor): Cell => ({
+  day: charge.day,
+  service: charge.service,
+  sku: charge.sku,
+  card: charge.card,
+  gateway: charge.gateway,
+  subject: charge.subject,
+  custodian: charge.custodian,
+  workspace: charge.workspace,
+  consumed: charge.consumed,
+  charged: charge.charged,
+  unitPrice: charge.unitPrice,
+  amount: charge.amount,
+  minor,
+})
 
 /**
  * Equal remainders come along the diagonals of sensors and days: taken by name, the first sensors would get the odd
  * cent of every day, and the last ones none in the whole month. A diagonal has every sensor once; the next one taken is
  * far from those before, which does the same for the days.
  */
-function diagonal(charges: readonly Charge[], indexes: readonly number[]): number[] {
-  const sensors = new Map<string, number>()
+function diagonal(charges: readonly Charge[], indexes: readonly number[], count: number): number[] {
+  const sensorOf = resourceNumbers()
   const days = new Map<string, number>()
-  const rank = (of: Map<string, number>, name: string): number => {
-    const there = of.get(name) ?? of.size
-    of.set(name, there)
-    return there
-  }
-  const placed = indexes.map((index) => {
+  const placed = indexes.flatMap((index) => {
     const charge = charges[index]
-    return charge === undefined
-      ? { index, sensor: 0, day: 0 }
-      : { index, sensor: rank(sensors, resourceOf(charge)), day: rank(days, charge.day) }
+    if (charge === undefined) return []
+    const day = days.get(charge.day) ?? days.size
+    days.set(charge.day, day)
+    return [{ index, sensor: sensorOf(charge), day }]
   })
   const step = stepOf(days.size)
-  const turn = ({ sensor, day }: { sensor: number; day: number }): number =>
-    ((sensor + day) * step) % days.size
-  return placed
-    .sort((a, b) => turn(a) - turn(b) || a.sensor - b.sensor || a.day - b.day)
-    .map(({ index }) => index)
+  const turns = groupBy(placed, ({ sensor, day }) => ((sensor + day) * step) % days.size)
+  const lucky: number[] = []
+  for (let turn = 0; lucky.length < count; turn += 1) {
+    const some = (turns.get(turn) ?? []).sort((a, b) => a.sensor - b.sensor || a.day - b.day)
+    lucky.push(...some.slice(0, count - lucky.length).map(({ index }) => index))
+  }
+  return lucky
 }
 
 /** Nearest below the golden share of `days` that has no divisor in common with it. */
