@@ -8,6 +8,7 @@ import { factRoutes } from './console/fact-routes.ts'
 import { Guesses } from './console/guesses.ts'
 import { policyUpload } from './console/policy-upload.ts'
 import { type ConsoleServer, createConsole } from './console/server.ts'
+import { policyRoutes } from './local-api/policy-routes.ts'
 import { createLocalApi } from './local-api/server.ts'
 import type { GatewayFacts } from './local-api/state.ts'
 import type { Log } from './log.ts'
@@ -49,7 +50,7 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce }: D
   const localApi = createLocalApi(config.gateway.dataDir, {
     facts,
     log,
-    mounts: onBoth(administratorCaller(member)),
+    mounts: [policyRoutes(store), ...onBoth(administratorCaller(member))],
   })
   if (config.console === null) return { localApi, console: null }
   const { host, port } = config.console

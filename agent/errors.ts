@@ -25,6 +25,7 @@ export const AGENT_ERRORS = {
   CONSOLE_NO_POLICY: 'The gateway needs its first policy: over the link, or by POST /v1/policy.',
   CHANGE_REFUSED: '`headgate why` tells who may; what is for the cloud alone is done there.',
   USAGE: 'See `headgate --help`.',
+  POLICY_REFUSED: 'docs/contract.md, Policy, says what each refusal means and what helps.',
   GATEWAY_NOT_RUNNING: 'Start it with `headgate gateway --config FILE`.',
   INTERNAL: 'This is a fault of headgate; please report it with the log.',
 } as const

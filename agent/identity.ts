@@ -28,11 +28,11 @@ const isErrno = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error
 
 /** Written aside, flushed, then renamed: a power cut leaves the old file or the new one. */
-export function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, content: string | Uint8Array): void {
   const aside = `${path}.new`
   const file = openSync(aside, 'w', 0o600)
   try {
-    writeSync(file, text)
+    writeSync(file, typeof content === 'string' ? Buffer.from(content) : content)
     fsyncSync(file)
   } finally {
     closeSync(file)

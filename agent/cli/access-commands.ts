@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Answer } from './output.ts'
 
-type Does = (
+export type Does = (
   command: Command,
   load: () => Promise<(options: never, args: readonly string[]) => Promise<Answer>>,
 ) => Command

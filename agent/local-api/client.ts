@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
@@ -7,6 +7,7 @@ import { socketPath } from './server.ts'
 import type { ReadingFacts } from './state.ts'
 
 const ANSWER_MS_MAX = 10_000
+const POLICY_PATH = '/v1/policy'
 
 /** What the gateway refused, with its own code and hint. */
 class GatewayRefusal extends Error {
@@ -24,20 +25,29 @@ const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string()
 
 /** What is asked besides the path. */
 export interface Asking {
-  /** POST with this as JSON; absent = GET. */
+  /** POST with this as JSON, bytes as they are; absent = GET. */
   readonly body?: unknown
   /** In whose name: `organisation:name` and its key. */
   readonly login?: { readonly name: string; readonly key: string }
 }
 
-async function ask(dataDir: string, path: string, { body, login }: Asking = {}): Promise<IncomingMessage> {
+const isAnswer = ({ statusCode }: IncomingMessage, path: string): boolean =>
+  // A policy that is refused is an answer too.
+  statusCode === 200 || (statusCode === 409 && path === POLICY_PATH)
+
+function opened(dataDir: string, path: string, { body, login }: Asking): ClientRequest {
   const method = body === undefined ? 'GET' : 'POST'
   const headers: Record<string, string> = {}
-  if (body !== undefined) headers['content-type'] = 'application/json'
+  const isBytes = body instanceof Uint8Array
+  if (body !== undefined) headers['content-type'] = isBytes ? 'application/octet-stream' : 'application/json'
   if (login !== undefined)
     headers['authorization'] = `Basic ${Buffer.from(`${login.name}:${login.key}`).toString('base64')}`
   const asked = request({ socketPath: socketPath(dataDir), path, method, headers })
-  asked.end(body === undefined ? undefined : JSON.stringify(body))
+  return asked.end(body === undefined || isBytes ? body : JSON.stringify(body))
+}
+
+async function ask(dataDir: string, path: string, asking: Asking = {}): Promise<IncomingMessage> {
+  const asked = opened(dataDir, path, asking)
   let response: IncomingMessage
   try {
     ;[response] = (await once(asked, 'response', { signal: AbortSignal.timeout(ANSWER_MS_MAX) })) as [
@@ -53,7 +63,7 @@ async function ask(dataDir: string, path: string, { body, login }: Asking = {}):
     }
     throw new AgentError('GATEWAY_NOT_RUNNING', `No gateway answers in ${dataDir}`, { cause })
   }
-  if (response.statusCode === 200) return response
+  if (isAnswer(response, path)) return response
   const isProblem = response.headers['content-type'] === 'application/problem+json'
   if (isProblem && response.statusCode !== 500) throw refusalIn(await textOf(response))
   response.destroy()
@@ -85,4 +95,16 @@ export async function* askReadings(
 ): AsyncGenerator<ReadingFacts> {
   const response = await ask(dataDir, `/v1/readings?${new URLSearchParams(query).toString()}`)
   for await (const line of createInterface({ input: response })) yield JSON.parse(line) as ReadingFacts
+}
+
+/** Hands over a policy's bytes; answers what became of it, refusals included. @throws AgentError GATEWAY_… */
+export const givePolicy = (dataDir: string, bytes: Uint8Array): Promise<unknown> =>
+  askGateway(dataDir, POLICY_PATH, { body: bytes })
+
+/** The policy in force as it was signed. @throws AgentError GATEWAY_…, or what the gateway refuses with */
+export async function askPolicyBytes(dataDir: string): Promise<Uint8Array> {
+  const response = await ask(dataDir, `${POLICY_PATH}/bytes`)
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
 }

@@ -22,6 +22,26 @@ export interface GatewayState {
   readonly hardware: Readonly<Record<string, number | null>>
 }
 
+/** What `headgate policy show` prints; times in epoch ms. */
+export interface PolicyFacts {
+  /** In force; 0 = none, nobody may read. */
+  readonly version: number
+  readonly generation: number | null
+  readonly organisation: string | null
+  readonly ownerEpoch: number | null
+  readonly issuedAt: number | null
+  readonly freshUntil: number | null
+  readonly hardUntil: number | null
+  readonly freshness: 'fresh' | 'stale' | 'expired' | 'none'
+  readonly policyTime: number
+  /** The cloud has signed a time since this boot. */
+  readonly signed: boolean
+  /** The newest ever in force here. */
+  readonly newest: { readonly generation: number; readonly version: number } | null
+  /** Policies refused since the start, by reason. */
+  readonly refused: Readonly<Record<string, number>>
+}
+
 export interface LineFacts {
   readonly id: string
   readonly state: string

@@ -1,6 +1,7 @@
 export * from './authenticate.ts'
 export { type CompiledPolicy, compilePolicy } from './compile.ts'
 export { decide } from './decide.ts'
+export { freshnessOf } from './freshness.ts'
 export { COLUMNS, RULES } from './matrix.ts'
 export * from './presets.ts'
 export * from './question.ts'
