@@ -5,6 +5,7 @@ import { ORGANISATIONS } from './organisations.ts'
 import { PEOPLE } from './people.ts'
 import { PLATFORM } from './platform.ts'
 import { THINGS } from './things.ts'
+import { TRANSFERS } from './transfers.ts'
 
 /**
  * Every command and question of the directory with its address. A new one takes one row in the table of its area, and
@@ -16,5 +17,6 @@ export const ROUTES: readonly Route[] = [
   ...PEOPLE,
   ...GROUPS,
   ...THINGS,
+  ...TRANSFERS,
   ...PLATFORM,
 ]
