@@ -199,3 +199,50 @@ export const Component = z.object({
   device: z.string().nullable(),
   history: z.array(z.object({ device: z.string(), since: Ms, until: Ms.nullable() })),
 })
+
+export const TransferOffered = z.object({ transfer: z.string(), expiresAt: z.int() })
+export const TransferNamed = z.object({ transfer: z.string() })
+const Direction = z.enum(['given', 'taken'])
+export const GatewayTransfer = z.object({
+  transfer: z.string(),
+  gateway: z.string(),
+  from: z.string(),
+  to: z.string(),
+  ownerEpoch: z.int(),
+  state: z.enum(['offered', 'accepted', 'settling', 'done', 'cancelled', 'expired']),
+  expiresAt: z.int(),
+  settledAt: z.int().nullable(),
+  direction: Direction,
+})
+export const WorkspaceTransfer = z.object({
+  transfer: z.string(),
+  workspace: z.string(),
+  from: z.string(),
+  to: z.string(),
+  state: z.enum(['offered', 'settling', 'done', 'cancelled', 'expired']),
+  expiresAt: z.int(),
+  direction: Direction,
+})
+export const OwnershipEntry = z.object({
+  epoch: z.int(),
+  owner: z.string(),
+  prev: z.string(),
+  hash: z.string(),
+  entry: z.string().describe('the text whose SHA-256 is the hash'),
+})
+export const Hosting = z.object({
+  hosting: z.string(),
+  host: z.string(),
+  guest: z.string(),
+  device: z.string(),
+  name: z.string(),
+  state: z.enum(['offered', 'accepted', 'declined', 'ended', 'expired']),
+  expiresAt: z.int(),
+  direction: z.enum(['hosts', 'visits']),
+})
+
+export const GatewayTaken = TransferNamed.extend({ gateway: z.string() })
+export const WorkspaceTaken = TransferNamed.extend({ workspace: z.string(), awaits: z.array(z.string()) })
+export const GatewayCut = GatewayNamed.extend({ owner: z.string(), cut: z.boolean() })
+export const HostingOffered = z.object({ hosting: z.string(), expiresAt: z.int() })
+export const HostingNamed = z.object({ hosting: z.string() })

@@ -1,48 +1,6 @@
-import { z } from 'zod'
 import * as A from '../answers.ts'
 import { list, write, type Route } from '../route.ts'
 import { OPERATOR, ORG } from './places.ts'
-
-const Offered = z.object({ transfer: z.string(), expiresAt: z.int() })
-const TransferNamed = z.object({ transfer: z.string() })
-const Direction = z.enum(['given', 'taken'])
-const GatewayTransfer = z.object({
-  transfer: z.string(),
-  gateway: z.string(),
-  from: z.string(),
-  to: z.string(),
-  ownerEpoch: z.int(),
-  state: z.enum(['offered', 'accepted', 'settling', 'done', 'cancelled', 'expired']),
-  expiresAt: z.int(),
-  settledAt: z.int().nullable(),
-  direction: Direction,
-})
-const WorkspaceTransfer = z.object({
-  transfer: z.string(),
-  workspace: z.string(),
-  from: z.string(),
-  to: z.string(),
-  state: z.enum(['offered', 'settling', 'done', 'cancelled', 'expired']),
-  expiresAt: z.int(),
-  direction: Direction,
-})
-const OwnershipEntry = z.object({
-  epoch: z.int(),
-  owner: z.string(),
-  prev: z.string(),
-  hash: z.string(),
-  entry: z.string().describe('the text whose SHA-256 is the hash'),
-})
-const Hosting = z.object({
-  hosting: z.string(),
-  host: z.string(),
-  guest: z.string(),
-  device: z.string(),
-  name: z.string(),
-  state: z.enum(['offered', 'accepted', 'declined', 'ended', 'expired']),
-  expiresAt: z.int(),
-  direction: z.enum(['hosts', 'visits']),
-})
 
 interface Both<T> {
   readonly given: readonly T[]
@@ -60,26 +18,26 @@ export const TRANSFERS: readonly Route[] = [
   list('transfers', 'list', {
     at: `GET ${ORG}/gateway-transfers`,
     says: 'Gateways given away and offered to the organisation',
-    item: GatewayTransfer,
+    item: A.GatewayTransfer,
     items: bothWays,
     key: keyOf,
   }),
   write('transfers', 'offer', {
     at: `POST ${ORG}/gateway-transfers`,
     says: 'Offers a gateway to another organisation',
-    answer: Offered,
+    answer: A.TransferOffered,
   }),
   write('transfers', 'accept', {
     at: `POST ${ORG}/gateway-transfers/{transfer}/acceptance`,
     status: 200,
     says: 'Takes the gateway over; it changes hands when it acknowledges',
-    answer: TransferNamed.extend({ gateway: z.string() }),
+    answer: A.GatewayTaken,
   }),
   write('transfers', 'decline', {
     at: `POST ${ORG}/gateway-transfers/{transfer}/refusal`,
     status: 200,
     says: 'Does not want the gateway',
-    answer: TransferNamed,
+    answer: A.TransferNamed,
   }),
   write('transfers', 'cancel', {
     at: `DELETE ${ORG}/gateway-transfers/{transfer}`,
@@ -89,7 +47,7 @@ export const TRANSFERS: readonly Route[] = [
   list('transfers', 'history', {
     at: `GET ${ORG}/gateways/{gateway}/owners`,
     says: 'Every owner that the gateway has had',
-    item: OwnershipEntry,
+    item: A.OwnershipEntry,
     items: (entries) => entries,
     key: ({ epoch }) => String(epoch).padStart(16, '0'),
   }),
@@ -97,32 +55,32 @@ export const TRANSFERS: readonly Route[] = [
     at: `PUT ${OPERATOR}/gateways/{gateway}/settling`,
     by: 'operator',
     says: 'The gateway has been told of its next epoch',
-    answer: TransferNamed,
+    answer: A.TransferNamed,
   }),
   write('transfers', 'cut', {
     at: `POST ${OPERATOR}/gateways/{gateway}/cut`,
     status: 200,
     by: 'operator',
     says: 'The gateway has acknowledged its next epoch',
-    answer: A.GatewayNamed.extend({ owner: z.string(), cut: z.boolean() }),
+    answer: A.GatewayCut,
   }),
   list('workspaceTransfers', 'list', {
     at: `GET ${ORG}/workspace-transfers`,
     says: 'Workspaces given away and offered to the organisation',
-    item: WorkspaceTransfer,
+    item: A.WorkspaceTransfer,
     items: bothWays,
     key: keyOf,
   }),
   write('workspaceTransfers', 'offer', {
     at: `POST ${ORG}/workspace-transfers`,
     says: 'Offers a workspace with its gateways to another organisation',
-    answer: Offered,
+    answer: A.TransferOffered,
   }),
   write('workspaceTransfers', 'accept', {
     at: `POST ${ORG}/workspace-transfers/{transfer}/acceptance`,
     status: 200,
     says: 'Takes the workspace over, as its gateways acknowledge',
-    answer: TransferNamed.extend({ workspace: z.string(), awaits: z.array(z.string()) }),
+    answer: A.WorkspaceTaken,
   }),
   write('workspaceTransfers', 'cancel', {
     at: `DELETE ${ORG}/workspace-transfers/{transfer}`,
@@ -132,7 +90,7 @@ export const TRANSFERS: readonly Route[] = [
   list('hosting', 'list', {
     at: `GET ${ORG}/hosted-devices`,
     says: "Guests' devices on own gateways, and own devices elsewhere",
-    item: Hosting,
+    item: A.Hosting,
     items: ({ hosts, visits }) => [
       ...hosts.map((row) => ({ ...row, direction: 'hosts' as const })),
       ...visits.map((row) => ({ ...row, direction: 'visits' as const })),
@@ -142,7 +100,7 @@ export const TRANSFERS: readonly Route[] = [
   write('hosting', 'offer', {
     at: `POST ${ORG}/hosted-devices`,
     says: "Offers to take a guest's device on a gateway",
-    answer: z.object({ hosting: z.string(), expiresAt: z.int() }),
+    answer: A.HostingOffered,
   }),
   write('hosting', 'accept', {
     at: `POST ${ORG}/hosted-devices/{hosting}/acceptance`,
@@ -154,7 +112,7 @@ export const TRANSFERS: readonly Route[] = [
     at: `POST ${ORG}/hosted-devices/{hosting}/refusal`,
     status: 200,
     says: 'Does not want the place',
-    answer: z.object({ hosting: z.string() }),
+    answer: A.HostingNamed,
   }),
   write('hosting', 'end', {
     at: `DELETE ${ORG}/hosted-devices/{hosting}`,
