@@ -113,6 +113,54 @@ const cloud = does(
     .option('--print-trust', 'print the root public key for `cloud.trust` of gateways, and end'),
   async () => (await import('./cloud.ts')).runCloud,
 )
+const keys = cloud.command('keys').description('the keys that sign for this cloud')
+const aboutKeys = (name: string, what: string): Command =>
+  // `--config` is the cloud's own option, which is taken wherever it stands.
+  keys.command(name).description(`${what}; --config FILE`)
+const withRoot = (name: string, what: string): Command =>
+  aboutKeys(name, what).option('--root <file>', 'the root key, where it is not in the data folder')
+does(
+  aboutKeys('show', 'what signs for this cloud'),
+  async () => (await import('./cloud-keys.ts')).showCloudKeys,
+)
+does(withRoot('rotate', 'a new key signs from now on; the others are still believed'), async () =>
+  (await import('./cloud-keys.ts')).changeCloudKeys('rotate'),
+)
+does(withRoot('add', 'a further key that is believed'), async () =>
+  (await import('./cloud-keys.ts')).changeCloudKeys('add'),
+)
+does(
+  withRoot(
+    'generation',
+    'after the cloud came back from an old backup: what it says now is newer than all before',
+  ),
+  async () => (await import('./cloud-keys.ts')).changeCloudKeys('generation'),
+)
+does(
+  withRoot('retire', 'a key that is believed no more').argument('<key>', 'key id, as `keys show` says it'),
+  async () => (await import('./cloud-keys.ts')).retireCloudKey,
+)
+does(
+  aboutKeys('request', 'a new key, and a request for the root key elsewhere').requiredOption('--to <file>'),
+  async () => (await import('./cloud-keys.ts')).requestCloudKeys,
+)
+does(
+  keys
+    .command('sign')
+    .description('sign a request, where the root key is')
+    .argument('<request>')
+    .requiredOption('--root <file>', 'the root key')
+    .requiredOption('--to <file>', 'the keyset for `keys install`'),
+  async () => (await import('./cloud-keys.ts')).signCloudKeys,
+)
+does(
+  aboutKeys('install', 'use a keyset that the root key signed elsewhere').argument('<file>'),
+  async () => (await import('./cloud-keys.ts')).installCloudKeys,
+)
+does(
+  aboutKeys('export-root', 'take the root key out of the data folder').requiredOption('--to <file>'),
+  async () => (await import('./cloud-keys.ts')).exportCloudRoot,
+)
 const asksCloud = (name: string, what: string): Command =>
   cloud
     .command(name)

@@ -7,7 +7,7 @@ import type { CloudConfig } from './config.ts'
 import { createCuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
-import { type CloudKeys, openKeys } from './keys.ts'
+import { type CloudKeys, openKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { startOrganisations } from './organisations.ts'
 import { type Policies, startPolicies } from './policies/index.ts'
@@ -16,6 +16,7 @@ import { type CloudDatabase, markAllOffline, openDatabase } from './storage/inde
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
+const KEYS_LOOKED_AT_MS = 5_000
 const DAY_MS = 24 * 3_600_000
 const POLICY_TERMS = { freshMs: DAY_MS, hardMs: 30 * DAY_MS }
 
@@ -82,6 +83,11 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const monoMs = (): number => performance.now()
   const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
   started.push(() => policies.stop())
+  const watching = watchKeys(keys, policies, log)
+  started.push(() => {
+    clearInterval(watching)
+    return Promise.resolve()
+  })
   signal.throwIfAborted()
   const applied = createCuts({ directory, store, policies, log })
   const { broker, link } = await startLink(config, { db, policies, keys, applied, ...starting })
@@ -108,6 +114,21 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     trust: keys.rootPublicKey,
     renewCertificates: () => broker?.reloadCertificates() ?? Promise.resolve(),
   }
+}
+
+/** Takes a keyset that was installed meanwhile without a restart; a newer generation gets new versions of every policy. */
+function watchKeys(keys: CloudKeys, policies: Policies, log: Log): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    const { generation } = keys
+    if (!keys.reload()) return
+    log.info({ generation: keys.generation, version: keys.version }, 'another keyset is in use')
+    if (keys.generation !== generation) await policies.recheck()
+  }
+  return setInterval(() => {
+    look().catch((error: unknown) => {
+      log.error({ err: error }, 'the keys cannot be read again; those that were in use stay in use')
+    })
+  }, KEYS_LOOKED_AT_MS).unref()
 }
 
 async function startLink(

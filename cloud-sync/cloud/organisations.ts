@@ -14,7 +14,7 @@ import {
   signLog,
   smtpMail,
 } from './directory/index.ts'
-import type { CloudKeys } from './keys.ts'
+import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'

@@ -11,6 +11,9 @@ export const SYNC_ERRORS = {
     'Check that the database runs, that its address is right and that its disk has room.',
   CLOUD_KEYS_DAMAGED:
     'Put the files of dataDir/keys back from your backup; new ones would be strangers to every gateway.',
+  CLOUD_ROOT_MISSING:
+    'Name the file of the root key with --root, or use `keys request` here, `keys sign` where it is, `keys install` here.',
+  CLOUD_KEYSET_REFUSED: 'See what is in use with `headgate cloud keys show`.',
   CLOUD_DIRECTORY_INVALID: 'Correct the entries named above.',
   CLOUD_BROKER_REFUSED:
     'Check broker.url, its credentials, and that its ACL lets the cloud read hg1/+/+/up/#.',

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openKeys } from '../../cloud-sync/cloud/keys.ts'
+import { openKeys } from '../../cloud-sync/cloud/keys/index.ts'
 import type { Stream } from '../../cloud-sync/contract/index.ts'
 import { writeDirectory } from '../support/cloud-fixture.ts'
 import {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openKeys } from '../../cloud-sync/cloud/keys.ts'
+import { type CloudKeys, openKeys } from '../../cloud-sync/cloud/keys/index.ts'
 import {
   type DirectoryChange,
   type OrgDirectory,
@@ -21,6 +21,7 @@ export const DAY_MS = 24 * 3_600_000
 export interface SeededCloud {
   readonly directory: TestDirectory & OrgDirectory
   readonly policies: Policies
+  readonly keys: CloudKeys
   readonly trust: string
   /** One change by the operator, in force when it resolves; the refusal's code where it is refused. */
   change(body: object): Promise<string>
@@ -57,6 +58,7 @@ export async function seededCloud(folder: string, options: SeededOptions): Promi
   return {
     directory,
     policies,
+    keys,
     trust: keys.rootPublicKey,
     async change(body) {
       const outcome = await directory.write.platform.configure(directory.operator(), body as DirectoryChange)

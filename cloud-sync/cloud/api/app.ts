@@ -108,14 +108,28 @@ export function createApp(settings: ApiSettings): Hono {
 
 async function gatewayShown({ db, policies }: ApiSettings, id: GatewayId) {
   const report = await findReport(db.read, id)
-  const newest = await policies.sealedFor(id)
   const streams = await streamsOf(db.read, id)
   return {
     id,
     online: report?.online ?? false,
     lastSeenAt: report?.lastSeenAt ?? null,
     software: report?.sw ?? null,
-    policy: { version: newest?.version ?? 0, applied: report?.policy ?? 0 },
+    policy: await policyShown(policies, id, report),
     streams: streams.map(({ stream, epoch, upTo, state }) => ({ stream, epoch, upTo, state })),
+  }
+}
+
+async function policyShown(
+  policies: ApiSettings['policies'],
+  id: GatewayId,
+  report: Awaited<ReturnType<typeof findReport>>,
+) {
+  const newest = await policies.sealedFor(id)
+  const { policy: applied, policyGeneration } = report ?? { policy: 0, policyGeneration: 1 }
+  return {
+    generation: newest?.generation ?? 1,
+    version: newest?.version ?? 0,
+    applied,
+    ...(await policies.pendingAt(id, { generation: policyGeneration, version: applied })),
   }
 }

@@ -3,7 +3,7 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { type GatewayId, type Hash, type PolicyOrder, SyncError, upFilter } from '../../contract/index.ts'
 import { sha256 } from '../../codec/index.ts'
 import type { Policies } from '../policies/index.ts'
-import type { CloudKeys } from '../keys.ts'
+import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
 import { type Opened, openIncoming, REFUSALS, type Refused } from './open.ts'
@@ -61,7 +61,7 @@ export function createLink(settings: LinkSettings): Link {
       if (error) log.warn({ err: error, topic }, 'not sent')
     })
   }
-  const sender = createSender({ policies, key: keys.signing, now, log, send })
+  const sender = createSender({ policies, keys, now, log, send })
   const committed = sender.afterCommit
   const monoMs = (): number => performance.now()
   const worker = createWorker({ db: settings.db, now, monoMs, log, committed })

@@ -1,19 +1,14 @@
-import {
-  comparePolicyOrder,
-  downTopic,
-  type GatewayId,
-  LINK_PAYLOAD_BYTES_MAX,
-  PolicyHead,
-} from '../../contract/index.ts'
-import { sealAck, type SigningKey, shardOf } from '../../codec/index.ts'
+import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
+import { sealAck, shardOf } from '../../codec/index.ts'
 import type { Policies, SealedPolicy } from '../policies/index.ts'
+import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { Answer } from './post.ts'
 import type { Outcome } from './worker.ts'
 
 export interface SenderSettings {
   readonly policies: Policies
-  readonly key: SigningKey
+  readonly keys: Pick<CloudKeys, 'signing'>
   /** Wall clock, epoch ms. */
   readonly now: () => number
   readonly log: Log
@@ -29,16 +24,16 @@ export interface Sender {
   readonly policyChanged: (gateway: GatewayId, sealed: SealedPolicy) => void
 }
 
-export function createSender({ policies, key, now, log, send }: SenderSettings): Sender {
+export function createSender({ policies, keys, now, log, send }: SenderSettings): Sender {
   const sendAnswer = (gateway: GatewayId, { stream, ...body }: Answer): void => {
-    const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key })
+    const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key: keys.signing })
     send({ topic: downTopic(shardOf(gateway), gateway, `ack/${stream}`), payload, retain: false })
   }
   const sendHead = (gateway: GatewayId, { generation, version, hash }: SealedPolicy): void => {
     const payload = Buffer.from(JSON.stringify(PolicyHead.parse({ generation, rev: version, hash })))
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/head'), payload, retain: true })
   }
-  const sendPolicy = (gateway: GatewayId, { message }: SealedPolicy): void => {
+  const sendPolicy = (gateway: GatewayId, message: Uint8Array): void => {
     if (message.length > LINK_PAYLOAD_BYTES_MAX) {
       log.warn({ gateway, bytes: message.length }, 'a policy longer than some brokers carry')
     }
@@ -46,10 +41,18 @@ export function createSender({ policies, key, now, log, send }: SenderSettings):
   }
   const offerPolicy = async ({ gateway, have, online }: Outcome): Promise<void> => {
     if (have === undefined && online !== true) return
-    const sealed = await policies.sealedFor(gateway)
-    if (sealed === undefined) return
-    if (online === true) sendHead(gateway, sealed)
-    if (have !== undefined && comparePolicyOrder(have, sealed) < 0) sendPolicy(gateway, sealed)
+    if (online === true) {
+      const sealed = await policies.sealedFor(gateway)
+      if (sealed !== undefined) sendHead(gateway, sealed)
+    }
+    if (have === undefined) return
+    const message = await policies.answerTo(gateway, have)
+    if (message !== undefined) sendPolicy(gateway, message)
+  }
+  const pushPolicy = async (gateway: GatewayId, { generation, version }: SealedPolicy): Promise<void> => {
+    // From the version before: a gateway that has another one asks.
+    const message = await policies.answerTo(gateway, { generation, version: version - 1 })
+    if (message !== undefined) sendPolicy(gateway, message)
   }
   return {
     afterCommit(outcomes) {
@@ -62,7 +65,9 @@ export function createSender({ policies, key, now, log, send }: SenderSettings):
     },
     policyChanged(gateway, sealed) {
       sendHead(gateway, sealed)
-      sendPolicy(gateway, sealed)
+      pushPolicy(gateway, sealed).catch((error: unknown) => {
+        log.error({ err: error, gateway }, 'policy not sent')
+      })
     },
   }
 }

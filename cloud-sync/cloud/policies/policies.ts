@@ -1,7 +1,22 @@
-import type { GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import {
+  comparePolicyOrder,
+  type GatewayId,
+  type OrgId,
+  type PolicyOrder,
+  type PolicySnapshot,
+} from '../../contract/index.ts'
 import type { Log } from '../log.ts'
 import { followLog, type LogEntry } from './follow.ts'
-import { lookAt, newestOf, type PolicyRow, type SealedPolicy, sealedIn, type Sealing } from './sealing.ts'
+import { type PendingPolicy, pendingAmong } from './pending.ts'
+import {
+  deltaBetween,
+  lookAt,
+  newestOf,
+  type PolicyRow,
+  type SealedPolicy,
+  sealedIn,
+  type Sealing,
+} from './sealing.ts'
 import { type RegisteredGateway, Registry } from './registry.ts'
 import { touchedBy } from './touched.ts'
 
@@ -33,6 +48,15 @@ export interface Policies {
   policyOf(id: GatewayId): PolicySnapshot | undefined
   /** The newest version as it travels; one that is getting old is renewed first. */
   sealedFor(id: GatewayId): Promise<SealedPolicy | undefined>
+  /**
+   * What a gateway that has this version is to be sent: a delta from it, or the whole where there is none or it would be
+   * longer; undefined where it has the newest.
+   */
+  answerTo(id: GatewayId, have: PolicyOrder): Promise<Uint8Array | undefined>
+  /** What a gateway with this version in force has not heard yet. */
+  pendingAt(id: GatewayId, applied: PolicyOrder): Promise<PendingPolicy>
+  /** Compares every gateway, as after a change of keys. */
+  recheck(): Promise<void>
   /** Resolves when everything that was committed before is in policies. */
   caughtUp(): Promise<void>
   /** Called after the commit that made a new version; the returned way stops it. */
@@ -43,7 +67,7 @@ export interface Policies {
 /** Compares every gateway once, then follows the log until it is stopped. */
 export async function startPolicies(settings: PoliciesSettings): Promise<Policies> {
   const { store, log, now, monoMs, terms } = settings
-  const registry = new Registry()
+  const registry = new Registry(settings.keys)
   const cursor = followLog(store.read, monoMs)
   const turns = inTurns(log)
 
@@ -69,6 +93,13 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
     entries = []
   }
 
+  const renewed = async (id: GatewayId): Promise<PolicyRow | undefined> => {
+    const newest = await newestOf(store.read, id)
+    const renewBefore = now() - terms.freshMs * RENEWED_AFTER
+    if (newest !== undefined && newest.issued_at >= renewBefore) return newest
+    return turns.take(() => look(id, renewBefore))
+  }
+
   await cursor.begin()
   for (const { org, gateway } of await store.read.find('gateway_presence', {}))
     registry.notePresence(org, gateway as GatewayId)
@@ -82,13 +113,21 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
     presenceOf: (org) => registry.presenceOf(org),
     policyOf: (id) => registry.policyOf(id),
     async sealedFor(id) {
-      const newest = await newestOf(store.read, id)
-      const renewBefore = now() - terms.freshMs * RENEWED_AFTER
-      if (newest !== undefined && newest.issued_at >= renewBefore) return sealedIn(newest)
-      const row = await turns.take(() => look(id, renewBefore))
-      return row && sealedIn(row)
+      const row = await renewed(id)
+      return row && sealedIn(settings.keys, row)
+    },
+    async answerTo(id, have) {
+      const row = await renewed(id)
+      if (row === undefined || comparePolicyOrder(have, row) >= 0) return undefined
+      const base = await store.read.get('gateway_policy', { gateway: id, ...have })
+      return (base && deltaBetween(settings.keys, base, row)) ?? sealedIn(settings.keys, row).message
+    },
+    async pendingAt(id, applied) {
+      const rows = await store.read.find('gateway_policy', { gateway: id }, { orderBy: ['version'] })
+      return pendingAmong(rows, applied)
     },
     caughtUp: () => turns.take(follow),
+    recheck: () => turns.take(sweep),
     onSealed: (listener) => registry.onSealed(listener),
     async stop() {
       for (const timer of timers) clearInterval(timer)

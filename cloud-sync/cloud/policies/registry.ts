@@ -1,4 +1,5 @@
 import type { GatewayId, OrgId, PolicySnapshot } from '../../contract/index.ts'
+import type { CloudKeys } from '../keys/index.ts'
 import { type Looked, type SealedPolicy, sealedIn, snapshotOf } from './sealing.ts'
 
 export interface RegisteredGateway {
@@ -17,10 +18,15 @@ type Listener = (gateway: GatewayId, sealed: SealedPolicy) => void
 
 /** What this process knows of every gateway, for questions that cannot wait for the database. */
 export class Registry {
+  readonly #keys: CloudKeys
   readonly #known = new Map<GatewayId, Known>()
   readonly #byOrg = new Map<string, Set<GatewayId>>()
   readonly #presence = new Map<string, Set<GatewayId>>()
   readonly #listeners = new Set<Listener>()
+
+  constructor(keys: CloudKeys) {
+    this.#keys = keys
+  }
 
   gateway(id: GatewayId): RegisteredGateway | undefined {
     return this.#known.get(id)?.gateway
@@ -51,7 +57,7 @@ export class Registry {
     this.#known.set(id, { gateway: registered, snapshot: snapshotOf(row, content) })
     for (const { id: org } of content.organisations) into(this.#byOrg, org, id)
     for (const { org } of [content.owner, ...content.devices]) this.notePresence(org, id)
-    for (const listener of this.#listeners) listener(id, sealedIn(row))
+    for (const listener of this.#listeners) listener(id, sealedIn(this.#keys, row))
   }
 
   notePresence(org: string, id: GatewayId): void {

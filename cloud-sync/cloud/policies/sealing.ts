@@ -1,6 +1,13 @@
-import { type GatewayId, type Hash, PolicySnapshot } from '../../contract/index.ts'
-import { sealSnapshot, sha256 } from '../../codec/index.ts'
-import type { CloudKeys } from '../keys.ts'
+import { comparePolicyOrder, type GatewayId, type Hash, PolicySnapshot } from '../../contract/index.ts'
+import {
+  diffPolicy,
+  type OpenedSnapshot,
+  openSnapshot,
+  sealDelta,
+  sealSnapshot,
+  sha256,
+} from '../../codec/index.ts'
+import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
 import { type PolicyContent, projectGateway } from './project.ts'
 
@@ -126,9 +133,40 @@ export const snapshotOf = (
 export const newestOf = async (read: DirectoryReader, gateway: GatewayId): Promise<PolicyRow | undefined> =>
   (await read.find('gateway_policy', { gateway }, { orderBy: ['version'], descending: true, limit: 1 }))[0]
 
-export const sealedIn = ({ generation, version, hash, message }: PolicyRow): SealedPolicy => ({
-  generation,
-  version,
-  hash: hash as Hash,
-  message,
-})
+/** The version as it travels now: with the newest keyset, signed anew where that has replaced the one of its time. */
+export function sealedIn(keys: CloudKeys, row: PolicyRow): SealedPolicy {
+  const { generation, version, message } = row
+  const known = { generation, version, hash: row.hash as Hash, message }
+  const opened = openedIn(keys, row)
+  if (opened === undefined || comparePolicyOrder(opened.keyset, keys) >= 0) return known
+  // Not across generations: the newer one gets a version of its own.
+  if (opened.keyset.generation !== keys.generation) return known
+  const again = sealSnapshot({ keyset: keys.keyset, snapshot: opened.snapshot, key: keys.signing })
+  return { generation, version, hash: sha256(again), message: again }
+}
+
+function openedIn(
+  { rootPublicKey }: CloudKeys,
+  { gateway, message }: PolicyRow,
+): (OpenedSnapshot & { ok: true }) | undefined {
+  const opened = openSnapshot({
+    rootPublicKey,
+    gateway: gateway as GatewayId,
+    bytes: message,
+    newestKeyset: undefined,
+  })
+  return opened.ok ? opened : undefined
+}
+
+/** What leads from one version to the other, or undefined where the whole is shorter or nothing leads there. */
+export function deltaBetween(keys: CloudKeys, from: PolicyRow, to: PolicyRow): Uint8Array | undefined {
+  const [before, after] = [openedIn(keys, from), openedIn(keys, to)]
+  if (before === undefined || after === undefined || from.generation !== to.generation) return undefined
+  const delta = diffPolicy(
+    { version: from.version, body: before.body },
+    { version: to.version, body: after.body },
+  )
+  if (delta === undefined) return undefined
+  const sealed = sealDelta({ delta, gateway: to.gateway as GatewayId, key: keys.signing })
+  return sealed.length < to.message.length ? sealed : undefined
+}

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { openKeys } from '../../../cloud-sync/cloud/keys.ts'
+import { openKeys } from '../../../cloud-sync/cloud/keys/index.ts'
 import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
 import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'

@@ -1,0 +1,2 @@
+export { type CloudKeys, openKeys, printableTrust } from './keys.ts'
+export * from './manage.ts'
