@@ -75,6 +75,9 @@ export class ApiError extends Error {
   }
 }
 
+/** At the latest then the tries of a password or an address count anew, seconds. */
+const TRIES_WINDOW_S = String(15 * 60)
+
 /** Answers any thrown error as problem+json (RFC 9457). */
 export function problemFor(log: Log): (error: Error, c: Context) => Response {
   return (error, c) => {
@@ -82,6 +85,7 @@ export function problemFor(log: Log): (error: Error, c: Context) => Response {
     const { code, status, faults, message } = known
     if (status >= 500) log.error({ err: error, path: c.req.path }, 'request failed')
     if (status === 401) c.header('WWW-Authenticate', 'Basic realm="headgate", charset="UTF-8"')
+    if (code === 'DIRECTORY_TOO_MANY_TRIES') c.header('Retry-After', TRIES_WINDOW_S)
     for (const [name, value] of Object.entries(known.headers)) c.header(name, value)
     c.header('Content-Type', 'application/problem+json')
     const body = {

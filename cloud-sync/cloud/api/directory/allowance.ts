@@ -8,8 +8,10 @@ interface Rate {
 
 /** Requests let through, by name. */
 export interface Allowance {
-  /** Takes so many requests from a name's allowance; 0 = granted, else whole seconds until it would be. */
-  take(name: string, requests?: number): number
+  /** Takes one request from a name's allowance; 0 = granted, else whole seconds until it would be. */
+  take(name: string): number
+  /** Takes so many away, for what was let through and should not have come. */
+  fine(name: string, requests: number): void
 }
 
 /**
@@ -18,17 +20,27 @@ export interface Allowance {
  */
 export function createAllowance({ perSecond, burst, namesMax }: Rate, elapsed: () => number): Allowance {
   const buckets = new Map<string, { level: number; at: number }>()
+  const levelOf = (name: string, at: number): number => {
+    const known = buckets.get(name)
+    return known === undefined ? burst : Math.min(burst, known.level + ((at - known.at) / 1_000) * perSecond)
+  }
+  /** At the end of the map, so that its first entry is the one that has been quiet for longest. */
+  const keep = (name: string, level: number, at: number): void => {
+    buckets.delete(name)
+    buckets.set(name, { level, at })
+    const [quietest] = buckets.keys()
+    if (buckets.size > namesMax && quietest !== undefined) buckets.delete(quietest)
+  }
   return {
-    take(name, requests = 1) {
+    take(name) {
       const at = elapsed()
-      const known = buckets.get(name)
-      const filled =
-        known === undefined ? burst : Math.min(burst, known.level + ((at - known.at) / 1_000) * perSecond)
-      const granted = filled >= requests
-      buckets.delete(name)
-      buckets.set(name, { level: granted ? filled - requests : filled, at })
-      if (buckets.size > namesMax) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break
-      return granted ? 0 : Math.ceil((Math.min(requests, burst) - filled) / perSecond)
+      const level = levelOf(name, at)
+      keep(name, level >= 1 ? level - 1 : level, at)
+      return level >= 1 ? 0 : Math.ceil((1 - level) / perSecond)
+    },
+    fine(name, requests) {
+      const at = elapsed()
+      keep(name, Math.max(0, levelOf(name, at) - requests), at)
     },
   }
 }

@@ -183,7 +183,6 @@ export const Migrated = z.object({
   memberships: z.int(),
   levels: z.int(),
 })
-export const Imported = z.object({ changes: z.int() })
 export const PlatformOperator = z.object({ user: User, since: Ms })
 export const Feature = z.object({ feature: z.string(), on: z.boolean() })
 

@@ -32,7 +32,6 @@ export interface Request {
 
 /** Requests that a wrong sign-in counts for: whoever guesses is slowed down sooner. */
 const WRONG_CREDENTIALS_COST = 10
-const PASSWORD_WINDOW_S = 15 * 60
 
 /** The steps before every operation, in the order in which they are cheapest to refuse. */
 export function guarded(
@@ -61,7 +60,7 @@ async function signedIn(
   if (by === 'anyone' || by === 'operator') return undefined
   const caller = await callerOf(c, serving.directory, c.req.param('org')).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 401)
-      serving.perAddress.take(address, WRONG_CREDENTIALS_COST)
+      serving.perAddress.fine(address, WRONG_CREDENTIALS_COST)
     throw error
   })
   assertWithin(serving.perUser, caller.actor.user)
@@ -80,7 +79,7 @@ export function directoryAnswer(route: Route, { directory }: Serving) {
     checked(route.request, asked)
     const input = { ...route.into(asked), ...(list && page ? placed(list, page) : {}) }
     const outcome = await route.run(directory, { actor, key, input })
-    if (!outcome.ok) throw refused(outcome)
+    if (!outcome.ok) throw new ApiError(outcome.code, outcome.message)
     if (outcome.repeated) c.header('Idempotency-Replayed', 'true')
     if (route.answer === null) return c.body(null, 204)
     if (list === null || page === undefined)
@@ -104,11 +103,6 @@ function actorFor({ by }: Operation, caller: Caller | undefined, address: string
 function placed({ from }: Listing, { limit, cursor }: PageQuery): Fields {
   if (from === null) return {}
   return { ...(cursor === undefined ? {} : from(placeOf(cursor))), limit: limit + 1 }
-}
-
-function refused({ code, message }: { code: ApiError['code']; message: string }): ApiError {
-  const headers = code === 'DIRECTORY_TOO_MANY_TRIES' ? { 'Retry-After': String(PASSWORD_WINDOW_S) } : {}
-  return new ApiError(code, message, { headers })
 }
 
 function assertWithin(allowance: Allowance, name: string): void {

@@ -35,14 +35,6 @@ export const PLATFORM: readonly Route[] = [
     bytesMax: OPERATOR_BYTES_MAX,
     answer: A.Migrated,
   }),
-  write('platform', 'importSeed', {
-    at: `POST ${OPERATOR}/seeds`,
-    status: 200,
-    by: 'operator',
-    says: 'Takes over a configured directory',
-    bytesMax: OPERATOR_BYTES_MAX,
-    answer: A.Imported,
-  }),
   write('platform', 'setEmail', {
     at: `PUT ${OPERATOR}/users/{user}/email`,
     by: 'operator',
