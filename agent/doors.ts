@@ -1,3 +1,4 @@
+import type { ClaimService } from './claim/index.ts'
 import type { GatewayClock } from './clock/index.ts'
 import type { Config } from './config/config.ts'
 import { accessRoutes } from './console/access-routes.ts'
@@ -7,6 +8,7 @@ import { changeRoutes } from './console/change-routes.ts'
 import { factRoutes } from './console/fact-routes.ts'
 import { Guesses } from './console/guesses.ts'
 import { policyUpload } from './console/policy-upload.ts'
+import { claimRoutes } from './console/claim.ts'
 import { type ConsoleServer, createConsole } from './console/server.ts'
 import { policyRoutes } from './local-api/policy-routes.ts'
 import { createLocalApi } from './local-api/server.ts'
@@ -22,6 +24,8 @@ interface DoorParts {
   readonly log: Log
   readonly facts: GatewayFacts
   readonly inForce: PolicyInForce
+  /** Null without a cloud: there is nobody to claim it for. */
+  readonly claim: ClaimService | null
 }
 
 interface Doors {
@@ -32,7 +36,7 @@ interface Doors {
 }
 
 /** The two ways to ask the running gateway, with the routes of each. A new subject adds its routes here. */
-export function doorsOf(config: Config, { store, clock, log, facts, inForce }: DoorParts): Doors {
+export function doorsOf(config: Config, { store, clock, log, facts, inForce, claim }: DoorParts): Doors {
   const monoMs = (): number => clock.now().monoMs
   const changes = new ChangesHere({ inForce, changes: store.changes })
   const member = memberCaller(inForce, new Guesses(monoMs))
@@ -45,6 +49,9 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce }: D
     },
     (app) => {
       policyUpload(app, { sink: store.policy, monoMs })
+    },
+    (app) => {
+      if (claim !== null) claimRoutes(app, { claim, monoMs })
     },
   ]
   const localApi = createLocalApi(config.gateway.dataDir, {

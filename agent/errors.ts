@@ -24,6 +24,9 @@ export const AGENT_ERRORS = {
   CONSOLE_TOO_MANY: 'Wait as long as `Retry-After` says, or a minute.',
   CONSOLE_NO_POLICY: 'The gateway needs its first policy: over the link, or by POST /v1/policy.',
   CHANGE_REFUSED: '`headgate why` tells who may; what is for the cloud alone is done there.',
+  CLAIM_REFUSED:
+    'Check label and ticket: that it names this gateway, and that nobody has claimed it; the log of the gateway says why.',
+  CLAIM_LOCKED: 'Wait, then read the label again; a restart does not shorten it.',
   USAGE: 'See `headgate --help`.',
   POLICY_REFUSED: 'docs/contract.md, Policy, says what each refusal means and what helps.',
   GATEWAY_NOT_RUNNING: 'Start it with `headgate gateway --config FILE`.',

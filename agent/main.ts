@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { type Broker, createBroker } from '../broker/index.ts'
-import { OrgId } from '../cloud-sync/contract/index.ts'
+import { NOBODY, type OrgId } from '../cloud-sync/contract/index.ts'
 import { type Hardware, superviseHardware } from '../hardware/index.ts'
+import { createClaim } from './claim/index.ts'
 import { GatewayClock, systemSources } from './clock/index.ts'
 import type { Config } from './config/config.ts'
 import { doorsOf } from './doors.ts'
@@ -42,7 +43,7 @@ export interface GatewayDeps {
 }
 
 /** Whose the gateway's own events are while nobody has said so. */
-const UNCLAIMED = OrgId.parse('unclaimed')
+const UNCLAIMED = NOBODY
 
 /** Composes the gateway, runs it until the signal, stops it in reverse. Only wiring: the story is pipeline.ts. */
 export async function startGateway(config: Config, deps: GatewayDeps): Promise<void> {
@@ -61,12 +62,22 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     enforcement.watch(publishing)
     const pipeline = pipelineOf(config, { store, publishing, log })
     const hardware = hardwareOf(config, { store, pipeline, field, publishing, log })
-    const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log })
+    const claiming = config.cloud === null ? null : createClaim(config.cloud, { config, store, clock, log })
+    const claim = claiming?.claim ?? null
+    const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log, claim })
     const facts = new Facts({ config, store, clock, broker, hardware, field, link })
-    const { localApi, console } = doorsOf(config, { store, clock, log, facts, inForce: policy.inForce })
+    const { localApi, console } = doorsOf(config, {
+      store,
+      clock,
+      log,
+      facts,
+      inForce: policy.inForce,
+      claim,
+    })
     const services: Service[] = [
       named('store', store),
       named('clock', clock),
+      ...(claiming === null ? [] : [named('claim', claiming)]),
       localAuthority(config, { store, clock }),
       lastReadings({ pipeline, publishing }),
       named('broker', broker),

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createUplink, DEFAULT_BUDGETS } from '../cloud-sync/gateway/index.ts'
+import type { ClaimService } from './claim/index.ts'
 import type { GatewayClock } from './clock/index.ts'
 import type { CloudConfig, Config } from './config/config.ts'
 import { gatewayKey } from './identity.ts'
@@ -20,10 +21,12 @@ interface LinkParts {
   readonly store: Store
   readonly clock: GatewayClock
   readonly log: Log
+  /** Takes what the cloud says about claiming. */
+  readonly claim: Pick<ClaimService, 'deliver'> | null
 }
 
 /** Joins the store's outbox, the gateway's key and the configured cloud. Throws where a named PEM file cannot be read. */
-export function createLink(cloud: CloudConfig, { config, store, clock, log }: LinkParts): Link {
+export function createLink(cloud: CloudConfig, { config, store, clock, log, claim }: LinkParts): Link {
   const { keepaliveMs, liveBytesPerSecond, backfillBytesPerSecond } = config.uplink
   const uplink = createUplink({
     url: cloud.url,
@@ -44,6 +47,9 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log }: Li
       ...DEFAULT_BUDGETS,
       live: { ...DEFAULT_BUDGETS.live, bytesPerSecond: liveBytesPerSecond },
       backfill: { ...DEFAULT_BUDGETS.backfill, bytesPerSecond: backfillBytesPerSecond },
+    },
+    onClaim: async (message) => {
+      if ((await claim?.deliver(message)) !== true) log.warn({}, 'what came about claiming was refused')
     },
     onTrustedTime: (serverTime) => {
       clock.learn(serverTime)

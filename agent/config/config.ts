@@ -38,6 +38,10 @@ export interface Config {
   }
   /** null = the gateway works alone. */
   readonly cloud: CloudConfig | null
+  readonly claim: {
+    /** A file that is touched when the button of the gateway is pressed. */
+    readonly button: string | null
+  }
   readonly console: { readonly host: string; readonly port: number } | null
   /** Who may do what without a cloud; null with one, or where nobody is named. */
   readonly local: LocalDirectory | null
@@ -157,6 +161,7 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
       metrics: broker.metrics?.listen ?? null,
     },
     cloud: file.cloud === undefined ? null : cloudOf(file.cloud, dir),
+    claim: { button: file.claim.button === undefined ? null : resolve(dir, file.claim.button) },
     console: file.console === undefined ? null : hostAndPort(file.console.listen),
     local,
     storage: {

@@ -13,6 +13,8 @@ const STATUS = {
   CONSOLE_TOO_MANY: 429,
   CONSOLE_NO_POLICY: 503,
   CHANGE_REFUSED: 409,
+  CLAIM_REFUSED: 403,
+  CLAIM_LOCKED: 429,
   STORE_FULL: 503,
   INTERNAL: 500,
 } as const satisfies Partial<Record<AgentErrorCode, number>>

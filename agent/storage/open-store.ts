@@ -4,6 +4,7 @@ import type { Database } from 'better-sqlite3'
 import type { Epoch, GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import { ChangeStore } from './changes.ts'
 import { ChannelBook } from './channels.ts'
+import { ClaimRecord } from './claim.ts'
 import { openDatabase } from './database.ts'
 import { recordEvent } from './events.ts'
 import { Intake } from './intake.ts'
@@ -97,7 +98,8 @@ function compose(
   const retention = new Retention(database, { folder, limits, channels, cloudConfigured, wallMs, trustedMs })
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
-  const opened = { database, lock, options, clock, writer, reader }
+  const claim = new ClaimRecord(database, writer, ledger)
+  const opened = { database, lock, options, clock, writer, reader, claim }
   const parts = { channels, ledger, policy, changes, timeKeeper, intake, outbox, latest, dumps, retention }
   const store = new Store({ ...opened, ...parts })
   return store

@@ -3,6 +3,7 @@ import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.t
 import type { Moment } from '../metering/index.ts'
 import type { ChangeStore } from './changes.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
+import type { ClaimRecord } from './claim.ts'
 import { isDamage, markSuspect } from './database.ts'
 import { keepNewestEvents, recordEvent } from './events.ts'
 import type { CommittedWindow, Intake, OwnedReading } from './intake.ts'
@@ -37,6 +38,7 @@ export interface StoreParts {
   readonly ledger: UsageLedger
   readonly writer: Writer
   readonly policy: PolicyStore
+  readonly claim: ClaimRecord
   readonly timeKeeper: PolicyTimeKeeper
   readonly changes: ChangeStore
   readonly intake: Intake
@@ -54,6 +56,7 @@ export class Store {
   readonly writer: Writer
   readonly outbox: SqliteOutbox
   readonly policy: PolicyStore
+  readonly claim: ClaimRecord
   /** What policies are judged by: signed time and counted running time. */
   readonly policyTime: PolicyTime
   readonly changes: ChangeStore
@@ -68,6 +71,7 @@ export class Store {
     this.writer = parts.writer
     this.outbox = parts.outbox
     this.policy = parts.policy
+    this.claim = parts.claim
     this.policyTime = parts.timeKeeper.time
     this.changes = parts.changes
     this.reader = parts.reader

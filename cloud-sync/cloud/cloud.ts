@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
 import { createApp } from './api/index.ts'
+import type { Claims } from './claims.ts'
 import type { CloudConfig } from './config.ts'
 import { createCuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
@@ -79,7 +80,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const organisations = await startOrganisations(config, { keys, log })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
-  const { directory, store } = organisations
+  const { directory, store, claims } = organisations
   const monoMs = (): number => performance.now()
   const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
   started.push(() => policies.stop())
@@ -90,7 +91,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   })
   signal.throwIfAborted()
   const applied = createCuts({ directory, store, policies, log })
-  const { broker, link } = await startLink(config, { db, policies, keys, applied, ...starting })
+  const { broker, link } = await startLink(config, { db, policies, claims, keys, applied, ...starting })
   signal.throwIfAborted()
   const app = createApp({
     db,
@@ -136,11 +137,12 @@ async function startLink(
   parts: Starting & {
     db: CloudDatabase
     policies: Policies
+    claims: Claims
     keys: CloudKeys
     applied: ReturnType<typeof createCuts>
   },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, policies, keys, applied, log, signal, started } = parts
+  const { db, policies, claims, keys, applied, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
@@ -161,7 +163,17 @@ async function startLink(
     ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
   }
   const { shards } = config
-  const link = createLink({ db, policies, keys, now: Date.now, log, broker: session, shards, applied })
+  const link = createLink({
+    db,
+    policies,
+    claims,
+    keys,
+    now: Date.now,
+    log,
+    broker: session,
+    shards,
+    applied,
+  })
   await link.start()
   started.push(() => link.stop())
   return { broker, link }

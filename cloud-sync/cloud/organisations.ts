@@ -14,6 +14,7 @@ import {
   signLog,
   smtpMail,
 } from './directory/index.ts'
+import { announcing, type Claims, createClaims } from './claims.ts'
 import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
@@ -31,6 +32,7 @@ const SEED_KEY = 'configured-directory'
 
 export interface RunningOrganisations {
   readonly directory: OrgDirectory
+  readonly claims: Claims
   readonly store: DirectoryStore
   stop(): Promise<void>
 }
@@ -51,13 +53,18 @@ export async function startOrganisations(
       newId: randomUUID,
       newSecret: () => randomBytes(SECRET_BYTES).toString('base64url'),
       scryptCost: SCRYPT_COST,
+      seal: () => ({ keyset: keys.keyset, key: keys.signing, cloudId: keys.cloudId }),
       siteUrl: config.site?.replace(/\/+$/, '') ?? `http://${config.listen.http}`,
     }
     const directory = createOrgDirectory(world)
     await takeOver(directory, store, config)
     const mail = startUpkeep(world, { port: mailPort(config), sign: logSigner(keys), log })
+    const claims = createClaims({ world, directory, log })
     return {
-      directory,
+      directory: announcing(directory, (gateway) => {
+        claims.announce(gateway)
+      }),
+      claims,
       store,
       stop: async () => {
         await mail.stop()

@@ -50,7 +50,10 @@ export interface TestDirectory extends OrgDirectory {
   close(): Promise<void>
 }
 
-export async function openTestDirectory(target: DatabaseTarget): Promise<TestDirectory> {
+export async function openTestDirectory(
+  target: DatabaseTarget,
+  more: Partial<DirectoryWorld> = {},
+): Promise<TestDirectory> {
   const store = await openDirectoryStore(target)
   let now = START_MS
   let ids = 0
@@ -62,6 +65,7 @@ export async function openTestDirectory(target: DatabaseTarget): Promise<TestDir
     newSecret: () => `s${String((ids += 1)).padStart(42, '0')}`,
     scryptCost: CHEAP,
     siteUrl: 'https://headgate.example',
+    ...more,
   }
   const directory = createOrgDirectory(world)
   const actor = (

@@ -42,6 +42,8 @@ export class PolicyStore implements MembershipSink {
   readonly #highWater: HighWater
   readonly #refusals: PolicyRefusals
   readonly #listeners = new Set<(snapshot: PolicySnapshot) => void>()
+  readonly #storedListeners = new Set<(snapshot: PolicySnapshot) => void>()
+  #overruling: PolicySnapshot | null = null
   #policy: Verified | null = null
   /** Carriers take turns: each is judged by what the one before left behind. */
   #tail: Promise<unknown> = Promise.resolve()
@@ -64,7 +66,24 @@ export class PolicyStore implements MembershipSink {
   }
 
   current(): PolicySnapshot | null {
+    return this.#overruling ?? this.stored()
+  }
+
+  /** What the cloud said last, in force or overruled. */
+  stored(): PolicySnapshot | null {
     return this.#policy?.snapshot ?? null
+  }
+
+  /**
+   * Puts something else in force than what is stored: what a claim or a release on site says, until the cloud has said
+   * something about it. Not stored: whoever says it says it again at each start. Null ends it.
+   */
+  overrule(snapshot: PolicySnapshot | null): void {
+    const before = this.#overruling
+    this.#overruling = snapshot
+    const now = this.current()
+    if (now === null || (before === null && snapshot === null)) return
+    for (const listener of this.#listeners) listener(now)
   }
 
   /** The newest policy ever in force here, which is not in force where the database was set back; null = never one. */
@@ -81,6 +100,12 @@ export class PolicyStore implements MembershipSink {
   exported(): Uint8Array | undefined {
     const rows = this.#policy === null ? undefined : readPolicyRows(this.#database)
     return rows === undefined ? undefined : joinPolicy([rows.snapshot, ...rows.changes])
+  }
+
+  /** Called with each policy after it is committed, also where something else is in force. */
+  onStored(listener: (snapshot: PolicySnapshot) => void): () => void {
+    this.#storedListeners.add(listener)
+    return () => void this.#storedListeners.delete(listener)
   }
 
   /** Called with each policy after it is committed and in force. */
@@ -184,7 +209,10 @@ export class PolicyStore implements MembershipSink {
     if (isAnew) time.beginAnew(snapshot.issuedAt)
     else if (isChanged) time.learn(snapshot.issuedAt)
     this.#highWater.raise(markOf(policy), policy.keyset, time.when().at)
-    if (isChanged) for (const listener of this.#listeners) listener(snapshot)
+    if (isChanged) {
+      if (this.#overruling === null) for (const listener of this.#listeners) listener(snapshot)
+      for (const listener of this.#storedListeners) listener(snapshot)
+    }
     // Last: until it is written, the database is no older than it.
     this.tryToKeep()
   }

@@ -19,6 +19,8 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_NOT_ROLLED_OUT: 'Wait until the operator of the platform has switched it on.',
   DIRECTORY_QUOTA_EXCEEDED: 'Raise the limit of the organisation or lower that of another workspace.',
   DIRECTORY_TRANSFER_CLOSED: 'Offer it anew; what is accepted is settled by the gateway and not taken back.',
+  DIRECTORY_CLAIM_REFUSED:
+    'Check the label and the serial number; a gateway that belongs to somebody has to be let go by them first.',
   DIRECTORY_UNCHANGEABLE: 'A user name stays for ever; sign up anew for another one.',
   DIRECTORY_LOG_BROKEN: 'Restore the database from a backup; the log was changed outside this program.',
   DIRECTORY_MAIL_FAILED: 'Check the mail server and its credentials; the mail waits and is tried again.',

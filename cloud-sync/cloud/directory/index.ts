@@ -1,3 +1,4 @@
+export { claimDocuments } from './claims/state.ts'
 export { DirectoryChange } from './changes.ts'
 export {
   customRoleFact,

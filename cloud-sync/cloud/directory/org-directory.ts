@@ -15,6 +15,11 @@ import {
   type Query,
 } from './kernel/write.ts'
 import { audit } from './organisations/audit.ts'
+import * as claiming from './claims/claiming.ts'
+import * as claimReceipts from './claims/receipts.ts'
+import * as claimState from './claims/state.ts'
+import * as factory from './claims/provisioning.ts'
+import * as tickets from './claims/tickets.ts'
 import * as invitations from './organisations/invitations.ts'
 import * as links from './organisations/links.ts'
 import { migrate, rehearse } from './organisations/migration.ts'
@@ -111,6 +116,16 @@ export const DIRECTORY_WRITES = {
     cancel: workspaceTransfers.cancel,
   },
   hosting: { offer: hosting.offer, accept: hosting.accept, decline: hosting.decline, end: hosting.end },
+  claims: {
+    reserve: claiming.reserve,
+    receive: claimReceipts.receive,
+    release: factory.release,
+    provision: factory.provision,
+    relabel: factory.relabel,
+    decide: factory.decide,
+    decommission: factory.decommission,
+  },
+  tickets: { issue: tickets.issue, revoke: tickets.revoke },
   shares: { share: shares.share, shareDevice, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
@@ -150,6 +165,8 @@ export const DIRECTORY_QUERIES = {
   transfers: { list: transfers.list, history: transfers.history },
   workspaceTransfers: { list: workspaceTransfers.list },
   hosting: { list: hosting.list },
+  claims: { history: claimState.history, look: claimState.look },
+  tickets: { list: tickets.list, show: tickets.show },
   shares: { list: shares.list, legacy: shares.legacy, check: shares.check, ofDevices: deviceShares },
   views: { list: views.list },
   alerts: { list: rules.list },

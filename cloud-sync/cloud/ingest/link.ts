@@ -3,6 +3,7 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { type GatewayId, type Hash, type PolicyOrder, SyncError, upFilter } from '../../contract/index.ts'
 import { sha256 } from '../../codec/index.ts'
 import type { Policies } from '../policies/index.ts'
+import type { Claims } from '../claims.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
@@ -19,6 +20,7 @@ const LEAVE_TIMEOUT_MS = 3_000
 export interface LinkSettings {
   readonly db: CloudDatabase
   readonly policies: Policies
+  readonly claims: Claims
   readonly keys: CloudKeys
   /** Wall clock, epoch ms. */
   readonly now: () => number
@@ -48,7 +50,7 @@ export interface Link {
 }
 
 export function createLink(settings: LinkSettings): Link {
-  const { policies, keys, log, now } = settings
+  const { policies, claims, keys, log, now } = settings
   let client: MqttClient | undefined
   let unlisten = (): void => undefined
   let received = 0
@@ -61,10 +63,10 @@ export function createLink(settings: LinkSettings): Link {
       if (error) log.warn({ err: error, topic }, 'not sent')
     })
   }
-  const sender = createSender({ policies, keys, now, log, send })
+  const sender = createSender({ policies, claims, keys, now, log, send })
   const committed = sender.afterCommit
   const monoMs = (): number => performance.now()
-  const worker = createWorker({ db: settings.db, now, monoMs, log, committed })
+  const worker = createWorker({ db: settings.db, now, monoMs, log, committed, claims })
   const open = {
     cloudId: keys.cloudId,
     publicKeyOf: (id: GatewayId) => policies.gateway(id)?.publicKey,
@@ -101,7 +103,10 @@ export function createLink(settings: LinkSettings): Link {
       client.on('error', (error) => {
         log.warn({ err: error }, 'broker connection')
       })
-      unlisten = policies.onSealed(sender.policyChanged)
+      const stops = [policies.onSealed(sender.policyChanged), claims.onNews(sender.claimNews)]
+      unlisten = () => {
+        for (const stop of stops) stop()
+      }
       const filters = (settings.shards ?? ['+']).map(upFilter)
       const granted = await client.subscribeAsync(filters, { qos: 1 })
       if (granted.some(({ qos }) => qos > 1)) throw refusedBy(settings.broker.url)

@@ -1,5 +1,6 @@
 import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
 import { sealAck, shardOf } from '../../codec/index.ts'
+import type { Claims } from '../claims.ts'
 import type { Policies, SealedPolicy } from '../policies/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
@@ -7,6 +8,7 @@ import type { Answer } from './post.ts'
 import type { Outcome } from './worker.ts'
 
 export interface SenderSettings {
+  readonly claims: Pick<Claims, 'documentsFor'>
   readonly policies: Policies
   readonly keys: Pick<CloudKeys, 'signing'>
   /** Wall clock, epoch ms. */
@@ -22,9 +24,11 @@ export interface Sender {
   readonly afterCommit: (outcomes: readonly Outcome[]) => void
   /** The hint and the snapshot itself. */
   readonly policyChanged: (gateway: GatewayId, sealed: SealedPolicy) => void
+  /** What there is to say about claiming. */
+  readonly claimNews: (gateway: GatewayId) => void
 }
 
-export function createSender({ policies, keys, now, log, send }: SenderSettings): Sender {
+export function createSender({ policies, claims, keys, now, log, send }: SenderSettings): Sender {
   const sendAnswer = (gateway: GatewayId, { stream, ...body }: Answer): void => {
     const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key: keys.signing })
     send({ topic: downTopic(shardOf(gateway), gateway, `ack/${stream}`), payload, retain: false })
@@ -39,6 +43,16 @@ export function createSender({ policies, keys, now, log, send }: SenderSettings)
     }
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/d'), payload: message, retain: false })
   }
+  const sendClaims = async (gateway: GatewayId): Promise<void> => {
+    for (const payload of await claims.documentsFor(gateway)) {
+      send({ topic: downTopic(shardOf(gateway), gateway, 'claim'), payload, retain: false })
+    }
+  }
+  const claimNews = (gateway: GatewayId): void => {
+    sendClaims(gateway).catch((error: unknown) => {
+      log.error({ err: error, gateway }, 'nothing was said about claiming')
+    })
+  }
   const offerPolicy = async ({ gateway, have, online }: Outcome): Promise<void> => {
     if (have === undefined && online !== true) return
     if (online === true) {
@@ -46,6 +60,8 @@ export function createSender({ policies, keys, now, log, send }: SenderSettings)
       if (sealed !== undefined) sendHead(gateway, sealed)
     }
     if (have === undefined) return
+    // Before the policy, because a release must be heard before who owns it next.
+    await sendClaims(gateway)
     const message = await policies.answerTo(gateway, have)
     if (message !== undefined) sendPolicy(gateway, message)
   }
@@ -55,6 +71,7 @@ export function createSender({ policies, keys, now, log, send }: SenderSettings)
     if (message !== undefined) sendPolicy(gateway, message)
   }
   return {
+    claimNews,
     afterCommit(outcomes) {
       for (const { gateway, answer } of newestOf(outcomes)) sendAnswer(gateway, answer)
       for (const outcome of outcomes) {
@@ -64,6 +81,7 @@ export function createSender({ policies, keys, now, log, send }: SenderSettings)
       }
     },
     policyChanged(gateway, sealed) {
+      claimNews(gateway)
       sendHead(gateway, sealed)
       pushPolicy(gateway, sealed).catch((error: unknown) => {
         log.error({ err: error, gateway }, 'policy not sent')

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { GatewayId, PolicyOrder } from '../../contract/index.ts'
+import type { Claims } from '../claims.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
 import type { Incoming } from './open.ts'
@@ -51,6 +52,8 @@ export interface WorkerSettings {
   /** Monotonic, ms. */
   readonly monoMs: () => number
   readonly log: Log
+  /** Receipts are taken before the events that bring them are acknowledged. */
+  readonly claims?: Pick<Claims, 'take'>
   /** Called after the commit, in the order of the messages. */
   readonly committed: (outcomes: readonly Outcome[]) => void
 }
@@ -68,6 +71,9 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
 
   /** Commits the first of these messages, as many as there is time for, and returns how many. */
   const commit = async (together: readonly Incoming[]): Promise<number> => {
+    for (const incoming of together) {
+      if (incoming.what === 'evt') await settings.claims?.take(incoming.gateway, incoming.batch.events)
+    }
     const outcomes = await db.write.transaction().execute((trx) => settleInTime(trx, together, settings))
     counts.commits += 1
     counts.posted += outcomes.length

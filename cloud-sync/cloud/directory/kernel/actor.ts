@@ -9,6 +9,8 @@ export type Actor =
       readonly org: string | null
       /** What the credential lets through: a session everything, a token its scope. */
       readonly scope: TokenScope
+      /** Whence they ask, where that is known. */
+      readonly address?: string
     }
   /** Runs the platform, belongs to no organisation. */
   | { readonly kind: 'operator'; readonly name: string }

@@ -129,7 +129,7 @@ const ownership = ({ org, workspace, custodian, owner_epoch }: Thing, incarnatio
 
 export const gatewayFact = (row: DirectoryRow<'gateway'>, incarnation: number): OwnedGateway => ({
   ...ownership(row, incarnation),
-  claim: row.state === 'disputed' ? 'disputed' : row.state === 'released' ? 'unclaimed' : 'claimed',
+  claim: row.state,
 })
 
 export const deviceFact = (row: DirectoryRow<'device'>, incarnation: number): OwnedDevice =>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CloudSeal } from '../../../codec/index.ts'
 import {
   type DirectoryReader,
   type DirectoryRow,
@@ -25,6 +26,8 @@ export interface DirectoryWorld {
   readonly scryptCost: ScryptCost
   /** Where links in mails lead, without a slash at the end. */
   readonly siteUrl: string
+  /** What tickets and claim keys are signed with; absent = nothing is signed. */
+  readonly seal?: () => CloudSeal & { readonly cloudId: string }
 }
 
 /** One write: by whom, and the key under which a repetition gets the same answer instead of a second effect. */
@@ -127,6 +130,7 @@ const AUDITED: ReadonlySet<DirectoryErrorCode> = new Set([
   'DIRECTORY_PASSWORD_WRONG',
   'DIRECTORY_LAST_OWNER',
   'DIRECTORY_NO_POLICY',
+  'DIRECTORY_CLAIM_REFUSED',
 ])
 
 /** Runs one write whole or not at all: rows, log, audit and the answer for a repetition in one transaction. */

@@ -1,5 +1,6 @@
 import type { Level, Organisation, Role } from '../../../contract/index.ts'
 import { maybe, type Tables, text, whole } from '../relational/index.ts'
+import { CLAIM_TABLES } from './claim-tables.ts'
 import { THING_TABLES } from './thing-tables.ts'
 
 /** What can be shared. */
@@ -170,6 +171,7 @@ export const POLICY_TABLES = {
     indexes: [['org'], ['partner']],
   },
   ...THING_TABLES,
+  ...CLAIM_TABLES,
   /** What is shown to whom; `org` owns the resource. */
   grant: {
     columns: {
@@ -262,6 +264,10 @@ export const CHAINS: {
   gateway_transfer: ['org', 'org'],
   workspace_transfer: ['org', 'org'],
   ownership_entry: ['org', 'org'],
+  gateway_code: ['platform', 'gateway'],
+  claim_ticket: ['org', 'org'],
+  claim_receipt: ['platform', 'gateway'],
+  usage_hold: ['platform', 'gateway'],
   hosting: ['org', 'org'],
   component: ['org', 'org'],
   component_device: ['org', 'org'],

@@ -10,7 +10,8 @@ export const THING_TABLES = {
       custodian: maybe(text()),
       owner_epoch: whole(),
       public_key: text(),
-      state: text<'claimed' | 'disputed' | 'released'>(),
+      /** Of nobody, `org` is `unclaimed`. */
+      state: text<'unclaimed' | 'claimed' | 'releasing' | 'disputed' | 'decommissioned'>(),
       created_at: whole(),
     },
     key: ['id'],

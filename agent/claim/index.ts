@@ -1,0 +1,2 @@
+export { createClaim } from './create.ts'
+export type { ClaimFacts, ClaimService } from './service.ts'

@@ -1,0 +1,45 @@
+import type { SigningKey } from '../../cloud-sync/codec/index.ts'
+import type { GatewayId, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import type { ClaimGuard } from './guard.ts'
+import type { Presence } from './presence.ts'
+
+/** Where the state is kept: one transaction with the event that tells of it. */
+export interface ClaimKeeper {
+  read(): unknown
+  write(
+    state: unknown,
+    told: {
+      readonly event: { at: number; kind: string; detail: Record<string, string> } | null
+      readonly newOwner: boolean
+    },
+  ): Promise<void>
+}
+
+/** The policy store, as far as claiming has to do with it. */
+export interface PolicyInStore {
+  /** Names what is in force; the same name = the same policy. */
+  name(): string
+  stored(): PolicySnapshot | null
+  /** In force instead of what is stored; null = no longer. */
+  overrule(snapshot: PolicySnapshot | null): void
+  /** Called with each policy of the cloud that came and was kept. */
+  onStored(listener: (snapshot: PolicySnapshot) => void): () => void
+}
+
+export interface ClaimOptions {
+  readonly gateway: GatewayId
+  /** `cloud.trust`. */
+  readonly trust: string
+  readonly key: SigningKey
+  readonly keeper: ClaimKeeper
+  readonly guard: ClaimGuard
+  readonly policy: PolicyInStore
+  readonly presence: Presence
+  /** Trusted time, epoch ms; null where there is none. */
+  readonly trustedMs: () => number | null
+  readonly wallMs: () => number
+  readonly monoMs: () => number
+  readonly bootId: string
+  readonly random?: (bytes: number) => Uint8Array
+  readonly log: { info(detail: object, text: string): void; warn(detail: object, text: string): void }
+}

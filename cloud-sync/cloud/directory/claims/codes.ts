@@ -1,0 +1,48 @@
+import { keyIdOf, labelText, claimKeyOf, newClaimCode } from '../../../codec/index.ts'
+import type { ClaimCode, GatewayId } from '../../../contract/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+import type { Writing } from '../kernel/write.ts'
+
+/** A code that nobody has been told yet. */
+export interface MintedCode {
+  readonly code: ClaimCode
+  readonly claimKey: string
+}
+
+/** Made before the transaction: deriving the key takes a tenth of a second. */
+export async function mintCode(gateway: GatewayId): Promise<MintedCode> {
+  const code = newClaimCode()
+  return { code, claimKey: (await claimKeyOf(gateway, code)).publicKey }
+}
+
+export async function newestCode(
+  read: DirectoryReader,
+  gateway: string,
+): Promise<DirectoryRow<'gateway_code'> | undefined> {
+  const [newest] = await read.find(
+    'gateway_code',
+    { gateway },
+    { orderBy: ['generation'], descending: true, limit: 1 },
+  )
+  return newest
+}
+
+/** The next code is the one that opens; the label that says it, which is kept nowhere. */
+export async function putCode(
+  writing: Writing,
+  { gateway, model, minted }: { gateway: DirectoryRow<'gateway'>; model: string; minted: MintedCode },
+): Promise<{ label: string; generation: number }> {
+  const generation = ((await newestCode(writing.read, gateway.id))?.generation ?? 0) + 1
+  await writing.add('gateway_code', {
+    gateway: gateway.id,
+    generation,
+    model,
+    claim_key: minted.claimKey,
+    created_at: writing.at,
+  })
+  const serial = gateway.id as GatewayId
+  return {
+    label: labelText({ model, serial, keyFp: keyIdOf(gateway.public_key), code: minted.code }),
+    generation,
+  }
+}

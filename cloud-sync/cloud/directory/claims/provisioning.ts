@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import { GatewayId, GatewayModel, NOBODY, OrgId, PublicKey } from '../../../contract/index.ts'
+import type { DirectoryReader } from '../../storage/index.ts'
+import { notFound, refuse } from '../errors.ts'
+import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
+import { command, orgChain } from '../kernel/write.ts'
+import { mintCode, type MintedCode, newestCode, putCode } from './codes.ts'
+import { addOwnership, holdsOf } from './ownership.ts'
+
+/** Codes and receipts belong to no organisation. */
+export const PLATFORM_CHAIN = 'platform'
+
+const GatewayOnly = z.strictObject({ gateway: GatewayId })
+const minted = (_world: unknown, _actor: unknown, { gateway }: { gateway: GatewayId }): Promise<MintedCode> =>
+  mintCode(gateway)
+const chainsOf = async ({ gateway }: { gateway: string }, _actor: unknown, read: DirectoryReader) => {
+  const org = (await read.get('gateway', { id: gateway }))?.org ?? NOBODY
+  return [PLATFORM_CHAIN, orgChain(NOBODY), orgChain(org)]
+}
+
+/** In the factory: the gateway is known by its key, belongs to nobody, and its label says how to claim it. */
+export const provision = command({
+  name: 'gateway.provision',
+  input: z.strictObject({ gateway: GatewayId, model: GatewayModel, publicKey: PublicKey }),
+  chains: () => [PLATFORM_CHAIN, orgChain(NOBODY)],
+  before: minted,
+  once: ['label'],
+  async run(writing, { gateway: id, model, publicKey }, code) {
+    await demandOperator(writing)
+    if (await writing.read.get('gateway', { id })) refuse('DIRECTORY_EXISTS', `${id} is registered already`)
+    const gateway = {
+      id,
+      org: NOBODY,
+      workspace: null,
+      custodian: null,
+      owner_epoch: 1,
+      public_key: publicKey,
+      state: 'unclaimed',
+      created_at: writing.at,
+    } as const
+    await writing.add('gateway', gateway)
+    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
+    return { gateway: id, label: label, generation }
+  },
+})
+
+/** Another label for a gateway that is nobody's: the one before opens nothing from now on. */
+export const relabel = command({
+  name: 'gateway.relabel',
+  input: GatewayOnly,
+  chains: chainsOf,
+  before: minted,
+  once: ['label'],
+  async run(writing, { gateway: id }, code) {
+    await demandOperator(writing)
+    const gateway = (await writing.read.get('gateway', { id })) ?? notFound('gateway')
+    if (gateway.state !== 'unclaimed') refuse('DIRECTORY_EXISTS', `${id} belongs to somebody`)
+    const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
+    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
+    return { gateway: id, label: label, generation }
+  },
+})
+
+/**
+ * The owner lets a gateway go. It stays theirs until the gateway has heard of it, and goes to nobody but who has the new
+ * label, which is shown once.
+ */
+export const release = command({
+  name: 'gateway.release',
+  input: GatewayOnly.extend({ org: OrgId }),
+  chains: chainsOf,
+  before: minted,
+  once: ['label'],
+  async run(writing, { org, gateway: id }, code) {
+    await demand(writing, 'gw.release', { org, thing: { kind: 'gateway', resource: id } })
+    const gateway = (await writing.read.get('gateway', { id, org })) ?? notFound('gateway')
+    if (gateway.state !== 'claimed')
+      refuse('DIRECTORY_EXISTS', `${id} is being let go already, or is disputed`)
+    const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
+    await writing.put('gateway', { ...gateway, state: 'releasing' })
+    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
+    return { gateway: id, label: label, generation }
+  },
+})
+
+/**
+ * The operator's decision: over a dispute, or over a gateway whose owner is gone. An old owner's silence never transfers a
+ * gateway. Null = nobody: it is let go, and its new label shown.
+ */
+export const decide = command({
+  name: 'gateway.decide',
+  input: GatewayOnly.extend({ org: OrgId.nullable() }),
+  chains: async (input, actor, read) => [
+    ...(await chainsOf(input, actor, read)),
+    ...(input.org === null ? [] : [orgChain(input.org)]),
+  ],
+  before: minted,
+  once: ['label'],
+  async run(writing, { gateway: id, org }, code) {
+    await demandOperator(writing)
+    const gateway = (await writing.read.get('gateway', { id })) ?? notFound('gateway')
+    if (gateway.state === 'decommissioned') refuse('DIRECTORY_EXISTS', `${id} is scrapped`)
+    if (org !== null && (await activeOrganisation(writing, org)) === undefined)
+      return notFound('organisation')
+    for (const hold of await holdsOf(writing.read, id)) {
+      if (hold.winner === null)
+        await writing.put('usage_hold', { ...hold, winner: org ?? NOBODY, decided_at: writing.at })
+    }
+    if (org === null) {
+      const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
+      await writing.put('gateway', { ...gateway, state: 'releasing' })
+      const { label } = await putCode(writing, { gateway, model, minted: code })
+      return { gateway: id, org: null, label: label }
+    }
+    const epoch = await addOwnership(writing, { gateway, to: org, cause: 'decided', evidence: null })
+    await writing.put('gateway', {
+      ...gateway,
+      org,
+      workspace: null,
+      custodian: null,
+      owner_epoch: epoch,
+      state: 'claimed',
+    })
+    return { gateway: id, org: org, label: null }
+  },
+})
+
+/** Scrapped or stolen: nobody claims it any more. */
+export const decommission = command({
+  name: 'gateway.decommission',
+  input: GatewayOnly,
+  chains: chainsOf,
+  async run(writing, { gateway: id }) {
+    await demandOperator(writing)
+    const gateway = (await writing.read.get('gateway', { id })) ?? notFound('gateway')
+    await writing.put('gateway', { ...gateway, state: 'decommissioned' })
+    return { gateway: id }
+  },
+})
