@@ -28,6 +28,7 @@ const DIRECTORY_STATUS = {
   DIRECTORY_FORBIDDEN: 403,
   DIRECTORY_ABOVE_RANK: 403,
   DIRECTORY_NO_POLICY: 403,
+  DIRECTORY_CLAIM_REFUSED: 403,
   DIRECTORY_NOT_FOUND: 404,
   DIRECTORY_INVITATION_INVALID: 404,
   // A step-up: who asks is known, what they may not do is this without the password. A sign-in makes it 401.

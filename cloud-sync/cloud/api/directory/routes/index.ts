@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts'
 import { ACCOUNTS } from './accounts.ts'
+import { CLAIMS } from './claims.ts'
 import { GROUPS } from './groups.ts'
 import { ORGANISATIONS } from './organisations.ts'
 import { PEOPLE } from './people.ts'
@@ -18,5 +19,6 @@ export const ROUTES: readonly Route[] = [
   ...GROUPS,
   ...THINGS,
   ...TRANSFERS,
+  ...CLAIMS,
   ...PLATFORM,
 ]
