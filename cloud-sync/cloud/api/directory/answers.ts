@@ -245,3 +245,5 @@ export const WorkspaceTaken = TransferNamed.extend({ workspace: z.string(), awai
 export const GatewayCut = GatewayNamed.extend({ owner: z.string(), cut: z.boolean() })
 export const HostingOffered = z.object({ hosting: z.string(), expiresAt: z.int() })
 export const HostingNamed = z.object({ hosting: z.string() })
+
+export * from './claim-answers.ts'
