@@ -9,7 +9,5 @@ export {
   type PolicyOutcome,
   type PolicyRefusal,
   type StoredBatch,
-  type UplinkClock,
-  type UplinkLog,
 } from './ports.ts'
 export { createUplink } from './uplink.ts'
