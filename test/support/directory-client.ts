@@ -1,0 +1,114 @@
+import { expect } from 'vitest'
+import type { DirectoryStore } from '../../cloud-sync/cloud/storage/index.ts'
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly code: unknown
+  readonly body: Record<string, unknown>
+}
+
+/** Somebody with a session in the cloud. */
+export interface Person {
+  readonly name: string
+  readonly secret: string
+}
+
+export const org = (id: string, rest = ''): string => `/v1/organisations/${id}${rest}`
+
+/** The cloud's HTTP API as people use it; refused where a step is expected to be done. */
+export class DirectoryClient {
+  readonly #url: string
+  readonly #operator: string
+  readonly #store: DirectoryStore
+  #keys = 0
+
+  constructor(parts: { readonly url: string; readonly operator: string; readonly store: DirectoryStore }) {
+    this.#url = parts.url
+    this.#operator = parts.operator
+    this.#store = parts.store
+  }
+
+  /** One request, `METHOD /path`; a write has a key of its own. `as` names for whom somebody acts. */
+  async http(by: Person | 'operator' | null, line: string, body?: object, as?: string): Promise<HttpAnswer> {
+    const secret = by === 'operator' ? this.#operator : by?.secret
+    return this.asked(line, {
+      ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
+      ...(body === undefined ? {} : { body }),
+      ...(as === undefined ? {} : { as }),
+    })
+  }
+
+  /** One request with any header of authorisation, or none. */
+  async asked(
+    line: string,
+    { authorization, body, as }: { authorization?: string; body?: object; as?: string } = {},
+  ): Promise<HttpAnswer> {
+    const [method = '', path = ''] = line.split(' ')
+    const response = await fetch(`${this.#url}${path}`, {
+      method,
+      headers: {
+        ...(authorization === undefined ? {} : { Authorization: authorization }),
+        ...(method === 'GET' ? {} : { 'Idempotency-Key': `site-${(this.#keys += 1)}` }),
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(as === undefined ? {} : { 'Headgate-Organisation': as }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const parsed = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
+    return { status: response.status, code: parsed['code'], body: parsed }
+  }
+
+  /** The same, and it must be done. */
+  async do(by: Person | 'operator' | null, line: string, body?: object, as?: string) {
+    const { status, body: answer } = await this.http(by, line, body, as)
+    expect({ line, status, answer: status < 300 ? null : answer }).toEqual({
+      line,
+      status: expect.toSatisfy((code: number) => code >= 200 && code < 300),
+      answer: null,
+    })
+    return answer
+  }
+
+  /** Signs up, with an organisation where one is named, and in. */
+  async person(name: string, organisation?: string, more: object = {}): Promise<Person> {
+    const founded =
+      organisation === undefined ? {} : { organisation: { id: organisation, name: organisation, ...more } }
+    const account = { username: name, email: `${name}@example.org`, password: `${name}-password`, name }
+    await this.do(null, 'POST /v1/users', { ...account, ...founded })
+    const session = await this.do(null, 'POST /v1/sessions', { login: name, password: `${name}-password` })
+    return { name, secret: String(session['secret']) }
+  }
+
+  /** Invites somebody who has an account, who accepts. */
+  async joins(who: Person, { to, by, role = 'member' }: { to: string; by: Person; role?: string }) {
+    await this.do(by, `POST ${org(to, '/invitations')}`, { email: `${who.name}@example.org`, role })
+    await this.accepts(who)
+  }
+
+  async accepts(who: Person): Promise<void> {
+    await this.do(who, 'POST /v1/invitations/acceptance', { secret: await this.mailed(who.name) })
+  }
+
+  /** The secret in the newest invitation to somebody. */
+  async mailed(name: string): Promise<string> {
+    const recipient = `${name}@example.org`
+    const mails = await this.#store.read.find('mail', { recipient }, { orderBy: ['created_at', 'id'] })
+    const found = mails.flatMap(({ body }) => /\/invitation#(\S{43})/.exec(body)?.[1] ?? [])
+    return found.at(-1) ?? ''
+  }
+
+  /** The grant's id. */
+  async share(
+    by: Person,
+    { of, device, to, level = 'viewer' }: { of: string; device: string; to: object; level?: string },
+  ): Promise<string> {
+    const thing = { kind: 'device', resource: device }
+    return String((await this.do(by, `POST ${org(of, '/shares')}`, { thing, to, level }))['grant'])
+  }
+
+  /** A new API key, for the login `organisation:name`. */
+  async key(who: Person, of: string): Promise<string> {
+    return String((await this.do(who, `POST ${org(of, '/api-key')}`))['secret'])
+  }
+}

@@ -1,0 +1,197 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
+import { stringify } from 'yaml'
+import { type Child, createChild } from '../../agent/cli/demo/child.ts'
+import { gatewayKey } from '../../agent/identity.ts'
+import { askGateway } from '../../agent/local-api/client.ts'
+import type { GatewayState, UsageFacts } from '../../agent/local-api/state.ts'
+import { type DirectoryStore, openDirectoryStore } from '../../cloud-sync/cloud/storage/index.ts'
+import { type CloudProcess, spawnCloud } from './cloud-process.ts'
+import { DirectoryClient } from './directory-client.ts'
+import { LinkProxy } from './link-proxy.ts'
+
+const CLI = join(import.meta.dirname, '../../agent/cli/main.ts')
+const READY_MS = 30_000
+const STOP_MS = 10_000
+const SOON_MS = 30_000
+export const GATEWAY = 'GW-EDGE'
+
+/** The topic on which a device's own program tells something: received by whoever may read the device. */
+export const inTopic = (device: string): string => `headgate/${GATEWAY}/${device}/in`
+
+export interface EdgeSiteOptions {
+  /** Parts of `gateway.yaml`: lines, devices, usage. */
+  readonly gateway?: object
+  /** Parts of `cloud.yaml`. */
+  readonly cloud?: object
+}
+
+/** Waits for something that is to become so. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const late = Date.now() + SOON_MS
+  while (!(await holds())) {
+    if (Date.now() > late) throw new Error(`never: ${what}`)
+    await sleep(50)
+  }
+}
+
+/** A client of the gateway's broker, and the texts that it was sent. */
+export interface EdgeClient {
+  readonly mqtt: MqttClient
+  /** `topic text`. */
+  readonly heard: string[]
+  /** Whether anything with this text came. */
+  has(text: string): boolean
+}
+
+/**
+ * A cloud and a gateway, each a process, with a link between them that can be cut. Their organisations come by HTTP; the
+ * gateway belongs to whoever `begin` names.
+ */
+export class EdgeSite {
+  readonly folder = mkdtempSync(join(tmpdir(), 'headgate-edge-'))
+  readonly #options: EdgeSiteOptions
+  readonly #cleanUps: (() => Promise<unknown> | void)[] = []
+  readonly #clients: MqttClient[] = []
+  #cloud: CloudProcess | undefined
+  #store: DirectoryStore | undefined
+  #directory: DirectoryClient | undefined
+  #link: LinkProxy | undefined
+  #gateway: Child | undefined
+  #broker = ''
+
+  constructor(options: EdgeSiteOptions = {}) {
+    this.#options = options
+    this.#cleanUps.push(() => {
+      rmSync(this.folder, { recursive: true, force: true })
+    })
+  }
+
+  get directory(): DirectoryClient {
+    if (this.#directory === undefined) throw new Error('the cloud has not begun')
+    return this.#directory
+  }
+
+  get store(): DirectoryStore {
+    if (this.#store === undefined) throw new Error('the cloud has not begun')
+    return this.#store
+  }
+
+  /** The cloud alone, with an empty directory. */
+  async beginCloud(): Promise<void> {
+    const directory = join(this.folder, 'directory.yaml')
+    writeFileSync(directory, stringify({ organisations: [{ id: 'seed', name: 'Seed' }] }))
+    const config = join(this.folder, 'cloud.yaml')
+    const listen = { mqtt: ['tcp://127.0.0.1:0'], http: '127.0.0.1:0' }
+    writeFileSync(config, stringify({ listen, dataDir: 'cloud', directory, ...this.#options.cloud }))
+    this.#cloud = await spawnCloud(config, (cleanUp) => this.#cleanUps.push(cleanUp))
+    const data = join(this.folder, 'cloud')
+    this.#store = await openDirectoryStore({ dialect: 'sqlite', path: join(data, 'organisations.db') })
+    const store = this.#store
+    this.#cleanUps.push(() => store.close())
+    const operator = readFileSync(join(data, 'operator.token'), 'utf8').trim()
+    this.#directory = new DirectoryClient({ url: this.#cloud.http, operator, store })
+  }
+
+  /** Registers the gateway for an organisation and starts it. */
+  async beginGateway(organisation: string): Promise<void> {
+    const data = join(this.folder, 'gateway')
+    mkdirSync(data, { mode: 0o700 })
+    const { publicKey } = gatewayKey(data)
+    const registered = { org: organisation, gateway: GATEWAY, publicKey }
+    await this.directory.do('operator', 'POST /v1/operator/gateways', registered)
+    const { port } = new URL(this.#cloud?.mqtt ?? '')
+    this.#link = new LinkProxy({ host: '127.0.0.1', port: Number(port) })
+    const link = this.#link
+    const linkPort = await link.start()
+    this.#cleanUps.push(() => link.stop())
+    const config = join(this.folder, 'gateway.yaml')
+    const cloud = { url: `mqtt://127.0.0.1:${linkPort}`, trust: this.#cloud?.trust }
+    const own = { gateway: { id: GATEWAY, dataDir: 'gateway' }, broker: { listen: ['tcp://127.0.0.1:0'] } }
+    writeFileSync(config, stringify({ ...own, cloud, log: { level: 'warn' }, ...this.#options.gateway }))
+    const gateway = createChild({
+      name: 'gateway',
+      args: [CLI, 'gateway', '--config', config],
+      logFile: join(this.folder, 'gateway.log'),
+      readyMs: READY_MS,
+    })
+    this.#gateway = gateway
+    this.#cleanUps.push(() => gateway.stop(STOP_MS))
+    await this.startGateway()
+  }
+
+  async startGateway(): Promise<void> {
+    const ready = await this.#gateway?.start()
+    this.#broker = String((ready?.['broker'] as string[])[0])
+    await until('a policy is in force', async () => (await this.policyVersion()) > 0)
+  }
+
+  async stopGateway(): Promise<void> {
+    await this.#gateway?.stop(STOP_MS)
+  }
+
+  async killGateway(): Promise<void> {
+    await this.#gateway?.kill()
+  }
+
+  cutLink(): void {
+    if (this.#link === undefined) return
+    this.#link.isRefusing = true
+    this.#link.cut()
+  }
+
+  mendLink(): void {
+    if (this.#link !== undefined) this.#link.isRefusing = false
+  }
+
+  async state(): Promise<GatewayState> {
+    return (await askGateway(join(this.folder, 'gateway'), '/v1/status')) as GatewayState
+  }
+
+  /** What the gateway has counted, by organisation and meter. */
+  async usage(): Promise<UsageFacts[]> {
+    return (await askGateway(join(this.folder, 'gateway'), '/v1/usage')) as UsageFacts[]
+  }
+
+  async policyVersion(): Promise<number> {
+    return (await this.state()).policy.version
+  }
+
+  /** Changes the directory and waits until the gateway decides by it. */
+  async inForce<T>(change: () => Promise<T>): Promise<T> {
+    const before = await this.policyVersion()
+    const changed = await change()
+    await until('the change is in force', async () => (await this.policyVersion()) > before)
+    return changed
+  }
+
+  /** Connects; rejects where the broker refuses. */
+  async connect(login: string, key: string, options: IClientOptions = {}): Promise<EdgeClient> {
+    const client = mqtt.connect(this.#broker, {
+      username: login,
+      password: key,
+      reconnectPeriod: 0,
+      ...options,
+    })
+    this.#clients.push(client)
+    const heard: string[] = []
+    client.on('message', (topic, payload) => heard.push(`${topic} ${payload.toString()}`))
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', () => {
+        resolve()
+      })
+      client.once('error', reject)
+    })
+    client.on('error', () => undefined)
+    return { mqtt: client, heard, has: (text) => heard.some((line) => line.endsWith(` ${text}`)) }
+  }
+
+  /** Ends everything, also after half a beginning. */
+  async end(): Promise<void> {
+    for (const client of this.#clients) client.end(true)
+    for (const cleanUp of this.#cleanUps.reverse()) await cleanUp()
+  }
+}
