@@ -54,7 +54,7 @@ export interface EdgeClient {
 export class EdgeSite {
   readonly folder = mkdtempSync(join(tmpdir(), 'headgate-edge-'))
   readonly #options: EdgeSiteOptions
-  readonly #cleanUps: (() => Promise<unknown> | void)[] = []
+  readonly #cleanUps: (() => unknown)[] = []
   readonly #clients: MqttClient[] = []
   #cloud: CloudProcess | undefined
   #store: DirectoryStore | undefined
