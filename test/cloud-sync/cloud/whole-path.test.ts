@@ -2,7 +2,15 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys/index.ts'
-import { openSnapshot } from '../../../cloud-sync/codec/index.ts'
+import {
+  type AppliedDelta,
+  applyDelta,
+  isDelta,
+  keysetLookup,
+  openDelta,
+  type OpenedSnapshot,
+  openSnapshot,
+} from '../../../cloud-sync/codec/index.ts'
 import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { linkGateway, spawnCloud, writeConfig } from '../../support/cloud-process.ts'
@@ -85,7 +93,7 @@ test('usage, readings and events of a gateway end in the cloud and are acknowled
   }
 })
 
-test('a gateway that asks for its policy gets a snapshot it can trust, and a new one when a share is added', async () => {
+test('a gateway that asks for its policy gets a snapshot it can trust, and the change when a share is added', async () => {
   const { keys, gateway, config } = prepared()
   const cloud = await spawnCloud(config, onTestFinished)
   const link = await linkGateway(gateway, {
@@ -93,21 +101,15 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and a new
     signer: keys.signing.publicKey,
     defer: onTestFinished,
   })
-  const snapshots = () =>
-    link.policy
-      .filter(({ kind }) => kind === 'pol/d')
-      .map(({ payload }) =>
-        openSnapshot({
-          rootPublicKey: cloud.trust,
-          gateway: gateway.id,
-          bytes: payload,
-          newestKeyset: undefined,
-        }),
-      )
+  const messages = () => link.policy.filter(({ kind }) => kind === 'pol/d').map(({ payload }) => payload)
+  const open = (bytes: Uint8Array): OpenedSnapshot =>
+    openSnapshot({ rootPublicKey: cloud.trust, gateway: gateway.id, bytes, newestKeyset: undefined })
   const want = { have: 0, want: true, applied: 0 }
   await link.publish('pol', gateway.sign('want', Buffer.from(JSON.stringify(want))))
-  await expect.poll(() => snapshots().length).toBe(1)
-  expect(snapshots()[0]).toMatchObject({
+  await expect.poll(() => messages().length).toBe(1)
+  const [whole = new Uint8Array()] = messages()
+  const first = open(whole)
+  expect(first).toMatchObject({
     ok: true,
     snapshot: { version: 1, owner: { org: 'acme' }, grants: [] },
   })
@@ -119,8 +121,16 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and a new
     body: JSON.stringify(share),
   })
   expect(made.status).toBe(201)
-  await expect.poll(() => snapshots().length).toBe(2)
-  expect(snapshots()[1]).toMatchObject({
+  await expect.poll(() => messages().length).toBe(2)
+  const [, change = new Uint8Array()] = messages()
+  expect(isDelta(change)).toBe(true)
+  const changed = (): AppliedDelta | undefined => {
+    if (!first.ok) return undefined
+    const publicKeyFor = keysetLookup(first.keyset)
+    const opened = openDelta({ gateway: gateway.id, bytes: change, publicKeyFor })
+    return opened.ok ? applyDelta({ version: 1, body: first.body }, opened.delta, gateway.id) : undefined
+  }
+  expect(changed()).toMatchObject({
     ok: true,
     snapshot: { version: 2, grants: [{ on: { device: 'tilt-1' }, to: { kind: 'org', org: 'cobalt' } }] },
   })
