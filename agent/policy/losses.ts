@@ -14,7 +14,8 @@ interface Change {
 }
 
 /**
- * Who has lost something with this change: something they could receive before and cannot now. Those whose own part of
+ * Who has lost something with this change: something they could receive before and cannot now, or something of a device
+ * that is another owner's now: what waits for them was the owner's before. Those whose own part of
  * the policy is the same as before are not looked at closer, so a change for one costs the others nothing.
  */
 export function lossesBetween({ before, after, when }: Change): (principal: Principal) => boolean {
@@ -22,13 +23,15 @@ export function lossesBetween({ before, after, when }: Change): (principal: Prin
   if (after === undefined) return () => true
   const isSameField = fieldText(before.snapshot) === fieldText(after.snapshot)
   const questions = questionsAbout(before.snapshot)
+  const moved = devicesThatChangedHands({ before, after })
+  const isMoved = (on: Resource): boolean => 'device' in on && moved.has(on.device)
   return (principal) => {
     if (isSameField && ownText(before.snapshot, principal) === ownText(after.snapshot, principal))
       return false
     return questions.some(({ action, resource }) => {
       const may = ({ compiled }: Held): boolean =>
         decide({ principal, action, resource, when }, compiled).allowed
-      return may(before) && !may(after)
+      return may(before) && (isMoved(resource) || !may(after))
     })
   }
 }

@@ -90,7 +90,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     return Promise.resolve()
   })
   signal.throwIfAborted()
-  const applied = createCuts({ directory, store, policies, log })
+  const applied = createCuts({ directory, store, log })
   const { broker, link } = await startLink(config, { db, policies, claims, keys, applied, ...starting })
   signal.throwIfAborted()
   const app = createApp({

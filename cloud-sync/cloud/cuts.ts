@@ -1,7 +1,7 @@
-import { comparePolicyOrder, type GatewayId, type Hash, type PolicyOrder } from '../contract/index.ts'
+import { z } from 'zod'
+import type { GatewayId, Hash, PolicyOrder } from '../contract/index.ts'
 import { acceptedTransfer, type OrgDirectory } from './directory/index.ts'
 import type { Log } from './log.ts'
-import type { Policies } from './policies/index.ts'
 import type { DirectoryStore } from './storage/index.ts'
 
 /** A gateway says which policy is in force there. */
@@ -12,25 +12,26 @@ interface Applied {
   readonly acknowledged: Hash
 }
 
+const Told = z.object({ owner: z.object({ ownerEpoch: z.int() }) })
+
 /** Completes the transfer of a gateway that has acknowledged the policy of its next epoch. Never rejects. */
 export function createCuts({
   directory,
   store,
-  policies,
   log,
 }: {
   directory: OrgDirectory
   store: DirectoryStore
-  policies: Policies
   log: Log
 }): (applied: Applied) => Promise<void> {
   return async ({ gateway, order, acknowledged }) => {
     try {
       const transfer = await acceptedTransfer(store.read, gateway)
-      const policy = policies.policyOf(gateway)
-      if (transfer === undefined || policy?.owner.ownerEpoch !== transfer.owner_epoch) return
-      if (comparePolicyOrder(order, policy) < 0) return
-      const ownerEpoch = transfer.owner_epoch
+      if (transfer === undefined) return
+      const inForce = await store.read.get('gateway_policy', { gateway, ...order })
+      if (inForce === undefined) return
+      const { ownerEpoch } = Told.parse(JSON.parse(inForce.content)).owner
+      if (ownerEpoch !== transfer.owner_epoch) return
       // The same key for the same cut: said twice, it is done once.
       const call = { actor: { kind: 'operator', name: 'cloud' }, key: `cut-${transfer.id}` } as const
       const outcome = await directory.write.transfers.cut(call, { gateway, ownerEpoch, acknowledged })

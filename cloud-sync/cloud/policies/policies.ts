@@ -40,11 +40,14 @@ export interface PoliciesSettings extends Sealing {
 export interface Policies {
   gateway(id: GatewayId): RegisteredGateway | undefined
   gateways(): readonly RegisteredGateway[]
-  /** Gateways whose policy names the organisation. */
+  /** Gateways whose policy, the present or the next owner's, names the organisation. */
   gatewaysOf(org: OrgId): readonly GatewayId[]
   /** Gateways on which the organisation owns, or ever owned, something. */
   presenceOf(org: OrgId): ReadonlySet<GatewayId>
-  /** What `decide` asks: the newest policy of a gateway, whether or not it has reached it. */
+  /**
+   * What `decide` asks: the newest policy of a gateway, whether or not it has reached it; while the gateway changes hands
+   * it is the old owner's until the gateway has cut.
+   */
   policyOf(id: GatewayId): PolicySnapshot | undefined
   /** The newest version as it travels; one that is getting old is renewed first. */
   sealedFor(id: GatewayId): Promise<SealedPolicy | undefined>

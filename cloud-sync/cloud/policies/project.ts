@@ -8,7 +8,6 @@ import {
   linkFact,
   memberFact,
   organisationOf,
-  pendingCut,
   PROFILE_ROLE,
   policyFact,
   profileRole,
@@ -34,9 +33,12 @@ export type PolicyContent = PolicyFacts & { readonly owner: NonNullable<PolicyFa
 export async function projectGateway(
   read: DirectoryReader,
   id: GatewayId,
+  /** Rows as they will be after the cut of a transfer, in place of those that are. */
+  pending?: {
+    readonly gateway: DirectoryRow<'gateway'>
+    readonly devices: readonly DirectoryRow<'device'>[]
+  },
 ): Promise<PolicyContent | undefined> {
-  // Accepted by its next owner: the gateway is told of the next epoch, and cuts when it has this policy.
-  const pending = await pendingCut(read, id)
   const gateway = pending?.gateway ?? (await read.get('gateway', { id }))
   if (gateway === undefined) return undefined
   const things = await gatewayThings(read, gateway, pending?.devices)

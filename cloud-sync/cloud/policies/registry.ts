@@ -11,7 +11,12 @@ export interface RegisteredGateway {
 
 interface Known {
   readonly gateway: RegisteredGateway
+  /** What the cloud decides by. */
   readonly snapshot: PolicySnapshot
+  /** The same as text, to see whether it has changed. */
+  readonly present: string
+  /** Those that the gateway is told of, and those that the cloud still decides by. */
+  readonly organisations: ReadonlySet<string>
 }
 
 type Listener = (gateway: GatewayId, sealed: SealedPolicy) => void
@@ -48,16 +53,28 @@ export class Registry {
     return this.#known.get(id)?.snapshot
   }
 
-  /** A version that is new here, whoever made it, is told to those who listen. */
-  note({ gateway, content, row }: Looked): void {
+  /**
+   * A version that is new here, whoever made it, is told to those who listen. The cut of a transfer makes none: the gateway
+   * has it already, and from then on the cloud decides by it too.
+   */
+  note({ gateway, content, present, row }: Looked): void {
     const id = gateway.id as GatewayId
-    if (this.#known.get(id)?.snapshot.version === row.version) return
+    const known = this.#known.get(id)
+    const text = JSON.stringify(present)
+    const isTold = known?.snapshot.version === row.version
+    if (isTold && known.present === text) return
     this.forget(id)
     const registered = { id, org: gateway.org as OrgId, publicKey: gateway.public_key }
-    this.#known.set(id, { gateway: registered, snapshot: snapshotOf(row, content) })
-    for (const { id: org } of content.organisations) into(this.#byOrg, org, id)
+    const organisations = new Set([...content.organisations, ...present.organisations].map((org) => org.id))
+    this.#known.set(id, {
+      gateway: registered,
+      snapshot: snapshotOf(row, present),
+      present: text,
+      organisations,
+    })
+    for (const org of organisations) into(this.#byOrg, org, id)
     for (const { org } of [content.owner, ...content.devices]) this.notePresence(org, id)
-    for (const listener of this.#listeners) listener(id, sealedIn(this.#keys, row))
+    if (!isTold) for (const listener of this.#listeners) listener(id, sealedIn(this.#keys, row))
   }
 
   notePresence(org: string, id: GatewayId): void {
@@ -65,7 +82,7 @@ export class Registry {
   }
 
   forget(id: GatewayId): void {
-    for (const { id: org } of this.policyOf(id)?.organisations ?? []) this.#byOrg.get(org)?.delete(id)
+    for (const org of this.#known.get(id)?.organisations ?? []) this.#byOrg.get(org)?.delete(id)
     this.#known.delete(id)
   }
 

@@ -7,6 +7,7 @@ import {
   sealSnapshot,
   sha256,
 } from '../../codec/index.ts'
+import { pendingCut } from '../directory/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
 import { type PolicyContent, projectGateway } from './project.ts'
@@ -42,7 +43,10 @@ export type PolicyRow = DirectoryRow<'gateway_policy'>
 /** What is known of a gateway after a look: its newest version and what it was made of. */
 export interface Looked {
   readonly gateway: DirectoryRow<'gateway'>
+  /** What the gateway is told. */
   readonly content: PolicyContent
+  /** What the cloud decides by: the same, but the old owner's until a gateway that changes hands has cut. */
+  readonly present: PolicyContent
   readonly row: PolicyRow
 }
 
@@ -73,18 +77,19 @@ export async function lookAt(
   })
 }
 
-interface Projected {
-  readonly gateway: DirectoryRow<'gateway'>
-  readonly content: PolicyContent
+interface Projected extends Omit<Looked, 'row'> {
   readonly text: string
   readonly newest: PolicyRow | undefined
 }
 
 async function project(read: DirectoryReader, id: GatewayId): Promise<Projected | undefined> {
   const gateway = await read.get('gateway', { id })
-  const content = await projectGateway(read, id)
-  if (gateway === undefined || content === undefined) return undefined
-  return { gateway, content, text: JSON.stringify(content), newest: await newestOf(read, id) }
+  const present = await projectGateway(read, id)
+  // Accepted by its next owner: the gateway is told of the next epoch, and cuts when it has this policy.
+  const pending = await pendingCut(read, id)
+  const content = pending === undefined ? present : await projectGateway(read, id, pending)
+  if (gateway === undefined || present === undefined || content === undefined) return undefined
+  return { gateway, present, content, text: JSON.stringify(content), newest: await newestOf(read, id) }
 }
 
 async function add(

@@ -38,18 +38,24 @@ test('the next snapshot after the acceptance shows the next epoch, and its ackno
   expect(guests.map(({ ownerEpoch }) => ownerEpoch)).toEqual(guests.map(() => 1))
   expect(after.devices.some(({ org }) => org === 'acme')).toBe(false)
 
-  const applied = createCuts({ directory, store: directory.store, policies, log: silent })
+  const applied = createCuts({ directory, store: directory.store, log: silent })
   const owner = async () => (await directory.store.read.get('gateway', { id: GW1 }))?.org
   const say = (version: number) =>
     applied({ gateway: GW1, order: { generation: after.generation, version }, acknowledged: ACK })
   await say(before.version)
   expect(await owner()).toBe('acme')
+  // Until the gateway has cut, the cloud decides by what is in force there.
+  const decided = () => policies.policyOf(GW1)?.owner
+  expect(decided()).toMatchObject({ org: 'acme', ownerEpoch: 1 })
+  expect(policies.gateway(GW1)?.org).toBe('acme')
   await say(after.version)
   expect(await owner()).toBe('delta')
   await say(after.version)
   await policies.caughtUp()
   // The directory is now what the gateway was told: no other version is made of it.
   expect((await open.snapshot(GW1)).version).toBe(after.version)
+  expect(decided()).toMatchObject({ org: 'delta', ownerEpoch: 2 })
+  expect(policies.gateway(GW1)?.org).toBe('delta')
 })
 
 test('a gateway is told what a custom role takes away', async () => {
