@@ -4,8 +4,8 @@ import type { Dialogue } from './dialogue.ts'
 
 /** A subscriber is waited for only while it takes at least so many messages a second: a slow one holds nobody up. */
 const FAST_PER_SECOND = 1_000
-/** Its speed is taken over at least so long, ms. */
-const SAMPLE_MS = 50
+/** Its speed is taken over at least so long, ms: a pause of its own, for garbage, makes nobody slow. */
+const SAMPLE_MS = 250
 /** Longest pause of a publisher's reading for a subscriber, ms. */
 const PAUSE_MS = 100
 /** How often a pause looks whether it may end, ms. */
@@ -61,7 +61,7 @@ export class Pace<P extends Principal> {
     // Of one that was not looked at for long nothing is known; a first look is kind.
     const isFast =
       last === undefined ||
-      elapsed > 10 * SAMPLE_MS ||
+      elapsed > 4 * SAMPLE_MS ||
       (taken - last.taken) * 1000 >= FAST_PER_SECOND * elapsed
     this.#samples.set(subscriber, { at: now, taken, isFast })
     return isFast
