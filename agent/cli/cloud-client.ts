@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
@@ -28,9 +29,16 @@ class CloudRefusal extends Error {
 
 const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string() })
 
+type Query = Readonly<Record<string, string | undefined>>
+
 export interface CloudClient {
   /** GET as JSON. @throws AgentError CLOUD_UNREACHABLE, CLOUD_ANSWER_UNKNOWN, or what the cloud refused it with. */
-  get<T>(path: string, query: Readonly<Record<string, string | undefined>>, shape: z.ZodType<T>): Promise<T>
+  get<T>(path: string, query: Query, shape: z.ZodType<T>): Promise<T>
+  /**
+   * Writes. It may be sent again under the same key without a second effect: a connection that broke is tried once more.
+   * @throws AgentError as `get`
+   */
+  send<T>(line: string, body: object | undefined, shape: z.ZodType<T>): Promise<T>
 }
 
 /** @throws AgentError USAGE where the address or the login is none, CONFIG_UNREADABLE for the key file */
@@ -40,23 +48,60 @@ export async function cloudClient(given: CloudLogin, warn: (text: string) => voi
     throw new AgentError('USAGE', `--login ${given.login}: organisation and name of the key, as acme:ana`)
   }
   const key = await keyOf(given.keyFile)
+  warnOfPlain(base, warn)
+  return clientAt(base, `Basic ${Buffer.from(`${given.login}:${key}`).toString('base64')}`)
+}
+
+/** With the secret of a session or of a key. @throws AgentError USAGE */
+export function bearerClient(url: string, secret: string, warn: (text: string) => void): CloudClient {
+  const base = addressOf(url)
+  warnOfPlain(base, warn)
+  return clientAt(base, `Bearer ${secret}`)
+}
+
+/** For what anybody may ask. @throws AgentError USAGE */
+export const openClient = (url: string): CloudClient => clientAt(addressOf(url), undefined)
+
+function warnOfPlain(base: URL, warn: (text: string) => void): void {
   if (base.protocol === 'http:' && !LOOPBACK.has(base.hostname)) {
     warn(`the key goes unprotected over the network to ${base.host}; use https where you can`)
   }
-  const authorization = `Basic ${Buffer.from(`${given.login}:${key}`).toString('base64')}`
+}
+
+function clientAt(base: URL, authorization: string | undefined): CloudClient {
+  const signed = authorization === undefined ? {} : { authorization }
+  const to = (path: string): URL => new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
   return {
     async get(path, query, shape) {
-      const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
+      const url = to(path)
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, value)
       }
-      const { ok, body } = await answerTo(url, authorization)
-      if (!ok) throw refusalIn(body, base)
-      const parsed = shape.safeParse(body)
-      if (!parsed.success) throw strange(base, { cause: parsed.error })
-      return parsed.data
+      return shaped(await answerTo(url, { headers: signed }), shape, base)
+    },
+    async send(line, body, shape) {
+      const [method = '', path = ''] = line.split(' ')
+      const headers = {
+        ...signed,
+        'idempotency-key': randomUUID(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      }
+      const request = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+      const answer = await answerTo(to(path), request).catch((error: unknown) => {
+        if (error instanceof AgentError && error.code === 'CLOUD_UNREACHABLE')
+          return answerTo(to(path), request)
+        throw error
+      })
+      return shaped(answer, shape, base)
     },
   }
+}
+
+function shaped<T>({ ok, body }: { ok: boolean; body: unknown }, shape: z.ZodType<T>, base: URL): T {
+  if (!ok) throw refusalIn(body, base)
+  const parsed = shape.safeParse(body)
+  if (!parsed.success) throw strange(base, { cause: parsed.error })
+  return parsed.data
 }
 
 function addressOf(text: string): URL {
@@ -83,12 +128,12 @@ export async function keyOf(file: string | undefined): Promise<string> {
 }
 
 /** Redirects are not followed: the key is for this address alone. */
-async function answerTo(url: URL, authorization: string): Promise<{ ok: boolean; body: unknown }> {
+async function answerTo(url: URL, init: RequestInit): Promise<{ ok: boolean; body: unknown }> {
   let response: Response
   let text: string
   try {
     response = await fetch(url, {
-      headers: { authorization },
+      ...init,
       redirect: 'manual',
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     })
@@ -97,7 +142,7 @@ async function answerTo(url: URL, authorization: string): Promise<{ ok: boolean;
     throw new AgentError('CLOUD_UNREACHABLE', `${url.origin} does not answer: ${reasonIn(cause)}`, { cause })
   }
   try {
-    return { ok: response.ok, body: JSON.parse(text) as unknown }
+    return { ok: response.ok, body: text === '' ? undefined : (JSON.parse(text) as unknown) }
   } catch (cause) {
     throw strange(url, { cause })
   }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { AgentError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { accessCommands } from './access-commands.ts'
+import { claimCommands } from './claim-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
 
@@ -225,6 +226,7 @@ for (const [name, what] of [
 }
 
 accessCommands(program, does)
+claimCommands(program, cloud, does)
 policyCommands(program, does)
 
 const line = program.command('line').description('look at a serial line (the gateway must not be using it)')

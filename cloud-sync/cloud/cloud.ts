@@ -98,6 +98,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     directory,
     policies,
     log,
+    trust: keys.rootPublicKey,
     newId: randomUUID,
     operator: {
       token: operatorToken(config.dataDir),

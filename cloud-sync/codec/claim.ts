@@ -11,7 +11,7 @@ import {
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { fromJson, type Schema, toJson } from './json.ts'
 import { cloudIdOf, type SigningKey } from './keys.ts'
-import { openMessage, signMessage } from './signed.ts'
+import { openMessage, SIGNED_HEAD_BYTES, signMessage } from './signed.ts'
 import { keysetLookup, openKeyset } from './policy/snapshot.ts'
 
 const VERSION = 1
@@ -63,6 +63,16 @@ export function openClaimDocument({
     if (type !== TYPES.ticket) return undefined
     const ticket = opened(ClaimTicket, { kind: 'claim/ticket', recipient: cloudIdOf(rootPublicKey), ...by })
     return ticket === undefined ? undefined : { what: 'ticket', ticket, keyset }
+  })
+}
+
+/** Which ticket it is, by its own word alone: for whoever carries one and has no root key. */
+export function ticketIdIn(bytes: Uint8Array): string | undefined {
+  return readable(() => {
+    const reader = new ByteReader(bytes)
+    if (reader.byte() !== VERSION || reader.byte() !== TYPES.ticket) return undefined
+    reader.bytes(reader.atMost(KEYSET_BYTES_MAX))
+    return fromJson(ClaimTicket, reader.rest().subarray(SIGNED_HEAD_BYTES)).id
   })
 }
 

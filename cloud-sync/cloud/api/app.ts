@@ -16,6 +16,8 @@ import { sightOf } from './visible.ts'
 export interface ApiSettings extends ShareSettings {
   readonly db: CloudDatabase
   readonly log: Log
+  /** Root public key, base64. */
+  readonly trust: string
   readonly operator: Omit<OperatorSettings, 'db' | 'directory' | 'policies' | 'newId'>
 }
 
@@ -51,6 +53,8 @@ export function createApp(settings: ApiSettings): Hono {
     throw new ApiError('API_NOT_FOUND', 'no such address')
   })
   app.get('/v1/health', (c) => c.json({ ok: true }))
+  // Public as it is: what gateways are configured with, and what a proof made with a label names its cloud by.
+  app.get('/v1/trust', (c) => c.json({ trust: settings.trust }))
   app.route(
     '/v1/operator',
     operatorRoutes({ ...settings.operator, db, directory, policies, newId: settings.newId }),

@@ -43,6 +43,7 @@ async function served(): Promise<Served> {
     directory: cloud.directory,
     policies: cloud.policies,
     log: silent,
+    trust: '',
     newId: () => `share-${(ids += 1)}`,
     operator: { token: 'operator-token', now: () => 1, counts: () => ({}) },
   })

@@ -5,6 +5,10 @@ export const LabelShown = z.object({
   gateway: z.string(),
   label: z.string().nullable().describe('shown once; null in a repetition'),
   generation: z.int().describe('of the code on it'),
+  birth: z
+    .string()
+    .nullable()
+    .describe('the gateway’s half of it, base64: its file claim.birth, or brought to it'),
 })
 export const ClaimTicketSealed = z.object({
   ticket: z.string(),

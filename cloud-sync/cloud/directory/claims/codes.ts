@@ -1,5 +1,5 @@
-import { keyIdOf, labelText, claimKeyOf, newClaimCode } from '../../../codec/index.ts'
-import type { ClaimCode, GatewayId } from '../../../contract/index.ts'
+import { keyIdOf, labelText, claimKeyOf, newClaimCode, sealBirth } from '../../../codec/index.ts'
+import { ClaimBirth, type ClaimCode, type GatewayId } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import type { Writing } from '../kernel/write.ts'
 
@@ -27,11 +27,19 @@ export async function newestCode(
   return newest
 }
 
-/** The next code is the one that opens; the label that says it, which is kept nowhere. */
+/** What a new code leaves: the label that says it, which is kept nowhere, and the gateway's half of it. */
+export interface NewCode {
+  readonly label: string
+  readonly generation: number
+  /** As it travels, base64: `claim.birth` of the gateway. Null where this directory signs nothing. */
+  readonly birth: string | null
+}
+
+/** The next code is the one that opens. */
 export async function putCode(
   writing: Writing,
   { gateway, model, minted }: { gateway: DirectoryRow<'gateway'>; model: string; minted: MintedCode },
-): Promise<{ label: string; generation: number }> {
+): Promise<NewCode> {
   const generation = ((await newestCode(writing.read, gateway.id))?.generation ?? 0) + 1
   await writing.add('gateway_code', {
     gateway: gateway.id,
@@ -41,8 +49,12 @@ export async function putCode(
     created_at: writing.at,
   })
   const serial = gateway.id as GatewayId
+  const said = { v: 1, gateway: serial, model, generation, claimKey: minted.claimKey }
+  const { seal } = writing.world
   return {
     label: labelText({ model, serial, keyFp: keyIdOf(gateway.public_key), code: minted.code }),
     generation,
+    birth:
+      seal === undefined ? null : Buffer.from(sealBirth(ClaimBirth.parse(said), seal())).toString('base64'),
   }
 }

@@ -39,8 +39,7 @@ export const provision = command({
       created_at: writing.at,
     } as const
     await writing.add('gateway', gateway)
-    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
-    return { gateway: id, label: label, generation }
+    return { gateway: id, ...(await putCode(writing, { gateway, model, minted: code })) }
   },
 })
 
@@ -56,8 +55,7 @@ export const relabel = command({
     const gateway = (await writing.read.get('gateway', { id })) ?? notFound('gateway')
     if (gateway.state !== 'unclaimed') refuse('DIRECTORY_EXISTS', `${id} belongs to somebody`)
     const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
-    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
-    return { gateway: id, label: label, generation }
+    return { gateway: id, ...(await putCode(writing, { gateway, model, minted: code })) }
   },
 })
 
@@ -78,8 +76,7 @@ export const release = command({
       refuse('DIRECTORY_EXISTS', `${id} is being let go already, or is disputed`)
     const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
     await writing.put('gateway', { ...gateway, state: 'releasing' })
-    const { label, generation } = await putCode(writing, { gateway, model, minted: code })
-    return { gateway: id, label: label, generation }
+    return { gateway: id, ...(await putCode(writing, { gateway, model, minted: code })) }
   },
 })
 
@@ -109,8 +106,8 @@ export const decide = command({
     if (org === null) {
       const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
       await writing.put('gateway', { ...gateway, state: 'releasing' })
-      const { label } = await putCode(writing, { gateway, model, minted: code })
-      return { gateway: id, org: null, label: label }
+      const { label, birth } = await putCode(writing, { gateway, model, minted: code })
+      return { gateway: id, org: null, label: label, birth: birth }
     }
     const epoch = await addOwnership(writing, { gateway, to: org, cause: 'decided', evidence: null })
     await writing.put('gateway', {
@@ -121,7 +118,7 @@ export const decide = command({
       owner_epoch: epoch,
       state: 'claimed',
     })
-    return { gateway: id, org: org, label: null }
+    return { gateway: id, org: org, label: null, birth: null }
   },
 })
 

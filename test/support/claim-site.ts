@@ -1,0 +1,201 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Defer } from './cloud-process.ts'
+import { LinkProxy } from './link-proxy.ts'
+
+const MAIN = join(import.meta.dirname, '../../agent/cli/main.ts')
+const STATE_MS_MAX = 30_000
+
+const DIRECTORY = `organisations: [{id: acme, name: Acme}, {id: borealis, name: Borealis}]
+members:
+  - {organisation: acme, name: ana, role: owner}
+  - {organisation: borealis, name: bea, role: owner}
+keys:
+  - {organisation: acme, name: ana, member: ana, key: ana-key}
+  - {organisation: borealis, name: bea, member: bea, key: bea-key}
+`
+
+/** A command's answer. */
+export interface Ran {
+  readonly code: number | null
+  readonly json: Record<string, unknown>
+}
+
+/** One gateway of a claim site: a folder, and a process while it runs. */
+export interface SiteGateway {
+  readonly serial: string
+  /** Arguments by which a command finds it on this machine. */
+  readonly here: readonly string[]
+  /** What the cloud showed when it was provisioned. */
+  readonly label: string
+  readonly provisioned: Record<string, unknown>
+  /** Its console, while it runs. */
+  readonly console: () => string
+  start(): Promise<void>
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** What it says of its claim. */
+  facts(): Promise<Record<string, unknown>>
+  /** Waits until it is so, and answers what it says then. */
+  until(state: string): Promise<Record<string, unknown>>
+}
+
+/** A real cloud and real gateways with a link that can be cut; acme and borealis are there, nobody owns anything. */
+export interface ClaimSite {
+  readonly folder: string
+  readonly url: () => string
+  /** Arguments of the operator, of a member. */
+  readonly operator: () => readonly string[]
+  readonly member: (login: 'acme:ana' | 'borealis:bea') => readonly string[]
+  readonly link: LinkProxy
+  /** Runs `headgate … --json`. */
+  readonly run: (...args: readonly string[]) => Promise<Ran>
+  addGateway(serial: string, more?: readonly string[]): Promise<SiteGateway>
+  /** Ends the cloud and starts it again; the address of its API is another one. */
+  restartCloud(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+export async function claimSite(defer: Defer, { linked = true } = {}): Promise<ClaimSite> {
+  const folder = mkdtempSync(join(tmpdir(), 'headgate-claim-'))
+  defer(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
+  writeFileSync(join(folder, 'directory.yaml'), DIRECTORY)
+  for (const name of ['ana', 'bea']) writeFileSync(join(folder, `${name}.key`), `${name}-key`)
+  const yaml = join(folder, 'cloud.yaml')
+  writeCloud(yaml, 0)
+  const startCloud = () => started(['cloud', '--config', yaml], { cwd: folder, defer })
+  let cloud = await startCloud()
+  const { hostname, port } = new URL(String((cloud.ready['mqtt'] as string[])[0]))
+  // The broker keeps its port, so that gateways find it again.
+  writeCloud(yaml, Number(port))
+  const link = new LinkProxy({ host: hostname, port: Number(port) })
+  link.isRefusing = !linked
+  const linkPort = await link.start()
+  defer(() => link.stop())
+  const url = (): string => String(cloud.ready['http'])
+  const tokenFile = join(folder, 'cloud', 'operator.token')
+  const operator = (): readonly string[] => ['--url', url(), '--token-file', tokenFile]
+  const run = (...args: readonly string[]): Promise<Ran> => ran(args, folder)
+  return {
+    folder,
+    url,
+    link,
+    run,
+    operator,
+    member: (login) => ['--url', url(), '--login', login, '--key-file', `${login.split(':')[1] ?? ''}.key`],
+    addGateway: async (serial, more = []) => {
+      const trust = String(cloud.ready['trust'])
+      const config = writeGateway({ folder, serial, linkPort, trust })
+      const key = await run('gateway', '--config', config, '--print-key')
+      const birth = join(folder, serial, 'claim.birth')
+      const asked = ['--serial', serial, '--model', 'HG-4', '--pubkey', String(key.json['publicKey'])]
+      const { json } = await run('cloud', 'provision', ...operator(), ...asked, '--birth', birth, ...more)
+      return gatewayOf({ serial, config, provisioned: json }, { folder, defer })
+    },
+    async restartCloud(signal) {
+      await cloud.end(signal)
+      cloud = await startCloud()
+    },
+  }
+}
+
+const writeCloud = (path: string, mqttPort: number): void => {
+  const listen = `listen: {mqtt: ["tcp://127.0.0.1:${mqttPort}"], http: "127.0.0.1:0"}`
+  writeFileSync(path, `${listen}\ndataDir: cloud\ndirectory: directory.yaml\n`)
+}
+
+function writeGateway(of: { folder: string; serial: string; linkPort: number; trust: string }): string {
+  const { folder, serial, linkPort, trust } = of
+  const path = join(folder, `${serial}.yaml`)
+  const lines = [
+    `gateway: {id: ${serial}, dataDir: ${serial}}`,
+    'lines: []',
+    'devices: []',
+    'broker: {listen: ["tcp://127.0.0.1:0"], anonymous: none}',
+    'console: {listen: "127.0.0.1:0"}',
+    `claim: {button: ${join(folder, `${serial}.button`)}}`,
+    `cloud: {url: "mqtt://127.0.0.1:${linkPort}", trust: "${trust}"}`,
+  ]
+  writeFileSync(path, `${lines.join('\n')}\n`)
+  return path
+}
+
+function gatewayOf(
+  { serial, config, provisioned }: { serial: string; config: string; provisioned: Ran['json'] },
+  { folder, defer }: { folder: string; defer: Defer },
+): SiteGateway {
+  let process: Started | undefined
+  const here = ['--config', config]
+  const url = (): string => String(process?.ready['console'])
+  const facts = async (): Promise<Ran['json']> =>
+    (await fetch(`${url()}/v1/claim`)).json() as Promise<Ran['json']>
+  return {
+    serial,
+    here,
+    label: String(provisioned['label']),
+    provisioned,
+    console: url,
+    facts,
+    async start() {
+      process = await started(['gateway', ...here], { cwd: folder, defer })
+    },
+    async end(signal) {
+      await process?.end(signal)
+    },
+    async until(state) {
+      const late = Date.now() + STATE_MS_MAX
+      for (;;) {
+        const now = await facts()
+        if (now['state'] === state) return now
+        if (Date.now() > late) throw new Error(`${serial} is ${String(now['state'])}, never ${state}`)
+        await sleep(50)
+      }
+    },
+  }
+}
+
+interface Started {
+  readonly child: ChildProcess
+  /** Its first line. */
+  readonly ready: Record<string, unknown>
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+const spawned = (args: readonly string[], cwd: string): ChildProcess =>
+  spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HEADGATE_KEY: '', HEADGATE_DATA: '/nonexistent' },
+  })
+
+async function started(
+  args: readonly string[],
+  { cwd, defer }: { cwd: string; defer: Defer },
+): Promise<Started> {
+  const child = spawned([...args, '--json'], cwd)
+  const gone = once(child, 'exit')
+  let told = ''
+  child.stderr?.on('data', (chunk: Buffer) => (told = `${told}${chunk.toString()}`.slice(-4_000)))
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await gone
+  }
+  defer(() => end('SIGKILL'))
+  if (child.stdout === null) throw new Error('it has a standard output')
+  const first = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), gone])
+  if (typeof first[0] !== 'string') throw new Error(`${args.join(' ')} ended: ${told}`)
+  return { child, ready: JSON.parse(first[0]) as Record<string, unknown>, end }
+}
+
+async function ran(args: readonly string[], cwd: string): Promise<Ran> {
+  const child = spawned([...args, '--json'], cwd)
+  let out = ''
+  child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  await once(child, 'close')
+  return { code: child.exitCode, json: JSON.parse(out) as Ran['json'] }
+}
