@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
 import { createApp } from './api/index.ts'
 import type { Claims } from './claims.ts'
+import type { GatewayChanges } from './gateway-changes.ts'
 import type { CloudConfig } from './config.ts'
 import { createCuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
@@ -80,7 +81,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const organisations = await startOrganisations(config, { keys, log })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
-  const { directory, store, claims } = organisations
+  const { directory, store, claims, changes } = organisations
   const monoMs = (): number => performance.now()
   const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
   started.push(() => policies.stop())
@@ -91,7 +92,15 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   })
   signal.throwIfAborted()
   const applied = createCuts({ directory, store, log })
-  const { broker, link } = await startLink(config, { db, policies, claims, keys, applied, ...starting })
+  const { broker, link } = await startLink(config, {
+    db,
+    policies,
+    claims,
+    changes,
+    keys,
+    applied,
+    ...starting,
+  })
   signal.throwIfAborted()
   const app = createApp({
     db,
@@ -139,11 +148,12 @@ async function startLink(
     db: CloudDatabase
     policies: Policies
     claims: Claims
+    changes: GatewayChanges
     keys: CloudKeys
     applied: ReturnType<typeof createCuts>
   },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, policies, claims, keys, applied, log, signal, started } = parts
+  const { db, policies, claims, changes, keys, applied, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
@@ -168,6 +178,7 @@ async function startLink(
     db,
     policies,
     claims,
+    changes,
     keys,
     now: Date.now,
     log,

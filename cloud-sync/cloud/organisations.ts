@@ -15,6 +15,7 @@ import {
   smtpMail,
 } from './directory/index.ts'
 import { announcing, type Claims, createClaims } from './claims.ts'
+import { createGatewayChanges, type GatewayChanges } from './gateway-changes.ts'
 import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
@@ -33,6 +34,7 @@ const SEED_KEY = 'configured-directory'
 export interface RunningOrganisations {
   readonly directory: OrgDirectory
   readonly claims: Claims
+  readonly changes: GatewayChanges
   readonly store: DirectoryStore
   stop(): Promise<void>
 }
@@ -60,11 +62,13 @@ export async function startOrganisations(
     await takeOver(directory, store, config)
     const mail = startUpkeep(world, { port: mailPort(config), sign: logSigner(keys), log })
     const claims = createClaims({ world, directory, log })
+    const changes = createGatewayChanges({ world, log })
     return {
       directory: announcing(directory, (gateway) => {
         claims.announce(gateway)
       }),
       claims,
+      changes,
       store,
       stop: async () => {
         await mail.stop()

@@ -25,6 +25,8 @@ export const AccessChange = z.discriminatedUnion('kind', [
   }),
   /** Also leaving, where the author is the one removed. */
   z.strictObject({ kind: z.literal('member.remove'), org: OrgId, name: MemberName }),
+  /** Keeps everything and may do nothing, until the cloud says otherwise. */
+  z.strictObject({ kind: z.literal('member.suspend'), org: OrgId, name: MemberName }),
   z.strictObject({
     kind: z.literal('team.add'),
     org: OrgId,
@@ -40,6 +42,12 @@ export const AccessChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('grant.add'), grant: Grant }),
   z.strictObject({ kind: z.literal('grant.remove'), on: Shareable, to: Grantee }),
   z.strictObject({ kind: z.literal('key.block'), org: OrgId, name: MemberName }),
+  /** Its author hears no more of these alerts; nobody's rights change. */
+  z.strictObject({
+    kind: z.literal('alert.opt-out'),
+    on: Shareable,
+    alert: z.enum(['offline', 'low-battery', 'all']),
+  }),
   /** The gateway and all that its owner owns on it; guests' devices stay theirs. */
   z.strictObject({ kind: z.literal('transfer'), to: OrgId }),
 ])

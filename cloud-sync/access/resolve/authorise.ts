@@ -89,6 +89,11 @@ const CHANGE_RULES: { readonly [K in Kind]: ChangeRule<Extract<AccessChange, { k
     flaw: (change, _, { facts }) => (memberOf(facts, change) === undefined ? 'unknown-member' : undefined),
     direction: 'narrowing',
   },
+  'member.suspend': {
+    needs: ({ org, name }) => ofOrg('member.remove', org, { member: name }),
+    flaw: (change, _, { facts }) => (memberOf(facts, change) === undefined ? 'unknown-member' : undefined),
+    direction: 'narrowing',
+  },
   'team.add': {
     needs: ({ org }) => ofOrg('team.manage', org),
     flaw(change, _, { facts }) {
@@ -148,6 +153,10 @@ const CHANGE_RULES: { readonly [K in Kind]: ChangeRule<Extract<AccessChange, { k
     direction: 'narrowing',
   },
   'key.block': { needs: ({ org }) => ofOrg('token.revokeAny', org), direction: 'narrowing' },
+  'alert.opt-out': {
+    needs: ({ on }) => ({ action: 'alert.self', resource: on, about: {} }),
+    direction: 'narrowing',
+  },
   transfer: {
     needs: () => ({ action: 'gw.transfer', resource: { kind: 'gateway' }, about: {} }),
     direction: 'transfer',

@@ -69,6 +69,7 @@ interface Sorted {
   readonly links: Registers<PartnerLink>
   readonly grants: Registers<Grant>
   readonly blocked: Set<string>
+  readonly suspended: Set<string>
   readonly transfers: OrgId[]
 }
 
@@ -81,6 +82,9 @@ const SORTING: { readonly [K in AccessChange['kind']]: Sorting<Extract<AccessCha
   },
   'member.remove': ({ members }, by, change) => {
     members.remove(by, memberKey(change))
+  },
+  'member.suspend': ({ suspended }, _, change) => {
+    suspended.add(memberKey(change))
   },
   'team.add': ({ teams }, by, { org, team, name, incarnation }) => {
     teams.give(by, { org, team, member: { name, incarnation, role: 'member' } })
@@ -109,6 +113,8 @@ const SORTING: { readonly [K in AccessChange['kind']]: Sorting<Extract<AccessCha
   'key.block': ({ blocked }, _, change) => {
     blocked.add(memberKey(change))
   },
+  // Alerts are told by the cloud: no right depends on it.
+  'alert.opt-out': () => undefined,
   transfer: ({ transfers }, _, { to }) => {
     transfers.push(to)
   },
@@ -124,13 +130,17 @@ export function fold(base: PolicyFacts, changes: readonly Proposal[], merge: Mer
     links: new Registers(base.links, linkKey),
     grants: new Registers(base.grants, grantKey),
     blocked: new Set(),
+    suspended: new Set(),
     transfers: [],
   }
   for (const by of changes) (SORTING[by.change.kind] as Sorting<AccessChange>)(sorted, by, by.change)
-  const { members, teams, policies, links, grants, blocked, transfers } = sorted
+  const { members, teams, policies, links, grants, blocked, suspended, transfers } = sorted
   return {
     ...transferred(base, transfers),
-    members: members.values(merge, lowestMember).map((member) => withKept(base, member)),
+    members: members
+      .values(merge, lowestMember)
+      .map((member) => withKept(base, member))
+      .map((member) => (suspended.has(memberKey(member)) ? { ...member, state: 'suspended' } : member)),
     teams: withEntries(
       base,
       teams.values(merge, ([first]) => first),
@@ -163,7 +173,8 @@ const lowestLink = (all: readonly [PartnerLink, ...PartnerLink[]]): PartnerLink 
   cap: all.map(({ cap }) => cap).reduce(lowerRole),
 })
 
-function lowestGrant(all: readonly [Grant, ...Grant[]]): Grant {
+/** The lowest level, and the earliest end. */
+export function lowestGrant(all: readonly [Grant, ...Grant[]]): Grant {
   const ends = Math.min(...all.map(({ expiresAt }) => expiresAt ?? Infinity))
   return {
     ...all[0],

@@ -1,10 +1,12 @@
 export { claimDocuments } from './claims/state.ts'
+export { createChangeTaker, type Heard } from './gateway-changes/take.ts'
 export { DirectoryChange } from './changes.ts'
 export {
   customRoleFact,
   deviceFact,
   gatewayFact,
   grantFact,
+  heardFact,
   itemFact,
   linkFact,
   memberFact,

@@ -4,6 +4,7 @@ import { type GatewayId, type Hash, type PolicyOrder, SyncError, upFilter } from
 import { sha256 } from '../../codec/index.ts'
 import type { Policies } from '../policies/index.ts'
 import type { Claims } from '../claims.ts'
+import type { GatewayChanges } from '../gateway-changes.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
@@ -21,6 +22,7 @@ export interface LinkSettings {
   readonly db: CloudDatabase
   readonly policies: Policies
   readonly claims: Claims
+  readonly changes: GatewayChanges
   readonly keys: CloudKeys
   /** Wall clock, epoch ms. */
   readonly now: () => number
@@ -50,7 +52,7 @@ export interface Link {
 }
 
 export function createLink(settings: LinkSettings): Link {
-  const { policies, claims, keys, log, now } = settings
+  const { policies, claims, changes, keys, log, now } = settings
   let client: MqttClient | undefined
   let unlisten = (): void => undefined
   let received = 0
@@ -66,7 +68,7 @@ export function createLink(settings: LinkSettings): Link {
   const sender = createSender({ policies, claims, keys, now, log, send })
   const committed = sender.afterCommit
   const monoMs = (): number => performance.now()
-  const worker = createWorker({ db: settings.db, now, monoMs, log, committed, claims })
+  const worker = createWorker({ db: settings.db, now, monoMs, log, committed, claims, changes })
   const open = {
     cloudId: keys.cloudId,
     publicKeyOf: (id: GatewayId) => policies.gateway(id)?.publicKey,

@@ -1,4 +1,5 @@
 import {
+  type GatewayChange,
   type GatewayId,
   GatewayStatus,
   type Hash,
@@ -11,6 +12,7 @@ import {
   parseLinkTopic,
 } from '../../contract/index.ts'
 import {
+  decodeChange,
   decodeEventBatch,
   decodeReadingBatch,
   decodeUsageBatch,
@@ -28,6 +30,7 @@ import {
 export type Incoming = { readonly gateway: GatewayId } & (
   | { readonly what: 'status'; readonly status: GatewayStatus }
   | { readonly what: 'want'; readonly want: PolicyWant }
+  | { readonly what: 'prop'; readonly change: GatewayChange; readonly body: Uint8Array }
   | Delivery
 )
 
@@ -58,6 +61,9 @@ export interface OpenSettings {
   publicKeyOf(gateway: GatewayId): string | undefined
 }
 
+/** Kinds of signed messages that the cloud takes. */
+type Taken = SignedKind & (Stream | 'want' | 'prop')
+
 const isStream = (kind: string): kind is Stream => (STREAMS as readonly string[]).includes(kind)
 
 /** Reads a message from the link; never throws, whatever the bytes. */
@@ -71,7 +77,7 @@ export function openIncoming(settings: OpenSettings, topic: string, payload: Uin
   const publicKey = settings.publicKeyOf(gateway)
   if (publicKey === undefined) return { ok: false, because: 'unknown-gateway' }
   if (kind === 'status') return readStatus(gateway, payload)
-  const signed = kind === 'pol' ? 'want' : isStream(kind) ? kind : undefined
+  const signed = kind === 'pol' ? 'want' : isStream(kind) || kind === 'prop' ? kind : undefined
   if (signed === undefined) return { ok: false, because: 'not-taken' }
   return openSigned(settings.cloudId, { gateway, publicKey, kind: signed, payload })
 }
@@ -81,7 +87,7 @@ function openSigned(
   message: {
     gateway: GatewayId
     publicKey: string
-    kind: SignedKind & (Stream | 'want')
+    kind: Taken
     payload: Uint8Array
   },
 ): Opened {
@@ -97,11 +103,12 @@ function openSigned(
   const incoming = read(gateway, kind, opened.body)
   if (incoming === undefined) return { ok: false, because: 'malformed' }
   // Signed by this gateway, yet about another one: nobody posts to a stranger's stream.
-  if ('batch' in incoming && incoming.batch.gw !== gateway) return { ok: false, because: 'other-gateway' }
+  const about = 'batch' in incoming ? incoming.batch.gw : 'change' in incoming ? incoming.change.gw : gateway
+  if (about !== gateway) return { ok: false, because: 'other-gateway' }
   return { ok: true, incoming }
 }
 
-function read(gateway: GatewayId, kind: Stream | 'want', bytes: Uint8Array): Incoming | undefined {
+function read(gateway: GatewayId, kind: Taken, bytes: Uint8Array): Incoming | undefined {
   // A copy: the decoder's views would keep the whole packet buffer of the client alive.
   const body = Uint8Array.from(bytes)
   const common = { gateway, body, hash: sha256(body) }
@@ -114,6 +121,8 @@ function read(gateway: GatewayId, kind: Stream | 'want', bytes: Uint8Array): Inc
         return { ...common, what: kind, batch: decodeReadingBatch(body) }
       case 'evt':
         return { ...common, what: kind, batch: decodeEventBatch(body) }
+      case 'prop':
+        return { gateway, body, what: kind, change: decodeChange(body) }
       case 'want':
         return { gateway, what: 'want', want: decodeWant(body) }
     }

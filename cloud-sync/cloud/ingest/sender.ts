@@ -1,5 +1,5 @@
 import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
-import { sealAck, shardOf } from '../../codec/index.ts'
+import { sealAck, sealChangeAck, shardOf } from '../../codec/index.ts'
 import type { Claims } from '../claims.ts'
 import type { Policies, SealedPolicy } from '../policies/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
@@ -32,6 +32,11 @@ export function createSender({ policies, claims, keys, now, log, send }: SenderS
   const sendAnswer = (gateway: GatewayId, { stream, ...body }: Answer): void => {
     const payload = sealAck({ stream, gateway, ack: { ...body, serverTime: now() }, key: keys.signing })
     send({ topic: downTopic(shardOf(gateway), gateway, `ack/${stream}`), payload, retain: false })
+  }
+  const sendHeard = ({ gateway, heard }: Outcome): void => {
+    if (heard === undefined) return
+    const payload = sealChangeAck({ gateway, ack: { ...heard, serverTime: now() }, key: keys.signing })
+    send({ topic: downTopic(shardOf(gateway), gateway, 'ack/prop'), payload, retain: false })
   }
   const sendHead = (gateway: GatewayId, { generation, version, hash }: SealedPolicy): void => {
     const payload = Buffer.from(JSON.stringify(PolicyHead.parse({ generation, rev: version, hash })))
@@ -75,6 +80,7 @@ export function createSender({ policies, claims, keys, now, log, send }: SenderS
     afterCommit(outcomes) {
       for (const { gateway, answer } of newestOf(outcomes)) sendAnswer(gateway, answer)
       for (const outcome of outcomes) {
+        sendHeard(outcome)
         offerPolicy(outcome).catch((error: unknown) => {
           log.error({ err: error, gateway: outcome.gateway }, 'policy not sent')
         })

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { GatewayId, PolicyOrder } from '../../contract/index.ts'
 import type { Claims } from '../claims.ts'
+import type { GatewayChanges } from '../gateway-changes.ts'
+import type { Heard } from '../directory/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
 import type { Incoming } from './open.ts'
@@ -23,6 +25,8 @@ export interface Outcome {
   readonly have?: PolicyOrder
   /** The gateway has just said that it is there. */
   readonly online?: boolean
+  /** What became of a change that was made at the gateway; it is in the directory. */
+  readonly heard?: Heard
   /** A batch of an epoch that nobody announced: nothing was posted. */
   readonly unannounced?: boolean
 }
@@ -54,6 +58,8 @@ export interface WorkerSettings {
   readonly log: Log
   /** Receipts are taken before the events that bring them are acknowledged. */
   readonly claims?: Pick<Claims, 'take'>
+  /** Changes are in the directory before anything is said about them. */
+  readonly changes?: GatewayChanges
   /** Called after the commit, in the order of the messages. */
   readonly committed: (outcomes: readonly Outcome[]) => void
 }
@@ -71,10 +77,10 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
 
   /** Commits the first of these messages, as many as there is time for, and returns how many. */
   const commit = async (together: readonly Incoming[]): Promise<number> => {
-    for (const incoming of together) {
-      if (incoming.what === 'evt') await settings.claims?.take(incoming.gateway, incoming.batch.events)
-    }
-    const outcomes = await db.write.transaction().execute((trx) => settleInTime(trx, together, settings))
+    const heard = await takeIntoDirectory(together, settings)
+    const outcomes = (
+      await db.write.transaction().execute((trx) => settleInTime(trx, together, settings))
+    ).map((outcome, at) => ({ ...outcome, ...heard[at] }))
     counts.commits += 1
     counts.posted += outcomes.length
     counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
@@ -139,6 +145,20 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   }
 }
 
+/** The directory is a database of its own, so it goes first; taken twice, everything counts once. */
+async function takeIntoDirectory(
+  together: readonly Incoming[],
+  { claims, changes }: WorkerSettings,
+): Promise<Pick<Outcome, 'heard'>[]> {
+  const taken: Pick<Outcome, 'heard'>[] = []
+  for (const incoming of together) {
+    if (incoming.what === 'evt') await claims?.take(incoming.gateway, incoming.batch.events)
+    const heard = incoming.what === 'prop' ? await changes?.take(incoming.change, incoming.body) : undefined
+    taken.push(heard === undefined ? {} : { heard })
+  }
+  return taken
+}
+
 async function settleInTime(
   db: Db,
   together: readonly Incoming[],
@@ -174,6 +194,8 @@ async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome>
       await saveReport(db, { gateway, lastSeenAt: now, policy: applied, policyGeneration: generation })
       return { gateway, answers: [], ...(want ? { have: { generation, version: have } } : {}) }
     }
+    case 'prop':
+      return { gateway, answers: [] }
     case 'usage':
     case 'rd':
     case 'rd/h':

@@ -1,9 +1,10 @@
-import type { GatewayId, PolicyFacts } from '../../contract/index.ts'
+import type { ChangesHeard, GatewayId, PolicyFacts } from '../../contract/index.ts'
 import {
   customRoleFact,
   deviceFact,
   gatewayFact,
   grantFact,
+  heardFact,
   itemFact,
   linkFact,
   memberFact,
@@ -22,7 +23,10 @@ type Grant = DirectoryRow<'grant'>
 type Member = DirectoryRow<'membership'>
 
 /** What one gateway must know, without a version and a time. */
-export type PolicyContent = PolicyFacts & { readonly owner: NonNullable<PolicyFacts['owner']> }
+export type PolicyContent = PolicyFacts & {
+  readonly owner: NonNullable<PolicyFacts['owner']>
+  readonly heard: ChangesHeard | null
+}
 
 /**
  * The least that one gateway must know to decide alone: the organisations that own it or something on it with their
@@ -55,7 +59,9 @@ export async function projectGateway(
   })
   const live = own.filter((grant) => isCarried(grant, policies))
   const people = await peopleOf(read, { things, links, grants: live })
-  return factsOf({ gateway, things, links, policies, people })
+  const facts = factsOf({ gateway, things, links, policies, people })
+  const heard = await read.get('gateway_heard', { gateway: id })
+  return { heard: heard === undefined ? null : heardFact(heard), ...facts }
 }
 
 /** What crosses organisations does so by a policy that is there now; what was kept by who left needs none. */
@@ -172,7 +178,7 @@ function factsOf({
   links: readonly DirectoryRow<'management_link'>[]
   policies: readonly DirectoryRow<'cross_org_policy'>[]
   people: People
-}): PolicyContent {
+}): Omit<PolicyContent, 'heard'> {
   const incarnations = new Map(
     people.members.map(({ org, user, incarnation }) => [login(org, user), incarnation]),
   )

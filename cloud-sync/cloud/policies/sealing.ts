@@ -79,6 +79,8 @@ export async function lookAt(
 
 interface Projected extends Omit<Looked, 'row'> {
   readonly text: string
+  /** What the content has seen of each organisation's log, JSON. */
+  readonly heads: string
   readonly newest: PolicyRow | undefined
 }
 
@@ -89,13 +91,22 @@ async function project(read: DirectoryReader, id: GatewayId): Promise<Projected 
   const pending = await pendingCut(read, id)
   const content = pending === undefined ? present : await projectGateway(read, id, pending)
   if (gateway === undefined || present === undefined || content === undefined) return undefined
-  return { gateway, present, content, text: JSON.stringify(content), newest: await newestOf(read, id) }
+  const text = JSON.stringify(content)
+  const heads = await headsOf(read, content)
+  return { gateway, present, content, text, heads, newest: await newestOf(read, id) }
+}
+
+/** Read in the same moment as the content: an entry beyond them is one that this version does not know. */
+async function headsOf(read: DirectoryReader, { organisations }: PolicyContent): Promise<string> {
+  const chain = organisations.map(({ id }) => `org:${id}`)
+  const heads = await read.find('chain_head', { chain }, { orderBy: ['chain'] })
+  return JSON.stringify(Object.fromEntries(heads.map((head) => [head.chain, head.seq])))
 }
 
 async function add(
   tx: DirectoryTransaction,
   { keys, now, terms }: Sealing,
-  { id, content, text, newest }: Projected & { id: GatewayId },
+  { id, content, text, heads, newest }: Projected & { id: GatewayId },
 ): Promise<PolicyRow> {
   const at = now()
   const row = {
@@ -103,6 +114,7 @@ async function add(
     version: (newest?.version ?? 0) + 1,
     generation: Math.max(keys.generation, newest?.generation ?? 1),
     content: text,
+    heads,
     issued_at: at,
     fresh_until: at + terms.freshMs,
     hard_until: at + terms.hardMs,
@@ -120,7 +132,14 @@ async function add(
 
 /** The version as it was, or will be, signed. */
 export const snapshotOf = (
-  { version, generation, gateway, issued_at, fresh_until, hard_until }: Omit<PolicyRow, 'hash' | 'message'>,
+  {
+    version,
+    generation,
+    gateway,
+    issued_at,
+    fresh_until,
+    hard_until,
+  }: Omit<PolicyRow, 'hash' | 'message' | 'heads'>,
   content: PolicyContent,
 ): PolicySnapshot =>
   PolicySnapshot.parse({

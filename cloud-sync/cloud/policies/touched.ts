@@ -16,6 +16,7 @@ const NO_EFFECT: ReadonlySet<string> = new Set([
   'component',
   'component_device',
   'ownership_entry',
+  'gateway_change',
 ])
 
 /** What an entry of the log may change: gateways that it names, and every gateway that knows one of these organisations. */
@@ -51,6 +52,7 @@ function gatewayIn(table: string, row: z.infer<typeof Row>): GatewayId | undefin
       return text(row['id'])
     case 'device':
     case 'gateway_transfer':
+    case 'gateway_heard':
       return text(row['gateway'])
     case 'grant':
       return row['resource_kind'] === 'workspace'

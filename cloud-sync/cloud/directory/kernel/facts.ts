@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { PRESET_PACKS } from '../../../access/index.ts'
 import type {
   ApiKey,
+  ChangesHeard,
   CrossPolicy,
   CustomRole,
   Grant,
@@ -102,6 +103,9 @@ export const policyFact = (row: DirectoryRow<'cross_org_policy'>): CrossPolicy =
     maxLevel: row.max_level,
     offlineTtl: row.offline_ttl_ms,
   })
+
+export const heardFact = ({ replica, up_to }: DirectoryRow<'gateway_heard'>): ChangesHeard =>
+  fact<ChangesHeard>({ replica, upTo: up_to })
 
 export const linkFact = (row: DirectoryRow<'management_link'>): PartnerLink =>
   fact<PartnerLink>({

@@ -112,6 +112,8 @@ export interface Command<S extends z.ZodType, R, P> {
   /** Costly or refusing work before the transaction: passwords, limits. */
   readonly before?: (world: DirectoryWorld, actor: Actor, input: z.output<S>) => Promise<P>
   readonly run: (writing: Writing, input: z.output<S>, prepared: P) => Promise<R>
+  /** What the audit says of it, where it may end otherwise than done. */
+  readonly outcome?: (result: R) => string
   /** Fields of the result that are shown once: a repetition gets null. */
   readonly once?: readonly (keyof R & string)[]
 }
@@ -242,7 +244,7 @@ async function inTransaction<S extends z.ZodType, R, P>(
   const value = await made.run(writing, input, prepared)
   await tx.finish({
     ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
-    audit: auditLine({ made, call, at, chains, outcome: 'done' }),
+    audit: auditLine({ made, call, at, chains, outcome: made.outcome?.(value) ?? 'done' }),
     done: {
       actor: actorKey(call.actor),
       key: call.key,

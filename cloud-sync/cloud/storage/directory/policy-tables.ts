@@ -172,6 +172,29 @@ export const POLICY_TABLES = {
   },
   ...THING_TABLES,
   ...CLAIM_TABLES,
+  /** What was changed at gateways, each exactly as it came, and what became of it. */
+  gateway_change: {
+    columns: {
+      gateway: text(),
+      replica: text(),
+      seq: whole(),
+      /** The organisation in whose log it stands: whose facts it is about. */
+      org: text(),
+      /** The body that the gateway signed, base64. */
+      body: text(),
+      state: text<'accepted' | 'refused' | 'void'>(),
+      because: maybe(text()),
+      winner: maybe(text()),
+      at: whole(),
+    },
+    key: ['gateway', 'replica', 'seq'],
+    indexes: [['org']],
+  },
+  /** How far a gateway's changes are judged; of the database that it has now. */
+  gateway_heard: {
+    columns: { gateway: text(), org: text(), replica: text(), up_to: whole() },
+    key: ['gateway'],
+  },
   /** What is shown to whom; `org` owns the resource. */
   grant: {
     columns: {
@@ -268,6 +291,8 @@ export const CHAINS: {
   claim_ticket: ['org', 'org'],
   claim_receipt: ['platform', 'gateway'],
   usage_hold: ['platform', 'gateway'],
+  gateway_change: ['org', 'org'],
+  gateway_heard: ['org', 'org'],
   hosting: ['org', 'org'],
   component: ['org', 'org'],
   component_device: ['org', 'org'],

@@ -64,6 +64,8 @@ const WORKING_TABLES = {
       generation: whole(),
       /** Its facts as JSON, without version and times: equal facts have equal text. */
       content: text(),
+      /** JSON: the number of the last entry of each chain that it has seen. */
+      heads: text(),
       issued_at: whole(),
       fresh_until: whole(),
       hard_until: whole(),

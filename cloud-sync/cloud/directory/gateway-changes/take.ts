@@ -1,0 +1,158 @@
+import { z } from 'zod'
+import { type ChangeJudgement, judgeChange } from '../../../access/index.ts'
+import { decodeChange } from '../../../codec/index.ts'
+import {
+  type ChangeAck,
+  type ChangeVerdict,
+  type GatewayChange,
+  GatewayId,
+  type PolicyFacts,
+} from '../../../contract/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+import { refuse } from '../errors.ts'
+import { isOwnerRole } from '../kernel/presets.ts'
+import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
+import { apply } from './apply.ts'
+import { type Past, pastOf } from './past.ts'
+import { type Place, placeOf } from './place.ts'
+
+/** How far one gateway's changes are judged, and what became of one. */
+export type Heard = Omit<ChangeAck, 'serverTime'>
+
+export interface ChangeTaking {
+  readonly world: DirectoryWorld
+  /** What a gateway is to know as the directory stands; undefined where there is no such gateway. */
+  readonly factsOf: (read: DirectoryReader, gateway: GatewayId) => Promise<PolicyFacts | undefined>
+}
+
+const Input = z.strictObject({ gateway: GatewayId, body: z.base64() })
+
+/** Takes one change that a gateway signed into the directory, in the order in which they were made there. */
+export function createChangeTaker({
+  world,
+  factsOf,
+}: ChangeTaking): (change: GatewayChange, body: Uint8Array) => Promise<Heard> {
+  const made = takeCommand(factsOf)
+  return async (change, body) => {
+    const { gw: gateway, proposal } = change
+    const { replica, seq } = proposal.dot
+    const upTo = await heardUpTo(world.store.read, gateway, replica)
+    // Something before it has not come yet: it comes again with it.
+    if (seq > upTo + 1) return { replica, upTo, verdicts: [] }
+    const { org, name } = proposal.author
+    const call = {
+      actor: { kind: 'user', user: name, org, scope: 'full' },
+      key: `change-${gateway}-${replica}-${seq}`,
+    } as const
+    const outcome = await perform(world, made, call, { gateway, body: Buffer.from(body).toString('base64') })
+    if (!outcome.ok && outcome.code !== 'DIRECTORY_KEY_REUSED')
+      throw new Error(`change ${replica}:${seq} of ${gateway} was not taken: ${outcome.message}`)
+    const verdict = outcome.ok ? outcome.value : forked(seq)
+    return { replica, upTo: Math.max(upTo, seq), verdicts: [verdict] }
+  }
+}
+
+const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
+  command({
+    name: 'gateway.change',
+    input: Input,
+    async chains({ gateway, body }, _actor, read) {
+      const change = decodeChange(Buffer.from(body, 'base64'))
+      const owner = await read.get('gateway', { id: gateway })
+      const org = await aboutWhom(read, change)
+      const { author } = change.proposal
+      return [...[owner?.org ?? author.org, org].map(orgChain), userChain(author.name)]
+    },
+    async run(writing, { gateway, body }) {
+      const change = decodeChange(Buffer.from(body, 'base64'))
+      const { replica, seq } = change.proposal.dot
+      const known = await writing.read.get('gateway_change', { gateway, replica, seq })
+      if (known !== undefined) return known.body === body ? verdictOf(known) : forked(seq)
+      if (seq !== (await heardUpTo(writing.read, gateway, replica)) + 1)
+        return refuse('DIRECTORY_EXISTS', 'another change of this gateway was taken at the same moment')
+      const judged = await judgeAndApply(writing, change, factsOf)
+      const owner = (await writing.read.get('gateway', { id: gateway }))?.org ?? change.proposal.author.org
+      const { state, because, winner } = judged
+      // What is refused may name anybody: it stands in no stranger's log.
+      const org = state === 'refused' ? owner : await aboutWhom(writing.read, change)
+      const row = { gateway, replica, seq, org, body, state, because, winner, at: writing.at }
+      await writing.add('gateway_change', row)
+      await writing.put('gateway_heard', { gateway, org: owner, replica, up_to: seq })
+      return verdictOf(row)
+    },
+    outcome: ({ state, because }) => (state === 'accepted' ? 'done' : `${state}: ${because ?? ''}`),
+  })
+
+type Judged = Pick<ChangeJudgement, 'state' | 'winner' | 'grant'> & { readonly because: string | null }
+
+async function judgeAndApply(
+  writing: Writing,
+  change: GatewayChange,
+  factsOf: ChangeTaking['factsOf'],
+): Promise<Judged> {
+  const { read } = writing
+  const gateway = await read.get('gateway', { id: change.gw })
+  const present = await factsOf(read, change.gw)
+  if (gateway === undefined || present === undefined) return refused('unknown-resource')
+  if (change.ownerEpoch < gateway.owner_epoch) return lost('old-epoch')
+  const place = await placeIn(read, change)
+  const past = await pastOf(read, { change, present, place })
+  const judged = past === undefined ? refused('past-unknown') : judgedBy(change, { past, place })
+  if (past === undefined || judged.state === 'refused') return judged
+  if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
+  const changes = judged.state === 'accepted' || judged.grant !== null
+  if (changes) await apply(writing, { change, place, past: past.past, grant: judged.grant })
+  return judged
+}
+
+function judgedBy(change: GatewayChange, { past, place }: { past: Past; place: Place | undefined }): Judged {
+  const { change: done } = change.proposal
+  const isShare = done.kind === 'grant.add' || done.kind === 'grant.remove'
+  if (isShare && place === undefined) return refused('unknown-resource')
+  // Nobody can say any more whether it was theirs to give.
+  if (done.kind === 'grant.add' && !past.isKnown) return refused('past-unknown')
+  return judgeChange(change.proposal, past)
+}
+
+const refused = (because: string): Judged => ({ state: 'refused', because, winner: null, grant: null })
+const lost = (because: string): Judged => ({ state: 'void', because, winner: null, grant: null })
+const forked = (seq: number): ChangeVerdict => ({ seq, state: 'refused', because: 'forked', winner: null })
+const verdictOf = ({
+  seq,
+  state,
+  because,
+  winner,
+}: Pick<DirectoryRow<'gateway_change'>, 'seq' | 'state' | 'because' | 'winner'>): ChangeVerdict => ({
+  seq,
+  state,
+  because,
+  winner,
+})
+
+async function heardUpTo(read: DirectoryReader, gateway: string, replica: string): Promise<number> {
+  const newest = { orderBy: ['seq'], descending: true, limit: 1 } as const
+  const [last] = await read.find('gateway_change', { gateway, replica }, newest)
+  return last?.seq ?? 0
+}
+
+async function placeIn(read: DirectoryReader, { gw, proposal }: GatewayChange): Promise<Place | undefined> {
+  const { change } = proposal
+  if (change.kind === 'grant.add') return placeOf(read, gw, change.grant)
+  return change.kind === 'grant.remove' ? placeOf(read, gw, change) : undefined
+}
+
+/** In whose log it stands. */
+async function aboutWhom(read: DirectoryReader, made: GatewayChange): Promise<string> {
+  const { author, change } = made.proposal
+  if ('org' in change) return change.org
+  return (await placeIn(read, made))?.org ?? author.org
+}
+
+/** What two owners each took from the other in two places at once would leave nobody. */
+async function wouldLoseLastOwner(read: DirectoryReader, { proposal }: GatewayChange): Promise<boolean> {
+  const { change } = proposal
+  if (change.kind !== 'member.remove' && change.kind !== 'member.suspend') return false
+  const members = await read.find('membership', { org: change.org, state: 'active' })
+  const owners = members.filter(({ role }) => isOwnerRole(role))
+  return owners.length === 1 && owners[0]?.user === change.name
+}
