@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Broker, createBroker } from '../broker/index.ts'
 import { NOBODY, type OrgId } from '../cloud-sync/contract/index.ts'
 import { type Hardware, superviseHardware } from '../hardware/index.ts'
+import { cellularLink } from './cellular-link.ts'
 import { createClaim } from './claim/index.ts'
 import { GatewayClock, systemSources } from './clock/index.ts'
 import type { Config } from './config/config.ts'
@@ -65,6 +66,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
     const claiming = config.cloud === null ? null : createClaim(config.cloud, { config, store, clock, log })
     const claim = claiming?.claim ?? null
     const link = config.cloud === null ? null : createLink(config.cloud, { config, store, clock, log, claim })
+    const cellular =
+      config.cellular === null
+        ? null
+        : cellularLink(config.cellular, { store, clock, log, home: homeOf(config), link })
     const facts = new Facts({ config, store, clock, broker, hardware, field, link })
     const { localApi, console } = doorsOf(config, {
       store,
@@ -86,6 +91,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('pipeline', pipeline),
       named('hardware', hardware),
       ...(link === null ? [] : [named('link', link)]),
+      ...(cellular === null ? [] : [named('cellular', cellular)]),
       routineOf({ publishing, log, status: () => facts.status(), wall: () => clock.now().wallMs }),
       named('local api', localApi),
       ...(console === null ? [] : [named('console', console)]),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createUplink, DEFAULT_BUDGETS } from '../cloud-sync/gateway/index.ts'
+import { createUplink, DEFAULT_BUDGETS, type LaneFactors } from '../cloud-sync/gateway/index.ts'
 import type { ClaimService } from './claim/index.ts'
 import type { GatewayClock } from './clock/index.ts'
 import type { CloudConfig, Config } from './config/config.ts'
@@ -13,6 +13,8 @@ import { VERSION } from './version.ts'
 export interface Link {
   start(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
+  /** Sends more slowly from now on. */
+  slow(factors: LaneFactors): void
   facts(): Readonly<Record<string, number | string | boolean | null>>
 }
 
@@ -59,6 +61,9 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log, clai
   return {
     start: (signal) => uplink.start(signal),
     stop: () => uplink.stop(),
+    slow: (factors) => {
+      uplink.slow(factors)
+    },
     facts() {
       const { state, failures, connects, bytesOut, bytesIn, refused, streams } = uplink.status()
       const resent = Object.values(streams).reduce((sum, stream) => sum + stream.resent, 0)

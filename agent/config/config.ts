@@ -13,6 +13,7 @@ import type {
   WorkspaceId,
 } from '../../cloud-sync/contract/index.ts'
 import type { Calibration, DeviceConfig, LineConfig } from '../../hardware/index.ts'
+import type { CellularRules } from '../cellular/index.ts'
 import { AgentError } from '../errors.ts'
 import { crossCheck } from './cross-check.ts'
 import { ConfigError, type ConfigFault, faultsOf, Locator } from './fault.ts'
@@ -51,6 +52,8 @@ export interface Config {
     readonly keepReadingsMs: number
   }
   readonly usage: { readonly intervalMs: number }
+  /** How cellular links are metered; null = none is. */
+  readonly cellular: CellularConfig | null
   readonly uplink: {
     readonly keepaliveMs: number
     readonly batchAfterMs: number
@@ -78,6 +81,11 @@ export interface CloudConfig {
   readonly key: string | null
   /** The cloud's root public key, 32 bytes in base64. */
   readonly trust: string
+}
+
+export interface CellularConfig extends CellularRules {
+  /** ModemManager is asked for SIM and bearers. */
+  readonly modemManager: boolean
 }
 
 export interface LocalDirectory {
@@ -170,6 +178,7 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
       keepReadingsMs: storage.keepReadings,
     },
     usage: { intervalMs: usage.interval },
+    cellular: file.cellular === undefined ? null : cellularOf(file.cellular),
     uplink: {
       keepaliveMs: uplink.keepalive,
       batchAfterMs: uplink.batchAfter,
@@ -226,6 +235,18 @@ function cloudOf({ url, trust, ...files }: NonNullable<ConfigFile['cloud']>, dir
   const absolute = (file: string | undefined): string | null =>
     file === undefined ? null : resolve(dir, file)
   return { url, trust, ca: absolute(files.ca), cert: absolute(files.cert), key: absolute(files.key) }
+}
+
+function cellularOf(cellular: NonNullable<ConfigFile['cellular']>): CellularConfig {
+  const { interfaces, counterBits, sampleEvery, modemManager, hostAbsorbs, budget } = cellular
+  return {
+    interfaces: interfaces ?? null,
+    counterBits,
+    sampleEveryMs: sampleEvery,
+    modemManager: modemManager === 'on',
+    hostAbsorbs: hostAbsorbs === 'true',
+    budget: budget ?? null,
+  }
 }
 
 const localOf = (

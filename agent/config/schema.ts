@@ -21,10 +21,15 @@ const ORIGINS_MAX = 64
 const USERS_MAX = 1_000
 const CALIBRATIONS_MAX = 100
 const FILE_NAME_MAX = 1_024
+const INTERFACES_MAX = 8
 
 const plain = z.string().regex(/^[a-z0-9-]{1,64}$/, 'lower case letters, digits and hyphens, 1 to 64')
 const fileName = z.string().min(1, 'is empty').max(FILE_NAME_MAX)
 const usbNumber = z.string().regex(/^[0-9A-Fa-f]{4}$/, 'four hexadecimal digits, as `lsusb` shows them')
+/** As the kernel takes them (IFNAMSIZ). */
+const interfaceName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[^\s/:]{1,15}$/, 'must be the name of a network interface, such as wwan0')
 const hostAndPort = z
   .string()
   .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be HOST:PORT')
@@ -111,6 +116,23 @@ const cloud = z
   })
   .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together')
 
+const cellular = z.strictObject({
+  interfaces: z.array(interfaceName).min(1).max(INTERFACES_MAX).optional(),
+  counterBits: z
+    .enum(['32', '64'])
+    .default('64')
+    .transform((bits) => (bits === '32' ? 32 : 64)),
+  sampleEvery: duration({ least: '1s', most: '5m' }).prefault('10s'),
+  modemManager: z.enum(['on', 'off']).default('on'),
+  hostAbsorbs: z.enum(['true', 'false']).default('false'),
+  budget: z
+    .strictObject({
+      bytes: byteSize({ least: '1MB', most: '100000GB' }),
+      day: wholeNumber(1, 28).prefault('1'),
+    })
+    .optional(),
+})
+
 const user = z.strictObject({
   name: MemberName,
   organisation: OrgId.optional(),
@@ -146,6 +168,7 @@ export const ConfigFile = z.strictObject({
       keepReadings: duration({ least: '1h', most: '3650d' }).prefault('365d'),
     })
     .prefault({}),
+  cellular: cellular.optional(),
   usage: z.strictObject({ interval: duration({ least: '1s', most: '24h' }).prefault('1h') }).prefault({}),
   uplink: z
     .strictObject({

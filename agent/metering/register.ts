@@ -36,6 +36,10 @@ export interface Increment {
   readonly by: bigint
   /** `sensor.active_day` only: counts 1 unless this day was counted already; `by` is ignored. */
   readonly day?: string
+  /** Quality bits for the record that reports it. */
+  readonly q?: number
+  /** Default true; evidence that nobody is billed for says false. */
+  readonly billable?: boolean
 }
 
 export const sameOwner = (a: Owner, b: Owner): boolean =>
@@ -68,7 +72,12 @@ export class RegisterBook {
       if (by === 0n) continue
       const same = before !== undefined && sameOwner(before, increment.owner)
       const base = same ? before : born(increment, nextId++, before === undefined ? 0 : before.gen + 1)
-      const after = { ...base, end: base.end + by, day: increment.day ?? base.day }
+      const after = {
+        ...base,
+        end: base.end + by,
+        day: increment.day ?? base.day,
+        q: base.q | (increment.q ?? 0),
+      }
       latest.set(key, after)
       changed.set(after.id, after)
     }
@@ -107,8 +116,8 @@ function amountOf(increment: Increment, before: Register | undefined): bigint {
   return counted === null || increment.day > counted ? 1n : 0n
 }
 
-function born({ meter, subject, owner, day }: Increment, id: number, gen: number): Register {
+function born({ meter, subject, owner, day, billable = true }: Increment, id: number, gen: number): Register {
   const { org, ownerEpoch, custodian, workspace } = owner
   const whose = { org, ownerEpoch, custodian, workspace }
-  return { id, meter, subject, gen, ...whose, billable: true, end: 0n, reported: 0n, day: day ?? null, q: 0 }
+  return { id, meter, subject, gen, ...whose, billable, end: 0n, reported: 0n, day: day ?? null, q: 0 }
 }

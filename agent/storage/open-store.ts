@@ -4,6 +4,7 @@ import type { Database } from 'better-sqlite3'
 import type { Epoch, GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import { ChangeStore } from './changes.ts'
 import { ChannelBook } from './channels.ts'
+import { CellularRecord } from './cellular.ts'
 import { ClaimRecord } from './claim.ts'
 import { openDatabase } from './database.ts'
 import { recordEvent } from './events.ts'
@@ -99,7 +100,11 @@ function compose(
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
   const claim = new ClaimRecord(database, writer, ledger)
-  const opened = { database, lock, options, clock, writer, reader, claim }
+  const cellular = new CellularRecord(database, writer, {
+    ledger,
+    organisation: () => policy.current()?.owner.org ?? options.organisation,
+  })
+  const opened = { database, lock, options, clock, writer, reader, claim, cellular }
   const parts = { channels, ledger, policy, changes, timeKeeper, intake, outbox, latest, dumps, retention }
   const store = new Store({ ...opened, ...parts })
   return store

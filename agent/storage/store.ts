@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.ts'
 import type { Moment } from '../metering/index.ts'
+import type { CellularRecord } from './cellular.ts'
 import type { ChangeStore } from './changes.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
 import type { ClaimRecord } from './claim.ts'
@@ -39,6 +40,7 @@ export interface StoreParts {
   readonly writer: Writer
   readonly policy: PolicyStore
   readonly claim: ClaimRecord
+  readonly cellular: CellularRecord
   readonly timeKeeper: PolicyTimeKeeper
   readonly changes: ChangeStore
   readonly intake: Intake
@@ -57,6 +59,8 @@ export class Store {
   readonly outbox: SqliteOutbox
   readonly policy: PolicyStore
   readonly claim: ClaimRecord
+  /** Registers of cellular links and what their meter remembers. */
+  readonly cellular: CellularRecord
   /** What policies are judged by: signed time and counted running time. */
   readonly policyTime: PolicyTime
   readonly changes: ChangeStore
@@ -72,6 +76,7 @@ export class Store {
     this.outbox = parts.outbox
     this.policy = parts.policy
     this.claim = parts.claim
+    this.cellular = parts.cellular
     this.policyTime = parts.timeKeeper.time
     this.changes = parts.changes
     this.reader = parts.reader

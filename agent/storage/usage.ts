@@ -61,6 +61,9 @@ export class UsageLedger {
   #newEpoch: Epoch | undefined
   #events: { name: string; org: OrgId }[] = []
   #highWaterAt = -Infinity
+  #counted: Increment[] = []
+  /** By key of meta. */
+  readonly #kept = new Map<string, unknown>()
 
   constructor(database: Database, options: UsageOptions) {
     this.#options = options
@@ -88,6 +91,12 @@ export class UsageLedger {
   /** The next transaction chains a record that says what happened. */
   noteEvent(name: string, org: OrgId): void {
     this.#events.push({ name, org })
+  }
+
+  /** The next transaction counts these and keeps, together with them, what whoever counted must remember. */
+  count(increments: readonly Increment[], { key, value }: { key: string; value: unknown }): void {
+    this.#counted.push(...increments)
+    this.#kept.set(key, value)
   }
 
   /** This transaction leaves the stream's epoch for a new one and issues what is unconfirmed again (decisions.md, Forks). */
@@ -120,8 +129,8 @@ export class UsageLedger {
     const now = this.#options.clock.now()
     const draft = new Map<number, Register>()
     const interval = this.#turnOfDay(database, now, draft)
-    const counted = this.#book.plan(increments(interval.day))
-    for (const register of counted) keepReported(draft, register)
+    const increased = [...this.#counted, ...increments(interval.day)]
+    for (const register of this.#book.plan(increased)) keepReported(draft, register, increased)
     for (const event of this.#events) this.#chainEvent(database, event, now)
     const next = this.#endIfDue(database, { interval, now, draft })
     this.#changeEpoch(database, draft, now)
@@ -129,7 +138,12 @@ export class UsageLedger {
     if (next !== this.#interval) writeMeta(database, 'interval', next)
     const highWaterAt = this.#keepHighWater(database, now)
     const noted = this.#events.length
+    const given = this.#counted.length
+    const kept = [...this.#kept]
+    for (const [key, value] of kept) writeMeta(database, key, value)
     return () => {
+      this.#counted = this.#counted.slice(given)
+      for (const [key, value] of kept) if (this.#kept.get(key) === value) this.#kept.delete(key)
       this.#book.apply([...draft.values()])
       this.#interval = next
       this.#closeNext = false
@@ -260,10 +274,19 @@ export function storeRecords(database: Database, records: readonly SealedRecord[
 }
 
 /** `plan` starts from the book; where this same commit reported the register already, that stands. */
-function keepReported(draft: Map<number, Register>, register: Register): void {
+function keepReported(
+  draft: Map<number, Register>,
+  register: Register,
+  increased: readonly Increment[],
+): void {
   const before = draft.get(register.id)
-  draft.set(
-    register.id,
-    before === undefined ? register : { ...register, reported: before.reported, q: before.q },
+  if (before === undefined) {
+    draft.set(register.id, register)
+    return
+  }
+  const own = increased.filter(
+    ({ meter, subject }) => meter === register.meter && subject === register.subject,
   )
+  const q = own.reduce((bits, increment) => bits | (increment.q ?? 0), before.q)
+  draft.set(register.id, { ...register, reported: before.reported, q })
 }

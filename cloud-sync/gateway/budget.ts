@@ -13,6 +13,7 @@ export class Budget {
   readonly #now: () => number
   #tokens: number
   #at: number
+  #factor = 1
 
   /** @param now monotonic, milliseconds */
   constructor(rate: Rate, now: () => number) {
@@ -25,7 +26,9 @@ export class Budget {
   /** Milliseconds until something may go; 0 = now. */
   waitMs(): number {
     this.#refill()
-    return this.#tokens > 0 ? 0 : Math.ceil(((1 - this.#tokens) / this.#rate.bytesPerSecond) * 1000)
+    return this.#tokens > 0
+      ? 0
+      : Math.ceil(((1 - this.#tokens) / (this.#rate.bytesPerSecond * this.#factor)) * 1000)
   }
 
   spend(bytes: number): void {
@@ -33,9 +36,15 @@ export class Budget {
     this.#tokens -= bytes
   }
 
+  /** Earns this share of its rate from now on, above 0 and at most 1; what may go at once stays. */
+  slow(factor: number): void {
+    this.#refill()
+    this.#factor = factor
+  }
+
   #refill(): void {
     const now = this.#now()
-    const earned = ((now - this.#at) / 1000) * this.#rate.bytesPerSecond
+    const earned = ((now - this.#at) / 1000) * this.#rate.bytesPerSecond * this.#factor
     this.#tokens = Math.min(this.#rate.burstBytes, this.#tokens + earned)
     this.#at = now
   }

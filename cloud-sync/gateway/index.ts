@@ -1,4 +1,4 @@
-export { DEFAULT_BUDGETS } from './lanes.ts'
+export { DEFAULT_BUDGETS, type LaneFactors } from './lanes.ts'
 export type * from './options.ts'
 export {
   type ChangeOutbox,

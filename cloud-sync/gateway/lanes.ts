@@ -14,6 +14,8 @@ const LANES: readonly Lane[] = [
   { name: 'backfill', streams: ['rd/h'] },
 ]
 
+/** What a lane earns as a share of its rate; control always earns all. */
+export type LaneFactors = Readonly<Record<Exclude<LaneName, 'control'>, number>>
 export type Budgets = Readonly<Record<LaneName | 'link', Rate>>
 
 const KIB = 1024
@@ -55,6 +57,12 @@ export class Lanes {
       waitMs = Math.min(waitMs ?? wait, wait)
     }
     return waitMs === undefined ? undefined : { waitMs }
+  }
+
+  /** From now on live and back-fill earn only a share of their rates, e.g. where a data budget runs out. */
+  slow({ live, backfill }: LaneFactors): void {
+    this.#budgets.live.slow(live)
+    this.#budgets.backfill.slow(backfill)
   }
 
   spend(stream: Stream, bytes: number): void {

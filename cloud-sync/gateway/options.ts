@@ -1,6 +1,6 @@
 import type { GatewayId } from '../contract/index.ts'
 import type { SigningKey } from '../codec/index.ts'
-import type { Budgets } from './lanes.ts'
+import type { Budgets, LaneFactors } from './lanes.ts'
 import type { ChangeOutbox, MembershipSink, Outbox, UplinkClock, UplinkLog } from './ports.ts'
 
 export interface UplinkOptions {
@@ -65,5 +65,7 @@ export interface Uplink {
   start(signal: AbortSignal): Promise<void>
   /** Says goodbye where there is a connection, and resolves when nothing of it is left. */
   stop(): Promise<void>
+  /** Live and back-fill send at a share of their rates from now on; control is never slowed. */
+  slow(factors: LaneFactors): void
   status(): UplinkStatus
 }

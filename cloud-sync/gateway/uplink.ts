@@ -1,7 +1,7 @@
 import { STREAMS, type Stream } from '../contract/index.ts'
 import { reconnectDelayMs, STABLE_MS } from './backoff.ts'
 import { Keyring } from './keyring.ts'
-import { DEFAULT_BUDGETS, Lanes } from './lanes.ts'
+import { DEFAULT_BUDGETS, type LaneFactors, Lanes } from './lanes.ts'
 import type { StreamReport, Uplink, UplinkOptions, UplinkState, UplinkStatus } from './options.ts'
 import type { Lasting } from './lasting.ts'
 import { Session } from './session.ts'
@@ -65,6 +65,11 @@ class KeptUp implements Uplink {
     })
     this.#dial()
     await Promise.resolve()
+  }
+
+  slow(factors: LaneFactors): void {
+    this.#lasting.lanes.slow(factors)
+    this.#session?.pump()
   }
 
   stop(): Promise<void> {

@@ -1,0 +1,4 @@
+export { Cellular, type CellularRules } from './cellular.ts'
+export { KernelLinks } from './kernel.ts'
+export { askMmcli } from './mmcli.ts'
+export type { CellularMeter } from './ports.ts'
