@@ -86,11 +86,11 @@ const strength = z.object({ rsrp: decimal }).prefault({})
 const SignalAnswer = z.object({ modem: z.object({ signal: z.object({ lte: strength, '5g': strength }) }) })
 const TimeAnswer = z.object({ modem: z.object({ time: z.object({ current: optional }) }) })
 
-/** A child process for each call, ended after 10 s. @param command another program for a test */
-export function askMmcli(command = 'mmcli'): AskModems {
+/** A child process for each call, ended when its time is over. @param command another program for a test */
+export function askMmcli(command = 'mmcli', timeoutMs = CALL_MS_MAX): AskModems {
   return async (args) => {
     const { stdout } = await run(command, ['-J', ...args], {
-      timeout: CALL_MS_MAX,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
       maxBuffer: ANSWER_BYTES_MAX,
       env: { ...process.env, LC_ALL: 'C' },

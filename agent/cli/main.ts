@@ -3,6 +3,7 @@ import { AgentError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { accessCommands } from './access-commands.ts'
 import { claimCommands } from './claim-commands.ts'
+import { dataCommands } from './data-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
 
@@ -228,6 +229,8 @@ for (const [name, what] of [
 accessCommands(program, does)
 claimCommands(program, cloud, does)
 policyCommands(program, does)
+
+dataCommands(program, does)
 
 const line = program.command('line').description('look at a serial line (the gateway must not be using it)')
 const onLine = (name: string, what: string): Command =>

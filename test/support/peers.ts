@@ -17,11 +17,12 @@ const PEERS = {
   postgresql: ['sh', '-c', 'test -x "$(ls -d /usr/lib/postgresql/*/bin/postgres | head -1)"'],
   root: ['sh', '-c', 'test "$(id -u)" = 0'],
   loop: ['sh', '-c', 'test "$(id -u)" = 0 && test -e /dev/loop-control && command -v mkfs.ext4'],
+  'network namespaces': ['unshare', '-n', '-m', 'sh', '-c', 'ip link add v0 type veth peer name v1'],
 } as const
 export type Peer = keyof typeof PEERS
 
 /** Rights on this machine that no package gives: without them a test is skipped, also where peers are required. */
-const RIGHTS: readonly Peer[] = ['root', 'loop']
+const RIGHTS: readonly Peer[] = ['root', 'loop', 'network namespaces']
 
 /** True where the peer is here. Where HEADGATE_REQUIRE_PEERS=1 a missing one is an error. */
 export function havePeer(peer: Peer): boolean {

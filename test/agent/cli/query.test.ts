@@ -150,6 +150,29 @@ test('the tables show what a person looks for', async () => {
   expect(usage).toMatch(/^acme +sensor:tilt-north\/main +sensor\.readings +0 +9007199254740993 +yes$/m)
 })
 
+test('headgate data top shows who uses the modem, the most first, generations together', async () => {
+  const use = (organisation: string, subject: string, end: string, generation = 0): UsageFacts => ({
+    ...{ organisation, subject, end, generation },
+    meter: 'cell.alloc',
+    billable: true,
+  })
+  const facts = [
+    { ...use('acme', 'link:SIM-1', '9000'), meter: 'cell.rx', billable: false },
+    use('acme', 'link:SIM-1', '250'),
+    use('borealis', 'sensor:level-2/main', '500'),
+    use('borealis', 'sensor:level-2/main', '250', 1),
+  ]
+  const data = ['--data', join(await answering({ usage: () => facts }), 'data')]
+  const top = await headgateJson(['data', 'top', ...data])
+  expect(top.json).toEqual([
+    { organisation: 'borealis', subject: 'sensor:level-2/main', bytes: '750', share: 0.75 },
+    { organisation: 'acme', subject: 'link:SIM-1', bytes: '250', share: 0.25 },
+  ])
+  expect(differences('headgate data top', [top.json])).toEqual([])
+  const { stdout } = await headgate(['data', 'top', ...data])
+  expect(stdout).toMatch(/^borealis +sensor:level-2\/main +750 +75\.0 %$/m)
+})
+
 test('a gateway alone with nothing yet is shown too', async () => {
   const bare = {
     ...STATE,
