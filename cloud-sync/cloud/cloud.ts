@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
+import { type Alerting, createAlerting } from './alerting/index.ts'
 import { createApp } from './api/index.ts'
 import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
@@ -92,6 +93,10 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   })
   signal.throwIfAborted()
   const applied = createCuts({ directory, store, log })
+  const offlineAfterMs = config.alerts.offlineAfterS * 1_000
+  const { watch } = directory
+  const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
+  started.push(() => alerting.stop())
   const { broker, link } = await startLink(config, {
     db,
     policies,
@@ -99,6 +104,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     changes,
     keys,
     applied,
+    alerting,
     ...starting,
   })
   signal.throwIfAborted()
@@ -151,9 +157,10 @@ async function startLink(
     changes: GatewayChanges
     keys: CloudKeys
     applied: ReturnType<typeof createCuts>
+    alerting: Alerting
   },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, policies, claims, changes, keys, applied, log, signal, started } = parts
+  const { db, policies, claims, changes, keys, applied, alerting, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
@@ -185,6 +192,9 @@ async function startLink(
     broker: session,
     shards,
     applied,
+    heard: (outcomes) => {
+      alerting.heard(outcomes)
+    },
   })
   await link.start()
   started.push(() => link.stop())

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 import { listenerFault } from '../../broker/index.ts'
+import { OFFLINE_AFTER_S } from './alerting/index.ts'
 import { parseYaml, readYamlFile } from './yaml.ts'
 
 const URL_LENGTH_MAX = 1_024
@@ -56,6 +57,13 @@ const CloudConfigFile = z
         from: z.email(),
       })
       .optional(),
+    /** When people are told. */
+    alerts: z
+      .strictObject({
+        /** A gateway or device that is away for less is nobody's business, seconds. */
+        offlineAfterS: z.int().min(1).max(86_400).default(OFFLINE_AFTER_S),
+      })
+      .prefault({}),
     /** Where links in mails lead; absent = the address of `listen.http`. */
     site: z.url({ protocol: /^https?$/ }).optional(),
     /** Shards this worker takes, two hex digits each; absent = all. */

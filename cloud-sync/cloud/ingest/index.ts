@@ -1,1 +1,2 @@
 export { createLink, type Link } from './link.ts'
+export type { Outcome } from './worker.ts'

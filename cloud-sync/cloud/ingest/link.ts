@@ -9,8 +9,8 @@ import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
 import { type Opened, openIncoming, REFUSALS, type Refused } from './open.ts'
-import { createSender, type SenderSettings } from './sender.ts'
-import { createWorker, type WorkerCounts } from './worker.ts'
+import { createSender, type Sender, type SenderSettings } from './sender.ts'
+import { createWorker, type LedgerWorker, type Outcome, type WorkerCounts } from './worker.ts'
 
 /** Seconds between pings; the broker is near. */
 const KEEPALIVE_S = 30
@@ -33,6 +33,8 @@ export interface LinkSettings {
   >
   /** A gateway has said, signed, which policy is in force there. */
   readonly applied: (said: { gateway: GatewayId; order: PolicyOrder; acknowledged: Hash }) => Promise<void>
+  /** Called with what was committed, after the answers to it. */
+  readonly heard: (outcomes: readonly Outcome[]) => void
   /** Shards to take, two hex digits each; absent = all. */
   readonly shards: readonly string[] | undefined
 }
@@ -66,9 +68,7 @@ export function createLink(settings: LinkSettings): Link {
     })
   }
   const sender = createSender({ policies, claims, keys, now, log, send })
-  const committed = sender.afterCommit
-  const monoMs = (): number => performance.now()
-  const worker = createWorker({ db: settings.db, now, monoMs, log, committed, claims, changes })
+  const worker = workerOf(settings, sender)
   const open = {
     cloudId: keys.cloudId,
     publicKeyOf: (id: GatewayId) => policies.gateway(id)?.publicKey,
@@ -121,6 +121,14 @@ export function createLink(settings: LinkSettings): Link {
     },
     counts: () => ({ ...worker.counts, received, refused: { ...refused } }),
   }
+}
+
+function workerOf({ db, now, log, claims, changes, heard }: LinkSettings, sender: Sender): LedgerWorker {
+  const committed = (outcomes: readonly Outcome[]): void => {
+    sender.afterCommit(outcomes)
+    heard(outcomes)
+  }
+  return createWorker({ db, now, monoMs: () => performance.now(), log, committed, claims, changes })
 }
 
 async function connected(url: string, options: IClientOptions): Promise<MqttClient> {

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import type { GatewayId, PolicyOrder } from '../../contract/index.ts'
+import type { GatewayId, PolicyOrder, ReadingBatch } from '../../contract/index.ts'
 import type { Claims } from '../claims.ts'
 import type { GatewayChanges } from '../gateway-changes.ts'
 import type { Heard } from '../directory/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
-import type { Incoming } from './open.ts'
+import type { Delivery, Incoming } from './open.ts'
 import { type Answer, post } from './post.ts'
 import { noteStatus } from './status.ts'
 
@@ -27,6 +27,8 @@ export interface Outcome {
   readonly online?: boolean
   /** What became of a change that was made at the gateway; it is in the directory. */
   readonly heard?: Heard
+  /** Live readings that are posted, now or before. */
+  readonly readings?: ReadingBatch
   /** A batch of an epoch that nobody announced: nothing was posted. */
   readonly unannounced?: boolean
 }
@@ -200,11 +202,15 @@ async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome>
     case 'rd':
     case 'rd/h':
     case 'evt':
-      return posted(gateway, await post(db, incoming, now))
+      return posted(incoming, await post(db, incoming, now))
   }
 }
 
-const posted = (gateway: GatewayId, answer: Answer | undefined): Outcome =>
-  answer === undefined ? { gateway, answers: [], unannounced: true } : { gateway, answers: [answer] }
+function posted(delivery: Delivery, answer: Answer | undefined): Outcome {
+  const { gateway, what } = delivery
+  if (answer === undefined) return { gateway, answers: [], unannounced: true }
+  const isLive = what === 'rd' && answer.status === 'ok'
+  return { gateway, answers: [answer], ...(isLive ? { readings: delivery.batch } : {}) }
+}
 
 const bytesOf = (incoming: Incoming): number => ('body' in incoming ? incoming.body.length : 256)

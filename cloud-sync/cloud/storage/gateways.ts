@@ -60,6 +60,12 @@ export async function findReport(db: Db, gateway: GatewayId): Promise<GatewayRep
   }
 }
 
+/** Every gateway that ever said something. */
+export async function gatewaysSeen(db: Db): Promise<GatewayId[]> {
+  const rows = await db.selectFrom('gateway_state').select('gateway').orderBy('gateway').execute()
+  return rows.map(({ gateway }) => gateway as GatewayId)
+}
+
 /** At start nobody is known to be there. */
 export async function markAllOffline(db: Db): Promise<void> {
   await db.updateTable('gateway_state').set({ online: 0 }).execute()

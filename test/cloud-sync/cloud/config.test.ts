@@ -24,6 +24,7 @@ test('a configuration is read, frozen, and its paths count from its folder', () 
   )()
   expect(config).toEqual({
     listen: { mqtt: [{ url: 'tcp://127.0.0.1:8883' }], http: '127.0.0.1:8090' },
+    alerts: { offlineAfterS: 300 },
     dataDir: '/etc/headgate/data',
     directory: '/srv/directory.yaml',
   })

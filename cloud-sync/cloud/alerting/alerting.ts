@@ -1,0 +1,173 @@
+import type { ChannelDef, Epoch, GatewayId, ReadingBatch, StoredReading } from '../../contract/index.ts'
+import type { OrgDirectory } from '../directory/index.ts'
+import type { Outcome } from '../ingest/index.ts'
+import type { Log } from '../log.ts'
+import { type CloudDatabase, type DirectoryReader, gatewaysSeen, knownChannels } from '../storage/index.ts'
+import { DeviceConditions } from './devices.ts'
+import { telling, WatchedChannels } from './thresholds.ts'
+
+/** What is away for less is nobody's business: a restart, a short cut of the link. Seconds. */
+export const OFFLINE_AFTER_S = 300
+const LOOKED_AT_MS_MAX = 5_000
+/** Batches that wait to be looked at; beyond it they are not: the next ones say the same. */
+const WAITING_MAX = 1_000
+
+export interface AlertingSettings {
+  readonly watch: OrgDirectory['watch']
+  readonly db: CloudDatabase
+  readonly rules: DirectoryReader
+  readonly log: Log
+  /** Monotonic, ms. */
+  readonly monoMs: () => number
+  readonly offlineAfterMs: number
+}
+
+/** Turns what gateways send, or do not send any more, into alerts. Never holds up what is acknowledged. */
+export interface Alerting {
+  /** What was committed, in order. */
+  heard(outcomes: readonly Outcome[]): void
+  /** Resolves when what was heard has been looked at. */
+  idle(): Promise<void>
+  stop(): Promise<void>
+}
+
+/**
+ * A gateway that says or lets the broker say that it goes is offline after a while; so is one that was known and does not
+ * come back after this cloud has started. Devices are lost by their own readings, as long as the gateway sends any.
+ */
+export async function createAlerting(settings: AlertingSettings): Promise<Alerting> {
+  return new Alerts(settings, await gatewaysSeen(settings.db.read))
+}
+
+class Alerts implements Alerting {
+  readonly #settings: AlertingSettings
+  readonly #devices: DeviceConditions
+  readonly #channels: WatchedChannels
+  /** Since when, monotonic ms. */
+  readonly #away: Map<GatewayId, number>
+  readonly #told = new Set<GatewayId>()
+  readonly #timer: NodeJS.Timeout
+  #tail: Promise<void> = Promise.resolve()
+  #waiting = 0
+
+  constructor(settings: AlertingSettings, known: readonly GatewayId[]) {
+    const { offlineAfterMs, rules, monoMs } = settings
+    this.#settings = settings
+    this.#devices = new DeviceConditions(offlineAfterMs)
+    this.#channels = new WatchedChannels(rules, monoMs)
+    this.#away = new Map(known.map((id) => [id, monoMs()]))
+    const look = (): void => {
+      this.#look()
+    }
+    this.#timer = setInterval(look, Math.min(LOOKED_AT_MS_MAX, offlineAfterMs / 2)).unref()
+  }
+
+  heard(outcomes: readonly Outcome[]): void {
+    for (const { gateway, online, readings } of outcomes) {
+      if (online === false) {
+        if (!this.#away.has(gateway)) this.#away.set(gateway, this.#settings.monoMs())
+        continue
+      }
+      this.#back(gateway)
+      if (readings !== undefined && this.#waiting < WAITING_MAX)
+        this.#inTurn(() => this.#measure(gateway, readings))
+    }
+  }
+
+  async idle(): Promise<void> {
+    await this.#tail
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#tail
+  }
+
+  #look(): void {
+    const { monoMs, offlineAfterMs } = this.#settings
+    for (const [gateway, since] of this.#away) {
+      if (this.#told.has(gateway) || monoMs() - since < offlineAfterMs) continue
+      this.#told.add(gateway)
+      this.#inTurn(async () => {
+        // Back before its turn came: nothing to tell.
+        if (!this.#told.has(gateway)) return
+        try {
+          await this.#observe(gateway, true)
+        } catch (error) {
+          this.#told.delete(gateway)
+          throw error
+        }
+      })
+    }
+  }
+
+  #back(gateway: GatewayId): void {
+    if (!this.#away.delete(gateway)) return
+    this.#told.delete(gateway)
+    this.#devices.forget(gateway)
+    this.#inTurn(() => this.#observe(gateway, false))
+  }
+
+  async #measure(gateway: GatewayId, batch: ReadingBatch): Promise<void> {
+    const { watch, db } = this.#settings
+    for (const [device, found] of await byDevice(db, gateway, batch)) {
+      const resource = `${gateway}/${device}`
+      const all = found.flatMap(({ readings }) => readings)
+      const news = this.#devices.note(gateway, device, all)
+      if (news !== undefined) await this.#observe(resource, news === 'lost')
+      for (const { channel, readings } of found) {
+        if (!(await this.#channels.has(resource, channel))) continue
+        for (const value of telling(readings)) await watch.measure({ resource, channel, value })
+      }
+    }
+  }
+
+  async #observe(resource: string, now: boolean): Promise<void> {
+    const { watch, log } = this.#settings
+    const mails = await watch.observe({ kind: 'offline', resource, now })
+    if (mails > 0) log.info({ resource, mails }, 'people are told')
+  }
+
+  /** One after the other: what is over must not overtake what began it. */
+  #inTurn(work: () => Promise<void>): void {
+    this.#waiting += 1
+    this.#tail = this.#tail.then(work).then(
+      () => {
+        this.#waiting -= 1
+      },
+      (error: unknown) => {
+        this.#waiting -= 1
+        this.#settings.log.error({ err: error }, 'an alert could not be looked at')
+      },
+    )
+  }
+}
+
+interface OfChannel {
+  readonly channel: ChannelDef['channel']
+  readonly readings: readonly StoredReading[]
+}
+
+async function byDevice(
+  db: CloudDatabase,
+  gateway: GatewayId,
+  { epoch, readings }: ReadingBatch,
+): Promise<Map<string, OfChannel[]>> {
+  const byChannel = new Map<number, StoredReading[]>()
+  for (const reading of readings) {
+    const before = byChannel.get(reading.channel)
+    if (before === undefined) byChannel.set(reading.channel, [reading])
+    else before.push(reading)
+  }
+  const key = { gateway, epoch: epoch as Epoch, stream: 'rd' } as const
+  const known = await knownChannels(db.read, key, [...byChannel.keys()])
+  const devices = new Map<string, OfChannel[]>()
+  for (const [no, ofChannel] of byChannel) {
+    const def = known.get(no)?.def
+    if (def === undefined) continue
+    const found = devices.get(def.device) ?? []
+    found.push({ channel: def.channel, readings: ofChannel })
+    devices.set(def.device, found)
+  }
+  return devices
+}

@@ -1,0 +1,1 @@
+export { type Alerting, createAlerting, OFFLINE_AFTER_S } from './alerting.ts'

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { DeviceConditions } from '../../../../cloud-sync/cloud/alerting/devices.ts'
+import { telling } from '../../../../cloud-sync/cloud/alerting/thresholds.ts'
+import type { StoredReading } from '../../../../cloud-sync/contract/index.ts'
+
+const reading = (takenAt: number, reason: string | null, value: number | null = 1): StoredReading => ({
+  channel: 1,
+  takenAt,
+  value: reason === null ? value : null,
+  quality: reason === null ? 'good' : 'bad',
+  reason,
+})
+const cases: [string, (string | null)[], (string | undefined)[]][] = [
+  ['the first answer ends what was open before', [null, null], ['back', undefined]],
+  [
+    'one that does not answer for long is lost once',
+    ['timeout', 'timeout', 'timeout', 'timeout'],
+    [undefined, undefined, 'lost', undefined],
+  ],
+  [
+    'a short silence is nothing',
+    [null, 'timeout', null, 'timeout'],
+    ['back', undefined, undefined, undefined],
+  ],
+  [
+    'a lost one that answers is back',
+    ['line-lost', 'line-lost', 'line-lost', null],
+    [undefined, undefined, 'lost', 'back'],
+  ],
+  [
+    'an answer that means nothing is an answer',
+    ['timeout', 'timeout', 'crc', 'timeout'],
+    [undefined, undefined, undefined, undefined],
+  ],
+]
+
+test.for(cases)('%s', ([, reasons, told]) => {
+  const devices = new DeviceConditions(20)
+  expect(reasons.map((reason, n) => devices.note('GW', 'd', [reading(n * 10, reason)]))).toEqual(told)
+})
+
+test('what is lost when its gateway comes back is lost anew', () => {
+  const devices = new DeviceConditions(10)
+  const lost = () => [0, 10].map((at) => devices.note('GW', 'd', [reading(at, 'timeout')]))
+  expect(lost()).toEqual([undefined, 'lost'])
+  devices.forget('GW')
+  expect(lost()).toEqual([undefined, 'lost'])
+})
+
+test('a threshold sees the least, the most and at last the newest', () => {
+  const values = (...list: number[]) => telling(list.map((value, n) => reading(n, null, value)))
+  expect(values(5, 9, 1, 4)).toEqual([1, 9, 4])
+  expect(values(5, 9)).toEqual([5, 9])
+  expect(values(3)).toEqual([3])
+  expect(telling([reading(1, 'timeout')])).toEqual([])
+})
