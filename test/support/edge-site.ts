@@ -16,7 +16,7 @@ import { LinkProxy } from './link-proxy.ts'
 const CLI = join(import.meta.dirname, '../../agent/cli/main.ts')
 const READY_MS = 30_000
 const STOP_MS = 10_000
-const SOON_MS = 30_000
+const SOON_MS = 60_000
 export const GATEWAY = 'GW-EDGE'
 
 /** The topic on which a device's own program tells something: received by whoever may read the device. */
