@@ -54,7 +54,7 @@ export interface Link {
 }
 
 export function createLink(settings: LinkSettings): Link {
-  const { policies, claims, changes, keys, log, now } = settings
+  const { policies, claims, keys, log, now } = settings
   let client: MqttClient | undefined
   let unlisten = (): void => undefined
   let received = 0
