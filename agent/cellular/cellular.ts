@@ -81,10 +81,10 @@ export class Cellular {
     await Promise.resolve()
   }
 
-  /** Looks a last time, so that the end of a run is counted by this run. */
+  /** Counts a last time, so that the end of a run is in this run's records; no modem is waited for. */
   async stop(): Promise<void> {
     await this.#scheduler.stop()
-    await this.look()
+    await this.#count()
   }
 
   /** What the modems said last. */
@@ -94,8 +94,12 @@ export class Cellular {
 
   /** One turn; resolves once what passed is committed. */
   async look(): Promise<void> {
-    const { kernel, rules, now, meter } = this.#parts
     await this.#askModems()
+    await this.#count()
+  }
+
+  async #count(): Promise<void> {
+    const { kernel, rules, now, meter } = this.#parts
     const moment = now()
     const bearers = this.#known().flatMap(({ bearers }) => bearers.flatMap(({ iface }) => iface ?? []))
     const scan = kernel.scan({ interfaces: rules.interfaces, bearers })

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { OrgId } from '../../cloud-sync/contract/index.ts'
-import type { Increment } from '../metering/index.ts'
+import type { CellularMeter } from '../cellular/index.ts'
 import { readMeta } from './meta.ts'
 import type { UsageLedger } from './usage.ts'
 import type { Writer } from './writer.ts'
@@ -14,7 +14,7 @@ interface CellularRecordParts {
 }
 
 /** Registers of cellular links, and what their meter remembers: kept as JSON, not understood. */
-export class CellularRecord {
+export class CellularRecord implements CellularMeter {
   readonly #database: Database
   readonly #writer: Writer
   readonly #parts: CellularRecordParts
@@ -31,11 +31,7 @@ export class CellularRecord {
   }
 
   /** Counts and remembers in one transaction; an event ends the interval with it. Resolves once it is committed. */
-  count(counted: {
-    readonly increments: readonly Increment[]
-    readonly memory: unknown
-    readonly events: readonly string[]
-  }): Promise<void> {
+  count(counted: Parameters<CellularMeter['count']>[0]): Promise<void> {
     const { ledger, organisation } = this.#parts
     const { increments, memory, events } = counted
     // Both wait in the ledger for the same transaction: a commit that fails keeps both for the next.

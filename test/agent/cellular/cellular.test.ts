@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Cellular, type CellularRules, KernelLinks } from '../../../agent/cellular/index.ts'
 import type { LaneFactors } from '../../../agent/cellular/budget.ts'
+import type { AskModems } from '../../../agent/cellular/mmcli.ts'
 import type { OwnTraffic } from '../../../agent/cellular/ports.ts'
 import type { Owner } from '../../../agent/metering/index.ts'
 import type { Store } from '../../../agent/storage/index.ts'
@@ -38,11 +39,11 @@ afterEach(async () => {
   place.remove()
 })
 
-const meter = (rules: Partial<CellularRules> = {}): Cellular =>
+const meter = (rules: Partial<CellularRules> = {}, modems: AskModems | null = null): Cellular =>
   new Cellular({
     rules: { ...RULES, ...rules },
     kernel: new KernelLinks(kernel.root),
-    modems: null,
+    modems,
     meter: store.cellular,
     now: () => store.now(),
     log: { info: () => undefined, warn: () => undefined },
@@ -111,6 +112,35 @@ test('I10 guests pay their payload and protocol, the host the rest, together the
   expect(billed.sort()).toEqual([
     'acme link:wwan0 cell.alloc 600 billed',
     'borealis sensor:guest/main cell.alloc 400 billed',
+  ])
+})
+
+test('I8 a SIM is the subject, and another SIM ends the interval and begins its own registers', async () => {
+  let iccid = '8949000000000000001'
+  const modems: AskModems = ([what]) => {
+    const generic = { bearers: [], sim: '/SIM/0', state: 'connected' }
+    if (what === '-L') return Promise.resolve({ 'modem-list': ['/Modem/0'] })
+    return Promise.resolve(what === '-i' ? { sim: { properties: { iccid } } } : { modem: { generic } })
+  }
+  set(0, 0)
+  const cellular = meter({}, modems)
+  await cellular.look()
+  set(100, 0)
+  await cellular.look()
+  iccid = '8949000000000000002'
+  clock.pass(31_000)
+  await cellular.look()
+  set(130, 0)
+  await cellular.look()
+  const billed = registers().filter((register) => register.includes('cell.alloc'))
+  expect(billed.sort()).toEqual([
+    'acme link:8949000000000000001 cell.alloc 100 billed',
+    'acme link:8949000000000000002 cell.alloc 30 billed',
+  ])
+  const rows = store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all()
+  expect((rows as Uint8Array[]).map(decodeRecord).map(({ kind, event }) => [kind, event])).toEqual([
+    ['event', 'sim_swap'],
+    ['interval', null],
   ])
 })
 

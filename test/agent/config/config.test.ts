@@ -238,3 +238,39 @@ test('a whole file that is read is its own folder for relative paths', () => {
   writeFileSync(file, deviceWith(''))
   expect(loadConfig(file).devices[0]?.profile).toBe(readFileSync(join(dir, 'p.yaml'), 'utf8'))
 })
+
+describe('cellular links', () => {
+  const cellular = (text: string) => parseConfig(`${GATEWAY}\ncellular: ${text}\n`, { dir }).cellular
+
+  test('are metered only where the file says so, then with what is usual', () => {
+    expect(parseConfig(GATEWAY, { dir }).cellular).toBeNull()
+    expect(cellular('{}')).toEqual({
+      interfaces: null,
+      counterBits: 64,
+      sampleEveryMs: 10_000,
+      modemManager: true,
+      hostAbsorbs: false,
+      budget: null,
+    })
+  })
+
+  test('may be named, of 32 bits, and have a budget', () => {
+    const text =
+      '{ interfaces: [wwan0], counterBits: 32, hostAbsorbs: true, budget: { bytes: 500MB, day: 15 } }'
+    expect(cellular(text)).toMatchObject({
+      interfaces: ['wwan0'],
+      counterBits: 32,
+      hostAbsorbs: true,
+      budget: { bytes: 500_000_000, day: 15 },
+    })
+  })
+
+  test.for([
+    '{ interfaces: [../eth0] }',
+    '{ interfaces: [] }',
+    '{ counterBits: 16 }',
+    '{ budget: { day: 31 } }',
+  ])('%s is refused', (text) => {
+    expect(faultsOf(`${GATEWAY}\ncellular: ${text}\n`)).not.toEqual([])
+  })
+})

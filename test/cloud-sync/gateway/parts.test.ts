@@ -40,6 +40,18 @@ test('over any time a budget lets through its rate, its burst and one message', 
   )
 })
 
+test('a budget that is slowed earns its share from then on, and all again when it is freed', () => {
+  let now = 0
+  const budget = new Budget({ bytesPerSecond: 1000, burstBytes: 500 }, () => now)
+  budget.spend(1500)
+  now = 500
+  budget.slow(1 / 4)
+  expect(budget.waitMs()).toBe(2004)
+  now = 1500
+  budget.slow(1)
+  expect(budget.waitMs()).toBe(251)
+})
+
 test('a budget says exactly how long to wait', () => {
   let now = 0
   const budget = new Budget({ bytesPerSecond: 1000, burstBytes: 500 }, () => now)
