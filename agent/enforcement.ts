@@ -26,7 +26,7 @@ export class Enforcement {
   constructor(parts: EnforcementParts) {
     this.#parts = parts
     const { store, policy } = parts
-    policy.apply(effective(store))
+    policy.apply(effective(store), provisional(store))
     store.policy.onApplied((snapshot) => {
       this.#apply()
       store.changes.forget(snapshot).catch(this.#failed('changes were not forgotten; they do no harm'))
@@ -44,7 +44,7 @@ export class Enforcement {
   #apply(): void {
     const { store, policy, broker, log } = this.#parts
     const before = held(policy)
-    policy.apply(effective(store))
+    policy.apply(effective(store), provisional(store))
     const after = held(policy)
     log.info({ version: after?.snapshot.version }, 'policy in force')
     const lost = lossesBetween({ before, after, when: policy.inForce.when() })
@@ -86,4 +86,9 @@ function effective({ policy, changes }: EnforcementParts['store']): PolicySnapsh
   const own = changes.on(snapshot)
   if (own.length === 0) return snapshot
   return { ...snapshot, ...effectiveFacts(snapshot, own), owner: snapshot.owner }
+}
+
+function provisional({ policy, changes }: EnforcementParts['store']): ReadonlyMap<string, number> {
+  const snapshot = policy.current()
+  return snapshot === null ? new Map<string, number>() : changes.provisional(snapshot)
 }

@@ -172,6 +172,9 @@ function brokerOf(
     gateway: config.gateway.id,
     anonymous: config.broker.anonymous,
     when: () => store.policyTime.when(),
+    onDisclosed: (change, to) => {
+      store.changes.disclosed(change, to)
+    },
   })
   const refusals = new Refusals({
     recordEvent: (kind, detail) => {

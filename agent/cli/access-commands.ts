@@ -6,6 +6,8 @@ export type Does = (
   load: () => Promise<(options: never, args: readonly string[]) => Promise<Answer>>,
 ) => Command
 
+const THING = ['<thing>', 'gateway, DEVICE, DEVICE/SENSOR, workspace:ID, item:ID or org:ID'] as const
+
 /** Commands about who may do what, asked of the running gateway. */
 export function accessCommands(program: Command, does: Does): void {
   const asks = (name: string, what: string): Command =>
@@ -20,7 +22,6 @@ export function accessCommands(program: Command, does: Does): void {
       .option('--as <org:name>', 'in whose name; default: whoever runs this machine, who sees everything')
       .option('--key-file <file>', 'file with the key for --as; default: environment HEADGATE_KEY')
   const RIGHT = ['<right>', 'such as data.read or device.operate'] as const
-  const THING = ['<thing>', 'gateway, DEVICE, DEVICE/SENSOR, workspace:ID, item:ID or org:ID'] as const
 
   does(asks('members', 'who is a member of which organisation here'), async () => {
     return (await import('./access.ts')).members
@@ -42,6 +43,11 @@ export function accessCommands(program: Command, does: Does): void {
     async () => (await import('./access.ts')).why,
   )
 
+  changeCommands(asks, does)
+}
+
+/** Changes on site, each in the name of a member. */
+function changeCommands(asks: (name: string, what: string) => Command, does: Does): void {
   const WHOM = ['<whom>', 'ORG (everybody there), ORG:NAME or ORG:@TEAM'] as const
   const KEY = ['<who>', 'organisation:name'] as const
   does(
@@ -64,6 +70,19 @@ export function accessCommands(program: Command, does: Does): void {
   does(
     asks('remove', 'remove a member from an organisation').argument(...KEY),
     async () => (await import('./access.ts')).remove,
+  )
+  does(
+    asks(
+      'suspend',
+      'suspend a member: nothing is lost and nothing allowed until the cloud lifts it',
+    ).argument(...KEY),
+    async () => (await import('./access.ts')).suspend,
+  )
+  does(
+    asks('opt-out', 'no more mails to you about the gateway or a device')
+      .argument(...THING)
+      .argument('[alert]', 'offline, low-battery or all', 'all'),
+    async () => (await import('./access.ts')).optOut,
   )
   does(
     asks('block', 'block a key: nobody logs in with it any more').argument(...KEY),

@@ -93,6 +93,14 @@ export const leave = (where: InName): Promise<Answer> => change(where, '/v1/leav
 export const remove = (where: InName, [who = '']: readonly string[]): Promise<Answer> =>
   change(where, '/v1/remove', named(who))
 
+/** `headgate suspend WHO` */
+export const suspend = (where: InName, [who = '']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/suspend', named(who))
+
+/** `headgate opt-out THING [ALERT]` */
+export const optOut = (where: InName, [thing = '', alert = 'all']: readonly string[]): Promise<Answer> =>
+  change(where, '/v1/opt-out', { thing, alert })
+
 /** `headgate block WHO` */
 export const block = (where: InName, [who = '']: readonly string[]): Promise<Answer> =>
   change(where, '/v1/block', named(who))

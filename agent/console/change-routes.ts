@@ -19,6 +19,10 @@ import { granteeOf, thingOf } from './things.ts'
 const CHANGE_BYTES_MAX = 16 * 1024
 
 const Share = z.strictObject({ thing: z.string().max(200), to: z.string().max(200) })
+const OptOut = z.strictObject({
+  thing: z.string().max(200),
+  alert: z.enum(['offline', 'low-battery', 'all']),
+})
 const Who = z.strictObject({ organisation: OrgId, name: MemberName })
 
 interface ChangeParts {
@@ -29,7 +33,7 @@ interface ChangeParts {
 
 /**
  * Changes on site, each in the name of the member who logs in: `POST /v1/share`, `/v1/revoke`, `/v1/leave`, `/v1/remove`,
- * `/v1/block`. The answer comes once the change is on the disk and in force.
+ * `/v1/suspend`, `/v1/block`, `/v1/opt-out`. The answer comes once the change is on the disk and in force.
  */
 export function changeRoutes(
   app: Hono<{ Variables: Variables }>,
@@ -59,6 +63,17 @@ export function changeRoutes(
   app.post('/v1/remove', limit, async (c) => {
     const login = authorOf(callerOf(c))
     return c.json(factsOf(await changes.remove(login, whoIn(await bodyOf(c)))))
+  })
+  app.post('/v1/suspend', limit, async (c) => {
+    const login = authorOf(callerOf(c))
+    return c.json(factsOf(await changes.suspend(login, whoIn(await bodyOf(c)))))
+  })
+  app.post('/v1/opt-out', limit, async (c) => {
+    const login = authorOf(callerOf(c))
+    const { thing, alert } = checked(OptOut, await bodyOf(c))
+    const on = thingOf(thing)
+    if (on.kind === 'org') throw new AgentError('CONSOLE_REQUEST_INVALID', 'an organisation has no alerts')
+    return c.json(factsOf(await changes.optOut(login, { on, alert })))
   })
   app.post('/v1/block', limit, async (c) => {
     const login = authorOf(callerOf(c))

@@ -86,8 +86,15 @@ export class Facts implements GatewayFacts {
     return [...sensors.values()].map(({ facts, channels }) => ({ ...facts, channels }))
   }
 
+  /** Of organisations that are billed from outside there is nothing to see, on any surface (S0.35). */
   usage(): UsageFacts[] {
-    return this.#sources.store.reader.usage().map(({ org, subject, meter, gen, end, billable }) => ({
+    const { store } = this.#sources
+    const organisations = store.policy.current()?.organisations ?? []
+    const hidden = new Set<string>(
+      organisations.filter(({ billing }) => billing === 'external').map(({ id }) => id),
+    )
+    const shownHere = store.reader.usage().filter(({ org }) => !hidden.has(org))
+    return shownHere.map(({ org, subject, meter, gen, end, billable }) => ({
       organisation: org,
       subject,
       meter,

@@ -21,6 +21,9 @@ import type { Login, PolicyInForce } from './in-force.ts'
 const SHARE_MS_MAX = 72 * 3_600_000
 const REPLICA_DIGITS = 12
 
+/** Of which alerts somebody wants to hear no more. */
+type Alert = Extract<AccessChange, { kind: 'alert.opt-out' }>['alert']
+
 interface Parts {
   readonly inForce: PolicyInForce
   readonly changes: Pick<ChangeStore, 'make'>
@@ -74,6 +77,23 @@ export class ChangesHere {
   remove(login: Login, { org, name }: { org: OrgId; name: MemberName }): Promise<GatewayChange> {
     this.#demand(login, { action: 'member.remove', resource: { kind: 'org', org }, about: { member: name } })
     return this.#make(login, () => ({ kind: 'member.remove', org, name }))
+  }
+
+  /** Keeps everything and may do nothing until the cloud lifts it. @throws AgentError CHANGE_REFUSED */
+  suspend(login: Login, { org, name }: { org: OrgId; name: MemberName }): Promise<GatewayChange> {
+    this.#demand(login, { action: 'member.remove', resource: { kind: 'org', org }, about: { member: name } })
+    return this.#make(login, () => ({ kind: 'member.suspend', org, name }))
+  }
+
+  /** No more mails about this thing to who asks. @throws AgentError CHANGE_REFUSED */
+  optOut(
+    login: Login,
+    { on, alert }: { readonly on: Shareable; readonly alert: Alert },
+  ): Promise<GatewayChange> {
+    if (on.kind !== 'gateway' && on.kind !== 'device')
+      throw new AgentError('CHANGE_REFUSED', 'alerts are told of the gateway and of its devices')
+    this.#demand(login, { action: 'alert.self', resource: on })
+    return this.#make(login, () => ({ kind: 'alert.opt-out', on, alert }))
   }
 
   /** Nobody logs in with keys of this name any more. @throws AgentError CHANGE_REFUSED */

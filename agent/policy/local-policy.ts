@@ -43,6 +43,8 @@ export interface LocalPolicyOptions {
   readonly anonymous: 'none' | 'read'
   /** Policy time now. */
   readonly when: () => Extract<When, { place: 'gateway' }>
+  /** Something is let through to somebody by a share alone that was made here and is not the cloud's yet. */
+  readonly onDisclosed?: (change: number, to: { readonly principal: string; readonly what: string }) => void
 }
 
 /**
@@ -55,6 +57,8 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   readonly #options: LocalPolicyOptions
   /** Published topics as they were read. */
   #topics = new Map<string, LocalTopic | undefined>()
+  /** Shares made here that the cloud may still take back, with the number of the change that made each. */
+  #provisional: ReadonlyMap<string, number> = new Map()
 
   constructor(options: LocalPolicyOptions) {
     this.#options = options
@@ -62,8 +66,9 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   }
 
   /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */
-  apply(snapshot: PolicySnapshot | undefined): void {
+  apply(snapshot: PolicySnapshot | undefined, provisional: ReadonlyMap<string, number> = new Map()): void {
     this.inForce.apply(snapshot)
+    this.#provisional = provisional
     this.#topics = new Map()
   }
 
@@ -124,7 +129,9 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
   mayReceive(principal: LocalPrincipal, topic: string): boolean {
     // Only topics that were published come here, so what is remembered is bounded by what there is.
     if (!this.#topics.has(topic)) this.#topics.set(topic, this.#parse(topic))
-    return this.#mayReceive(principal, this.#topics.get(topic))
+    const allowed = this.#mayReceive(principal, this.#topics.get(topic))
+    if (allowed && this.#provisional.size > 0) this.#noteDisclosure(principal, topic)
+    return allowed
   }
 
   #logIn(username: string | null, password: Uint8Array | null): ConnectAnswer<LocalPrincipal> {
@@ -192,6 +199,24 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
       return false
     const owners = snapshot.devices.filter(({ id }) => id === topic.device)
     return owners.length > 0 && owners.every(({ org }) => org === snapshot.owner.org)
+  }
+
+  /** Nothing is disclosed that they would have been told by any other way. */
+  #noteDisclosure(principal: LocalPrincipal, topic: string): void {
+    const parsed = this.#topics.get(topic)
+    if (principal.kind === 'anonymous' || parsed === undefined || !('device' in parsed)) return
+    const resource: Resource =
+      parsed.what === 'readings'
+        ? { kind: 'sensor', device: parsed.device, sensor: parsed.sensor }
+        : { kind: 'device', device: parsed.device }
+    const action = parsed.what === 'device-status' ? 'device.status' : 'data.read'
+    const decision = this.inForce.decide({ principal: principal.who, action, resource })
+    if (!decision.allowed) return
+    const paths = decision.via.filter((path) => !path.startsWith('key:'))
+    const changes = paths.map((path) => this.#provisional.get(path.slice(path.lastIndexOf('grant:') + 6)))
+    const [change] = changes
+    if (change === undefined || changes.includes(undefined)) return
+    this.#options.onDisclosed?.(change, { principal: principal.username, what: topic })
   }
 
   #decide({ who: principal }: Member, action: Right, resource: Resource): boolean {

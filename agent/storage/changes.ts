@@ -10,12 +10,14 @@ import {
   type Dot,
   type GatewayChange,
   type GatewayId,
+  type GrantId,
   type PolicySnapshot,
   type ReplicaId,
 } from '../../cloud-sync/contract/index.ts'
 import type { ChangeOutbox, StoredChange } from '../../cloud-sync/gateway/index.ts'
 import { AgentError } from '../errors.ts'
 import { recordEvent } from './events.ts'
+import { Disclosures, exposuresOf, keepExposures } from './exposures.ts'
 import { readMeta, writeMeta } from './meta.ts'
 import { prepared } from './prepared.ts'
 import type { Writer } from './writer.ts'
@@ -31,16 +33,6 @@ interface Made {
   readonly at: number
   /** The snapshot in force. */
   readonly snapshot: PolicySnapshot
-}
-
-/** What was disclosed by a grant of one change. */
-export interface Exposure {
-  readonly principal: string
-  readonly what: string
-  /** Wall clock, epoch ms. */
-  readonly first: number
-  readonly last: number
-  readonly count: number
 }
 
 interface Row {
@@ -70,6 +62,8 @@ export class ChangeStore implements ChangeOutbox {
   readonly #replica: ReplicaId
   readonly #waitingListeners = new Set<() => void>()
   readonly #listeners = new Set<() => void>()
+  readonly #disclosures = new Disclosures()
+  #keeping: Promise<void> | undefined
   #kept: Kept[]
   #last: number
 
@@ -152,11 +146,18 @@ export class ChangeStore implements ChangeOutbox {
     const news = ack.verdicts.filter(({ seq }) => seq <= ack.upTo && waiting.has(seq))
     if (news.length === 0) return
     const at = this.#options.wallMs()
+    const disclosed = this.#disclosures.take()
     const stored = this.#writer.submit((database) => {
+      keepExposures(database, disclosed)
       for (const verdict of news) this.#settle(database, verdict, at)
     })
     this.#writer.hurry()
-    await stored
+    try {
+      await stored
+    } catch (error) {
+      this.#disclosures.putBack(disclosed)
+      throw error
+    }
     const states = new Map(news.map(({ seq, state }) => [seq, state]))
     this.#kept = this.#kept
       .map((kept) => ({ ...kept, state: states.get(kept.seq) ?? kept.state }))
@@ -164,29 +165,52 @@ export class ChangeStore implements ChangeOutbox {
     this.#tell()
   }
 
-  /** Forgets what the snapshot in force has. */
+  /** Forgets what the snapshot in force has; what still waits for its verdict has yet to say what it disclosed. */
   async forget(snapshot: PolicySnapshot): Promise<void> {
     const { heard } = snapshot
     if (heard === null || heard.replica !== this.#replica) return
-    if (!this.#kept.some(({ seq }) => seq <= heard.upTo)) return
+    if (!this.#kept.some(({ seq, state }) => seq <= heard.upTo && state !== 'waiting')) return
     await this.#writer.submit((database) => {
-      prepared(database, 'DELETE FROM access_change WHERE seq <= ?').run(heard.upTo)
-      prepared(database, 'DELETE FROM exposure WHERE seq <= ?').run(heard.upTo)
+      prepared(database, "DELETE FROM access_change WHERE seq <= ? AND state != 'waiting'").run(heard.upTo)
+      prepared(
+        database,
+        'DELETE FROM exposure WHERE seq <= ? AND seq NOT IN (SELECT seq FROM access_change)',
+      ).run(heard.upTo)
     })
-    this.#kept = this.#kept.filter(({ seq }) => seq > heard.upTo)
+    this.#kept = this.#kept.filter(({ seq, state }) => seq > heard.upTo || state === 'waiting')
   }
 
-  /** Notes what the grant of a change disclosed; resolves once it is committed. */
-  expose(seq: number, exposures: readonly Exposure[]): Promise<void> {
-    return this.#writer.submit((database) => {
-      for (const { principal, what, first, last, count } of exposures) {
-        prepared(
-          database,
-          `INSERT INTO exposure (seq, principal, what, first, last, count) VALUES (?, ?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET last = excluded.last, count = count + excluded.count`,
-        ).run(seq, principal, what, first, last, count)
-      }
+  /** Which shares that were made here, and are not the cloud's yet, count on top of this snapshot: id to number. */
+  provisional(snapshot: PolicySnapshot): Map<GrantId, number> {
+    return new Map(
+      this.on(snapshot).flatMap(({ proposal: { dot, change } }) =>
+        change.kind === 'grant.add' ? [[change.grant.id, dot.seq] as const] : [],
+      ),
+    )
+  }
+
+  /** Something reached somebody by such a share alone. Kept with the writer's next commits, else tried again later. */
+  disclosed(seq: number, to: { readonly principal: string; readonly what: string }): void {
+    this.#disclosures.note(seq, to, this.#options.wallMs())
+    this.#keeping ??= this.#keep().finally(() => {
+      this.#keeping = undefined
     })
+  }
+
+  async #keep(): Promise<void> {
+    for (;;) {
+      const taken = this.#disclosures.take()
+      if (taken.length === 0) return
+      try {
+        await this.#writer.submit((database) => {
+          keepExposures(database, taken)
+        })
+      } catch {
+        // The disk is full or failing, which the writer itself reports: the next disclosure tries again.
+        this.#disclosures.putBack(taken)
+        return
+      }
+    }
   }
 
   /** In the transaction that takes the verdict: a refused change goes, with a record of what it disclosed. */
@@ -208,12 +232,6 @@ export class ChangeStore implements ChangeOutbox {
     for (const listener of this.#listeners) listener()
   }
 }
-
-const exposuresOf = (database: Database, seq: number): Exposure[] =>
-  prepared(
-    database,
-    'SELECT principal, what, first, last, count FROM exposure WHERE seq = ? ORDER BY principal, what',
-  ).all(seq) as Exposure[]
 
 function detailOf({ proposal: { dot, author, change } }: GatewayChange): Record<string, string | number> {
   return { seq: dot.seq, change: change.kind, by: `${author.org}:${author.name}` }
