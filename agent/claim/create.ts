@@ -8,6 +8,7 @@ import type { Store } from '../storage/index.ts'
 import { ClaimGuard } from './guard.ts'
 import { buttonFile, NO_BUTTON } from './presence.ts'
 import { ClaimService } from './service.ts'
+import { eachHour } from './unconfirmed.ts'
 
 /** Put there in the factory: the claim key of the label, as `headgate cloud provision` wrote it. */
 const BIRTH_FILE = 'claim.birth'
@@ -42,6 +43,7 @@ export function createClaim(
     wallMs: () => clock.now().wallMs,
     monoMs,
     bootId: clock.bootId,
+    eachHour,
     log,
   })
   return {

@@ -22,6 +22,8 @@ const KeptClaim = z.strictObject({
   ticket: z.string().nullable(),
   /** Of the last claim or release, base64. */
   receipt: z.string().nullable(),
+  /** Of running since the claim, while the cloud has not confirmed it. */
+  hours: z.int().min(0).default(0),
 })
 
 /** What a gateway keeps of its claim. */
@@ -29,10 +31,11 @@ export interface Kept {
   readonly state: ClaimState
   readonly ticket: string | null
   readonly receipt: string | null
+  readonly hours: number
 }
 
 /** From what is stored; a new gateway where nothing is. Throws where it is not what this program wrote. */
 export function keptClaim(stored: unknown): Kept {
-  if (stored === undefined) return { state: NEW_GATEWAY, ticket: null, receipt: null }
+  if (stored === undefined) return { state: NEW_GATEWAY, ticket: null, receipt: null, hours: 0 }
   return KeptClaim.parse(stored)
 }

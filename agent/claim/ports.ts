@@ -9,7 +9,7 @@ export interface ClaimKeeper {
   write(
     state: unknown,
     told: {
-      readonly event: { at: number; kind: string; detail: Record<string, string> } | null
+      readonly event: { at: number; kind: string; detail: Record<string, string | number> } | null
       readonly newOwner: boolean
     },
   ): Promise<void>
@@ -40,6 +40,8 @@ export interface ClaimOptions {
   readonly wallMs: () => number
   readonly monoMs: () => number
   readonly bootId: string
+  /** Calls back after each hour of running. */
+  readonly eachHour: (run: () => void) => () => void
   readonly random?: (bytes: number) => Uint8Array
   readonly log: { info(detail: object, text: string): void; warn(detail: object, text: string): void }
 }

@@ -10,6 +10,7 @@ import {
   ClaimNonce,
   ClaimReceipt,
   type ClaimTicket,
+  NOBODY,
   type PolicySnapshot,
   PRESENCE_MS,
   RECEIPT_DETAIL,
@@ -19,6 +20,7 @@ import { AgentError } from '../errors.ts'
 import { type ClaimInput, type ClaimState, nextClaim } from './machine.ts'
 import { closedPolicy, provisionalPolicy } from './provisional.ts'
 import { type Kept, keptClaim } from './kept.ts'
+import { isAlarm, UNCONFIRMED_EVENT } from './unconfirmed.ts'
 import type { ClaimOptions } from './ports.ts'
 
 /** What the gateway tells of its claim to whoever asks on site. */
@@ -59,13 +61,14 @@ export class ClaimService {
 
   /** Puts in force what the claim says, and takes what the cloud said while this was not running. */
   async start(): Promise<void> {
-    const { policy, presence } = this.#options
+    const { policy, presence, eachHour } = this.#options
     const stored = policy.stored()
     if (stored !== null) await this.#inTurn(() => this.#hear(stored))
     this.#enforce()
     this.#stops = [
       policy.onStored((snapshot) => void this.#inTurn(() => this.#hear(snapshot)).catch(this.#failed)),
       presence.onPressed(() => void this.#inTurn(() => this.#takeReserved()).catch(this.#failed)),
+      eachHour(() => void this.#inTurn(() => this.#waitOn()).catch(this.#failed)),
     ]
   }
 
@@ -180,7 +183,7 @@ export class ClaimService {
       installer,
       presence,
     })
-    await this.#keep({ state: next, ticket: Buffer.from(sealed).toString('base64'), receipt }, true)
+    await this.#keep({ state: next, ticket: Buffer.from(sealed).toString('base64'), receipt, hours: 0 }, true)
     this.#reservations.clear()
     log.info({ organisation: organisation.id, ticket: id, presence }, 'claimed on site')
   }
@@ -203,7 +206,7 @@ export class ClaimService {
     }
     this.#reservations.clear()
     const receipt = this.#receipt(next, { what: 'released' })
-    await this.#keep({ state: next, ticket: null, receipt }, true)
+    await this.#keep({ state: next, ticket: null, receipt, hours: 0 }, true)
     log.info({ generation }, 'let go; the new label opens')
   }
 
@@ -213,6 +216,20 @@ export class ClaimService {
     const { next } = nextClaim(this.#kept.state, input)
     if (next === this.#kept.state) return
     await this.#keep({ ...this.#kept, state: next }, false)
+  }
+
+  /** Readings are taken for ever, also where no word comes; but somebody has to know. */
+  async #waitOn(): Promise<void> {
+    const { keeper, wallMs, log } = this.#options
+    const { state } = this.#kept
+    if (state.state !== 'provisional') return
+    const hours = this.#kept.hours + 1
+    const kept = { ...this.#kept, hours }
+    const detail = { organisation: state.org, hours }
+    const event = isAlarm(hours) ? { at: wallMs(), kind: UNCONFIRMED_EVENT, detail } : null
+    await keeper.write(kept, { event, newOwner: false })
+    this.#kept = kept
+    if (event !== null) log.warn(detail, 'the cloud has not confirmed the claim yet')
   }
 
   async #keep(kept: Kept, newOwner: boolean): Promise<void> {
@@ -237,7 +254,11 @@ export class ClaimService {
     const ticket = this.#ticket
     switch (state.state) {
       case 'provisional':
-        policy.overrule(ticket === undefined ? closedPolicy(gateway) : provisionalPolicy(ticket, gateway))
+        policy.overrule(
+          ticket === undefined
+            ? closedPolicy(gateway)
+            : provisionalPolicy(ticket, gateway, this.#nextEpoch()),
+        )
         return
       case 'unclaimed':
         // One that was never anybody's has nothing in force anyway.
@@ -248,6 +269,14 @@ export class ClaimService {
       case 'decommissioned':
         policy.overrule(null)
     }
+  }
+
+  /** What the cloud will call the ownership that begins with the last claim. */
+  #nextEpoch(): number {
+    const owner = this.#options.policy.stored()?.owner
+    if (owner === undefined) return 1
+    const hadOwner = owner.org !== NOBODY || this.#kept.state.counter > 1
+    return hadOwner ? owner.ownerEpoch + 1 : owner.ownerEpoch
   }
 
   /** Nobody's, or claimed by this very ticket before: then its answer was lost. */

@@ -1,15 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { claimKeyOf, openChallenge, sealSiteProof, ticketIdIn } from '../../cloud-sync/codec/index.ts'
+import { askGateway } from '../../agent/local-api/client.ts'
+import { type ClaimLabel, SiteProof } from '../../cloud-sync/contract/index.ts'
 import type { Defer } from './cloud-process.ts'
 import { LinkProxy } from './link-proxy.ts'
 
 const MAIN = join(import.meta.dirname, '../../agent/cli/main.ts')
-const STATE_MS_MAX = 30_000
+const STATE_MS_MAX = 60_000
+/** A gateway lets nobody ask more than 60 times in a minute. */
+const ASK_EVERY_MS = 1_100
 
 const DIRECTORY = `organisations: [{id: acme, name: Acme}, {id: borealis, name: Borealis}]
 members:
@@ -24,6 +30,13 @@ keys:
 export interface Ran {
   readonly code: number | null
   readonly json: Record<string, unknown>
+}
+
+export type Asker = 'acme:ana' | 'borealis:bea' | 'operator' | 'anybody'
+export interface Answered {
+  readonly status: number
+  readonly text: string
+  readonly body: Record<string, unknown>
 }
 
 /** One gateway of a claim site: a folder, and a process while it runs. */
@@ -55,6 +68,10 @@ export interface ClaimSite {
   /** Runs `headgate … --json`. */
   readonly run: (...args: readonly string[]) => Promise<Ran>
   addGateway(serial: string, more?: readonly string[]): Promise<SiteGateway>
+  /** Presses the button of a gateway. */
+  press(serial: string): void
+  /** Asks the cloud's API, in the name of a member or as the operator. */
+  ask(as: Asker, line: string, body?: object): Promise<Answered>
   /** Ends the cloud and starts it again; the address of its API is another one. */
   restartCloud(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
@@ -94,14 +111,75 @@ export async function claimSite(defer: Defer, { linked = true } = {}): Promise<C
       const key = await run('gateway', '--config', config, '--print-key')
       const birth = join(folder, serial, 'claim.birth')
       const asked = ['--serial', serial, '--model', 'HG-4', '--pubkey', String(key.json['publicKey'])]
-      const { json } = await run('cloud', 'provision', ...operator(), ...asked, '--birth', birth, ...more)
+      const json = (await run('cloud', 'provision', ...operator(), ...asked, '--birth', birth, ...more)).json
       return gatewayOf({ serial, config, provisioned: json }, { folder, defer })
+    },
+    press: (serial) => {
+      writeFileSync(join(folder, `${serial}.button`), `${Date.now()}`)
+    },
+    ask: (as, line, body) => {
+      const authorization = authorizationOf(as, tokenFile)
+      return asked(`${url()}${line.slice(line.indexOf(' ') + 1)}`, { line, authorization, body })
     },
     async restartCloud(signal) {
       await cloud.end(signal)
       cloud = await startCloud()
     },
   }
+}
+
+function authorizationOf(as: Asker, tokenFile: string): string | undefined {
+  if (as === 'anybody') return undefined
+  if (as === 'operator') return `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`
+  const key = `${as.split(':')[1] ?? ''}-key`
+  return `Basic ${Buffer.from(`${as}:${key}`).toString('base64')}`
+}
+
+async function asked(
+  url: string,
+  request: { line: string; authorization?: string | undefined; body: object | undefined },
+): Promise<Answered> {
+  const { line, authorization, body } = request
+  const response = await fetch(url, {
+    method: line.split(' ')[0] ?? 'GET',
+    headers: {
+      ...(authorization === undefined ? {} : { authorization }),
+      'idempotency-key': randomUUID(),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    text,
+    body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+  }
+}
+
+/** What somebody at the gateway sends with this label and ticket; undefined where the gateway gave no challenge. */
+async function siteProof(
+  { console, serial }: Pick<SiteGateway, 'console' | 'serial'>,
+  { label, sealed }: { readonly label: ClaimLabel; readonly sealed: string },
+): Promise<{ ticket: string; proof: string }> {
+  const nonceP = randomUUID().replaceAll('-', '')
+  const line = 'POST /v1/claim/challenge'
+  const { body } = await asked(`${console()}/v1/claim/challenge`, { line, body: { nonce: nonceP } })
+  const publicKey = String(body['publicKey'])
+  const challenge = openChallenge(Buffer.from(String(body['challenge']), 'base64'), { nonceP, publicKey })
+  const ticket = ticketIdIn(Buffer.from(sealed, 'base64'))
+  const key = await claimKeyOf(label.serial, label.code)
+  const said = SiteProof.parse({ v: 1, gateway: serial, nonceP, nonceG: challenge?.nonceG, ticket })
+  return { ticket: sealed, proof: Buffer.from(sealSiteProof(said, key)).toString('base64') }
+}
+
+/** Claims at the gateway's console. */
+export async function claimAt(
+  gateway: Pick<SiteGateway, 'console' | 'serial'>,
+  by: { readonly label: ClaimLabel; readonly sealed: string },
+): Promise<Answered> {
+  const proof = await siteProof(gateway, by)
+  return asked(`${gateway.console()}/v1/claim`, { line: 'POST', body: proof })
 }
 
 const writeCloud = (path: string, mqttPort: number): void => {
@@ -132,8 +210,8 @@ function gatewayOf(
   let process: Started | undefined
   const here = ['--config', config]
   const url = (): string => String(process?.ready['console'])
-  const facts = async (): Promise<Ran['json']> =>
-    (await fetch(`${url()}/v1/claim`)).json() as Promise<Ran['json']>
+  // By the socket, which counts its askings apart: the console's are for who claims.
+  const facts = async () => (await askGateway(join(folder, serial), '/v1/claim')) as Ran['json']
   return {
     serial,
     here,
@@ -153,7 +231,7 @@ function gatewayOf(
         const now = await facts()
         if (now['state'] === state) return now
         if (Date.now() > late) throw new Error(`${serial} is ${String(now['state'])}, never ${state}`)
-        await sleep(50)
+        await sleep(ASK_EVERY_MS)
       }
     },
   }

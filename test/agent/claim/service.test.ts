@@ -52,6 +52,9 @@ interface Site {
   inForce: PolicySnapshot | null
   events: number
   now: number
+  stored: Pick<PolicySnapshot, 'owner'> | null
+  /** An hour goes by. */
+  hour: () => void
   /** As after a power cut. */
   restart(): Promise<void>
   prove(key: SigningKey, ticket: string): Uint8Array
@@ -79,7 +82,7 @@ async function site(): Promise<Site> {
       guard: new ClaimGuard(folder, () => on.now),
       policy: {
         name: () => '',
-        stored: () => null,
+        stored: () => on.stored as PolicySnapshot | null,
         overrule: (snapshot) => {
           on.inForce = snapshot
         },
@@ -90,6 +93,10 @@ async function site(): Promise<Site> {
       wallMs: () => 0,
       monoMs: () => on.now,
       bootId: 'boot',
+      eachHour: (run) => {
+        on.hour = run
+        return () => undefined
+      },
       log: { info: () => undefined, warn: () => undefined },
     })
   const on: Site = {
@@ -97,6 +104,8 @@ async function site(): Promise<Site> {
     inForce: null,
     events: 0,
     now: 0,
+    stored: null,
+    hour: () => undefined,
     async restart() {
       on.inForce = null
       on.claim = made()
@@ -216,4 +225,34 @@ test('somebody else’s documents are refused', async () => {
   ).toBe(false)
   expect(await on.claim.deliver(ticketOf('t-1', 'acme'))).toBe(false)
   expect(await on.claim.deliver(new Uint8Array())).toBe(false)
+})
+
+test('a claim that nobody confirms goes on, and is told of after 30 days of running, also with restarts', async () => {
+  const on = await site()
+  for (let hour = 0; hour < 1_000; hour += 1) on.hour()
+  await on.claim.claim({ ticket: ticketOf('t-1', 'acme'), proof: on.prove(label, 't-1') })
+  const pass = async (hours: number): Promise<void> => {
+    for (let hour = 0; hour < hours; hour += 1) on.hour()
+    await on.claim.stop()
+    await on.restart()
+  }
+  await pass(700)
+  await pass(19)
+  expect(on.events).toBe(1)
+  await pass(1)
+  expect(on.events).toBe(2)
+  expect(on.claim.facts()).toMatchObject({ state: 'provisional', organisation: 'acme' })
+})
+
+test('what is decided before the cloud’s word is decided under the epoch that it will give', async () => {
+  const on = await site()
+  const owner = (org: string, ownerEpoch: number) =>
+    ({ owner: { org, ownerEpoch, claim: 'unclaimed' } }) as unknown as NonNullable<Site['stored']>
+  on.stored = owner('unclaimed', 1)
+  await on.claim.claim({ ticket: ticketOf('t-1', 'acme'), proof: on.prove(label, 't-1') })
+  expect(on.inForce?.owner).toMatchObject({ org: 'acme', ownerEpoch: 1 })
+  on.stored = owner('acme', 1)
+  await on.claim.deliver(birth(2, nextLabel))
+  await on.claim.claim({ ticket: ticketOf('t-2', 'borealis'), proof: on.prove(nextLabel, 't-2') })
+  expect(on.inForce?.owner).toMatchObject({ org: 'borealis', ownerEpoch: 2 })
 })

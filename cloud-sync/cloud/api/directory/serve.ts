@@ -96,7 +96,7 @@ const shown = (schema: z.ZodType, value: unknown): object => schema.parse(value)
 
 function actorFor({ by }: Operation, caller: Caller | undefined, address: string): Actor {
   if (by === 'operator') return { kind: 'operator', name: 'operator' }
-  return caller?.actor ?? { kind: 'visitor', address }
+  return caller === undefined ? { kind: 'visitor', address } : { ...caller.actor, address }
 }
 
 /** One more than the page holds: then it is known whether there is a next one. */

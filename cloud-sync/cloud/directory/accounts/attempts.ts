@@ -4,6 +4,9 @@ import { isPassword } from './passwords.ts'
 
 /** Wrong passwords for one user, and tries from one address, in a window. */
 const WINDOW_MS = 15 * 60_000
+const BACK_OFF_MS_MAX = 24 * 3_600_000
+/** Longer than the longest window, so that waiting for its end alone does not win back the short one. */
+const FORGOTTEN_MS = 2 * BACK_OFF_MS_MAX
 const TRIES_A_USER_MAX = 10
 const TRIES_AN_ADDRESS_MAX = 100
 
@@ -18,6 +21,27 @@ export async function limitTries(
   const count = await store.transaction((tx) => tx.countAttempt({ bucket, now: now(), windowMs: WINDOW_MS }))
   if (count > max) refuse('DIRECTORY_TOO_MANY_TRIES', 'too many tries')
 }
+
+/**
+ * The same for whoever guesses on: each time that the tries are used up the window doubles, up to a day, until two
+ * days after the first. Throws DIRECTORY_TOO_MANY_TRIES.
+ */
+export async function backOff(
+  { store, now }: DirectoryWorld,
+  { bucket, max }: { bucket: string; max: number },
+): Promise<void> {
+  const count = await store.transaction(async (tx) => {
+    const before = await tx.get('attempt', { bucket: lockedBucket(bucket) })
+    const isKnown = before !== undefined && before.since + FORGOTTEN_MS > now()
+    const windowMs = Math.min(BACK_OFF_MS_MAX, WINDOW_MS * 2 ** Math.min(isKnown ? before.count : 0, 20))
+    const tries = await tx.countAttempt({ bucket, now: now(), windowMs })
+    if (tries === max + 1)
+      await tx.countAttempt({ bucket: lockedBucket(bucket), now: now(), windowMs: FORGOTTEN_MS })
+    return tries
+  })
+  if (count > max) refuse('DIRECTORY_TOO_MANY_TRIES', 'too many tries')
+}
+const lockedBucket = (bucket: string): string => `${bucket}:locked`
 
 export const limitAddress = (world: DirectoryWorld, address: string): Promise<void> =>
   limitTries(world, { bucket: `address:${address}`, max: TRIES_AN_ADDRESS_MAX })

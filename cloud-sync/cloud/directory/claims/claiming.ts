@@ -10,7 +10,7 @@ import {
   type WorkspaceId,
 } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
-import { limitTries } from '../accounts/attempts.ts'
+import { backOff, limitTries } from '../accounts/attempts.ts'
 import { refuse } from '../errors.ts'
 import type { Actor } from '../kernel/actor.ts'
 import { demand } from '../kernel/authority.ts'
@@ -82,11 +82,12 @@ async function countTry(
   actor: Actor,
   { gateway }: { gateway: string },
 ): Promise<void> {
+  // This one does not grow: what somebody guesses must not keep its owner from it for long.
   await limitTries(world, { bucket: serialBucket(gateway), max: TRIES_A_SERIAL_MAX })
   if (actor.kind !== 'user') return
-  await limitTries(world, { bucket: `claim:account:${actor.user}`, max: TRIES_AN_ACCOUNT_MAX })
+  await backOff(world, { bucket: `claim:account:${actor.user}`, max: TRIES_AN_ACCOUNT_MAX })
   if (actor.address !== undefined)
-    await limitTries(world, { bucket: `claim:address:${actor.address}`, max: TRIES_AN_ADDRESS_MAX })
+    await backOff(world, { bucket: `claim:address:${actor.address}`, max: TRIES_AN_ADDRESS_MAX })
 }
 
 function proves(

@@ -26,8 +26,9 @@ export async function addOwnership(
     { gateway: gateway.id },
     { orderBy: ['epoch'], descending: true, limit: 1 },
   )
-  // A gateway that was registered without a claim has an epoch and no entry.
-  const hadOwner = gateway.state !== 'unclaimed' || last !== undefined
+  // A gateway that was registered without a claim has an epoch and no entry, also when it was let go since.
+  const hadOwner =
+    gateway.state !== 'unclaimed' || last !== undefined || (await wasReleased(writing, gateway))
   const epoch = Math.max(last?.epoch ?? 0, hadOwner ? gateway.owner_epoch : 0) + 1
   const prev = last?.hash ?? ZERO
   const entry = JSON.stringify({
@@ -50,6 +51,11 @@ export async function addOwnership(
     entry,
   })
   return epoch
+}
+
+async function wasReleased({ read }: Writing, { id }: DirectoryRow<'gateway'>): Promise<boolean> {
+  const [release] = await read.find('claim_receipt', { gateway: id, verdict: 'released' }, { limit: 1 })
+  return release !== undefined
 }
 
 export const holdsOf = (read: DirectoryReader, gateway: string): Promise<DirectoryRow<'usage_hold'>[]> =>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Organisation, Preset } from '../../../contract/index.ts'
+import { NOBODY, type Organisation, Preset } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { foldName } from '../kernel/fold.ts'
@@ -33,7 +33,8 @@ export async function foundOrganisation(
 ): Promise<{ id: string; workspace: string | null }> {
   const { at, read } = writing
   if (type === 'partner') await assertRolledOut(read, 'partners')
-  if (await read.get('organisation', { id })) refuse('DIRECTORY_EXISTS', `the handle ${id} is taken`)
+  if (id === NOBODY || (await read.get('organisation', { id })))
+    refuse('DIRECTORY_EXISTS', `the handle ${id} is taken`)
   await writing.put('organisation', {
     id,
     name,

@@ -256,3 +256,33 @@ test('a reservation is over after a day', async () => {
   directory.pass(DAY_MS + 1)
   expect(await claimDocuments(directory.world, gateway)).toHaveLength(1)
 })
+
+test('who guesses on waits twice as long each time, and the gateway is not kept from its owner for it', async () => {
+  const { directory, label } = await world()
+  const one = labelOf(label)
+  const wrong = { ...one, code: '00000000000000000000' as typeof one.code }
+  const input = await onlineClaim(wrong, { org: 'borealis', user: 'bea', cloudId })
+  const triesUntilRefused = async (): Promise<number> => {
+    for (let tries = 0; ; tries += 1) {
+      const elsewhere = { ...input, gateway: `GW-X${tries}` as typeof input.gateway }
+      const code = await refusal(directory.write.claims.reserve(directory.as('bea', 'borealis'), elsewhere))
+      if (code === 'DIRECTORY_TOO_MANY_TRIES') return tries
+    }
+  }
+  expect(await triesUntilRefused()).toBe(30)
+  directory.pass(16 * 60_000)
+  expect(await triesUntilRefused()).toBe(0)
+  directory.pass(15 * 60_000)
+  expect(await triesUntilRefused()).toBe(30)
+  directory.pass(31 * 60_000)
+  expect(await triesUntilRefused()).toBe(0)
+  expect(await reserved(directory, label)).toMatchObject({ gateway })
+})
+
+test('nobody founds an organisation by the name of nobody', async () => {
+  const { directory } = await world()
+  const founding = { id: 'unclaimed', name: 'Nobody' }
+  expect(await refusal(directory.write.organisations.create(directory.as('ana', 'acme'), founding))).toBe(
+    'DIRECTORY_EXISTS',
+  )
+})
