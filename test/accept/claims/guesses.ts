@@ -24,7 +24,7 @@ export async function guesses(scene: ClaimScene): Promise<void> {
     1,
   )
   const held = await scene.reserve('acme:ana', label)
-  scene.cut(true)
+  scene.cut()
   const refused = [
     await claimAt(gateway, { label: guessOf(label), sealed }),
     await scene.claim(gateway, elsewhere.sealed),
@@ -38,7 +38,7 @@ export async function guesses(scene: ClaimScene): Promise<void> {
   scene.holds('locked after a kill', [locked.status, locked.body['code']], [429, 'CLAIM_LOCKED'])
   // The button needs no proof: what somebody guesses keeps nobody out who is there and has reserved it.
   scene.holds('reserved in spite of guesses', held.status, 201)
-  scene.cut(false)
+  await scene.rejoin(gateway)
   site.press('GW-5')
   await gateway.until('claimed')
   const taken = await scene.reserve('borealis:bea', label)

@@ -38,7 +38,7 @@ async function gatewayKilled(scene: ClaimScene, gateway: SiteGateway, afterMs: n
 /** The saga in the cloud: reservation, receipt, ownership, policy. */
 async function cloudKilled(scene: ClaimScene, gateway: SiteGateway, afterMs: number): Promise<void> {
   const { sealed } = await scene.ticket('acme:ana')
-  scene.cut(true)
+  scene.cut()
   const { body } = await scene.claim(gateway, sealed)
   const first = scene.bring(gateway.serial, body['receipt']).catch(() => undefined)
   await sleep(afterMs)
@@ -48,6 +48,6 @@ async function cloudKilled(scene: ClaimScene, gateway: SiteGateway, afterMs: num
     'confirmed',
     null,
   ])
-  scene.cut(false)
+  await scene.rejoin(gateway)
   await gateway.until('claimed')
 }

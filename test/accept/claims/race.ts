@@ -6,7 +6,7 @@ const BOTH = ['acme:ana', 'borealis:bea'] as const
 /** Two installers at one gateway without a link; receipts by phone and by link; a ticket with one use used twice. */
 export async function offlineRace(scene: ClaimScene): Promise<void> {
   const { site } = scene
-  scene.cut(true)
+  scene.cut()
   const [first, second] = [await site.addGateway('GW-1'), await site.addGateway('GW-2')]
   await Promise.all([first.start(), second.start()])
   const tickets = [await scene.ticket('acme:ana'), await scene.ticket('borealis:bea')] as const
@@ -21,7 +21,7 @@ export async function offlineRace(scene: ClaimScene): Promise<void> {
   const receipt = again.body['receipt']
   for (const time of ['first', 'again'])
     scene.holds(`by phone, ${time}`, await scene.bring('GW-2', receipt), ['confirmed', null])
-  scene.cut(false)
+  await scene.rejoin(first, second)
   await second.until('claimed')
   const { receipt: used } = await first.until('disputed')
   scene.holds('by phone after the link', await scene.bring('GW-1', used), ['disputed', 'used-up'])
@@ -38,7 +38,7 @@ export async function revokedAndReserved(scene: ClaimScene): Promise<void> {
   const { site } = scene
   const [before, reserved] = [await site.addGateway('GW-3'), await site.addGateway('GW-4')]
   await Promise.all([before.start(), reserved.start()])
-  scene.cut(true)
+  scene.cut()
   const ticket = await scene.ticket('acme:ana', { serials: ['GW-3'] })
   scene.holds('by ticket', (await scene.claim(before, ticket.sealed)).status, 200)
   await scene.revoke('acme:ana', ticket.id)
@@ -49,7 +49,7 @@ export async function revokedAndReserved(scene: ClaimScene): Promise<void> {
   scene.holds('one is there', won.body['organisation'], 'borealis')
   const late = await scene.claim(reserved, String(mine.body['sealed']))
   scene.holds('the other is late', [late.status, late.body['code']], [403, 'CLAIM_REFUSED'])
-  scene.cut(false)
+  await scene.rejoin(before, reserved)
   await before.until('disputed')
   scene.holds('the reservation holds', (await reserved.until('claimed'))['organisation'], 'borealis')
   await scene.revoke('borealis:bea', String(theirs.body['ticket']))

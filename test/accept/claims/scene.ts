@@ -70,10 +70,21 @@ export class ClaimScene {
     }
   }
 
-  /** Cuts or joins the link. */
-  cut(isCut: boolean): void {
-    this.site.link.isRefusing = isCut
-    if (isCut) this.site.link.cut()
+  /** Cuts the link: nothing passes, and nobody gets through again. */
+  cut(): void {
+    this.site.link.isRefusing = true
+    this.site.link.cut()
+  }
+
+  /** Joins the link again; the gateways come back from a power cut, so that none waits before it dials. */
+  async rejoin(...gateways: readonly SiteGateway[]): Promise<void> {
+    this.site.link.isRefusing = false
+    await Promise.all(
+      gateways.map(async (gateway) => {
+        await gateway.end('SIGKILL')
+        await gateway.start()
+      }),
+    )
   }
 
   claim(gateway: SiteGateway, sealed: string, label: ClaimLabel = labelOf(gateway.label)) {
