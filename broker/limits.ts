@@ -76,7 +76,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   bytesPerSecond: 64 * MIB,
   packetsPerSecond: 200_000,
   inflightIn: 512,
-  unreleased: 1_000,
+  unreleased: 10_000,
   inflightInBytes: 8 * MIB,
   storeWaitMs: 30_000,
   inflightOut: 8_000,

@@ -76,7 +76,10 @@ export class Connection {
   readonly #bounds: Bounds
   readonly #holds = new Set<Hold>()
   #working = false
+  /** The peer will send nothing more. */
   #ended = false
+  /** Nor will it take anything. */
+  #lost = false
   #paused = false
   #open = true
   #saidGoodbye: boolean | undefined
@@ -172,8 +175,17 @@ export class Connection {
     this.#work()
   }
 
+  /** Who has said all it wants may go: that is worked on first. A connection that breaks off is over at once. */
   readonly #onLost = (): void => {
-    this.close('network')
+    if (!this.#open || this.#lost) return
+    if (!this.#ended) {
+      this.close('network')
+      return
+    }
+    this.#lost = true
+    this.#sending.end()
+    this.#holds.delete('backlog')
+    this.#work()
   }
 
   readonly #onTaken = (backlog: number): void => {
@@ -223,14 +235,10 @@ export class Connection {
       const packet = this.#reader.next()
       if (packet === null) {
         // What the peer sent before it hung up has been worked on.
-        if (this.#ended) this.close('client')
+        if (this.#ended) this.close(this.#lost ? 'network' : 'client')
         return
       }
-      const pauseMs = this.#rate.take(packet.bytes)
-      if (pauseMs > 0) {
-        this.#bounds.met(this.#rate.met, this.peer.remote)
-        this.#holdFor(pauseMs)
-      }
+      this.#keepRate(packet.bytes)
       // An answer to what was sent costs little and is owed: a subscriber answers as much as all publishers send it.
       if (!isAnswer(packet)) packets += 1
       bytes += packet.bytes
@@ -248,15 +256,18 @@ export class Connection {
     })
   }
 
-  #holdFor(ms: number): void {
+  #keepRate(bytes: number): void {
+    const pauseMs = this.#rate.take(bytes)
+    if (pauseMs <= 0) return
+    this.#bounds.met(this.#rate.met, this.peer.remote)
     this.hold('rate')
     setTimeout(() => {
       this.release('rate')
-    }, ms).unref()
+    }, pauseMs).unref()
   }
 
   #pauseOrResume(): void {
-    if (!this.#open) return
+    if (!this.#open || this.#lost) return
     const pause = this.#holds.size > 0
     if (pause === this.#paused) return
     this.#paused = pause

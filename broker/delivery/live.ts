@@ -39,6 +39,7 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
   #waitingBytes = 0
   #nextId = 1
   taken = 0
+  #expected = 0
 
   constructor({ clientId, principal, outgoing, mayReceive }: LiveParts<P>) {
     this.clientId = clientId
@@ -93,9 +94,14 @@ export class LiveSubscriber<P extends Principal> implements Subscriber<P> {
     return this.#waitingMessages === 0 && connection.backlog <= limits.backlogBytes / 2
   }
 
+  expect(more: number): void {
+    this.#expected += more
+  }
+
   get isBehind(): boolean {
     const { queuedMessages, queuedBytes } = this.#outgoing.limits
-    return this.#waitingMessages > queuedMessages / 2 || this.#waitingBytes > queuedBytes / 2
+    const coming = this.#waitingMessages + this.#expected
+    return coming > queuedMessages / 2 || this.#waitingBytes > queuedBytes / 2
   }
 
   /** The peer has taken what was sent. */

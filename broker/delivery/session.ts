@@ -181,6 +181,10 @@ export class Session<P extends Principal> implements Subscriber<P>, Giving {
     )
   }
 
+  expect(): void {
+    // Rows are counted from the moment they are reserved.
+  }
+
   get isBehind(): boolean {
     const { offlineMessages, offlineBytes } = this.#limits
     return this.isConnected && (this.count > offlineMessages / 2 || this.bytes > offlineBytes / 2)

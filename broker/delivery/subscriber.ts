@@ -22,6 +22,8 @@ export interface Subscriber<P extends Principal> {
   readonly waitingBytes: number
   /** False while retained messages had better wait. */
   readonly isReady: boolean
+  /** So many more QoS 1 or 2 messages are being stored that it will be given. */
+  expect(more: number): void
   /** True while more than half of what may wait for it does; what waits only for a connection does not count. */
   readonly isBehind: boolean
   /** Messages it has acknowledged since it is here. */

@@ -2,8 +2,11 @@ import type { Subscriber } from '../delivery/subscriber.ts'
 import type { Principal } from '../policy.ts'
 import type { Dialogue } from './dialogue.ts'
 
-/** A subscriber is waited for only while it takes at least so many messages a second: a slow one holds nobody up. */
-const FAST_PER_SECOND = 1_000
+/**
+ * A subscriber is waited for only while it takes at least so many messages a second: so nobody is ever held below that
+ * rate, and a slow one holds nobody up.
+ */
+const FAST_PER_SECOND = 5_000
 /** Its speed is taken over at least so long, ms: a pause of its own, for garbage, makes nobody slow. */
 const SAMPLE_MS = 250
 /** Longest pause of a publisher's reading for a subscriber, ms. */
@@ -31,20 +34,15 @@ export class Pace<P extends Principal> {
     this.#now = now
   }
 
-  /** Called for each subscriber that was given a stored message of this publisher. */
+  /** Called for each subscriber for which a message of this publisher is being stored. */
   consider(publisher: Dialogue<P>, subscriber: Subscriber<P>): void {
-    if (!subscriber.isBehind || this.#paused.has(publisher) || !this.#isFast(subscriber)) return
+    if (!subscriber.isBehind || this.#paused.has(publisher) || !this.#seemsFast(subscriber)) return
     this.#paused.add(publisher)
     publisher.connection.hold('pace')
     const until = this.#now() + PAUSE_MS
     const look = setInterval(() => {
-      if (
-        publisher.connection.isOpen &&
-        subscriber.isBehind &&
-        this.#now() < until &&
-        this.#isFast(subscriber)
-      )
-        return
+      const waits = publisher.connection.isOpen && this.#now() < until
+      if (waits && subscriber.isBehind && this.#seemsFast(subscriber)) return
       clearInterval(look)
       this.#paused.delete(publisher)
       publisher.connection.release('pace')
@@ -52,18 +50,22 @@ export class Pace<P extends Principal> {
     look.unref()
   }
 
-  #isFast(subscriber: Subscriber<P>): boolean {
+  /** Called for each subscriber that was given a message: only what is on the disk can have been taken. */
+  judge(subscriber: Subscriber<P>): void {
+    if (!subscriber.isBehind) return
     const now = this.#now()
     const { taken } = subscriber
     const last = this.#samples.get(subscriber)
     const elapsed = last === undefined ? Number.POSITIVE_INFINITY : now - last.at
-    if (last !== undefined && elapsed < SAMPLE_MS) return last.isFast
+    if (last !== undefined && elapsed < SAMPLE_MS) return
     // Of one that was not looked at for long nothing is known; a first look is kind.
-    const isFast =
-      last === undefined ||
-      elapsed > 4 * SAMPLE_MS ||
-      (taken - last.taken) * 1000 >= FAST_PER_SECOND * elapsed
+    const isKnown = last !== undefined && elapsed <= 4 * SAMPLE_MS
+    const isFast = !isKnown || (taken - last.taken) * 1_000 >= FAST_PER_SECOND * elapsed
     this.#samples.set(subscriber, { at: now, taken, isFast })
-    return isFast
+  }
+
+  #seemsFast(subscriber: Subscriber<P>): boolean {
+    const last = this.#samples.get(subscriber)
+    return last === undefined || last.isFast || this.#now() - last.at > 4 * SAMPLE_MS
   }
 }

@@ -192,6 +192,10 @@ export class Publishing<P extends Principal> {
     this.#pending.push({ dialogue, message, messageId, targets, answers: 1 })
     this.#pendingBytes += message.size
     dialogue.waits()
+    for (const { subscriber, qos } of targets) {
+      if (qos > 0) subscriber.expect(1)
+      this.#pace.consider(dialogue, subscriber)
+    }
     this.#askCommit()
     const isFull = dialogue.pending >= limits.inflightIn
     const areFull = this.#pendingBytes >= limits.inflightInBytes
@@ -328,7 +332,8 @@ export class Publishing<P extends Principal> {
       this.#pendingBytes -= message.size
       for (const target of targets) {
         this.#deliverStored(message, target)
-        this.#pace.consider(dialogue, target.subscriber)
+        if (target.qos > 0) target.subscriber.expect(-1)
+        this.#pace.judge(target.subscriber)
       }
       if (dialogue.principal !== undefined) this.#tell(message, dialogue.principal, dialogue.clientId)
       if (message.qos === 2) dialogue.unreleased.set(messageId, 'answered')

@@ -131,7 +131,13 @@ function upgrading(spec: ListenerSpec, path: string | null, parts: Parts): (sock
   })
 }
 
-const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
+const SOCKET_OPTIONS = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+  // Else Node closes a connection whose peer has said all it wants, before all of that has been worked on.
+  allowHalfOpen: true,
+}
 
 function plainServer(onOpen: (socket: Socket) => void): Served {
   const server = createServer(SOCKET_OPTIONS, onOpen)
