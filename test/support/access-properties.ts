@@ -128,7 +128,9 @@ interface Around {
 
 /** Without this change and all that followed from it, nobody has less. */
 function narrowingOnlyNarrows(one: Proposal, { history, rules, note }: Around): void {
-  if (!NARROWING.includes(one.change.kind) && !isDemotion(one, history, rules)) return
+  const narrows =
+    NARROWING.includes(one.change.kind) || isDemotion(one, history, rules) || isLowering(one, history, rules)
+  if (!narrows) return
   const apart = history.filter((other) => !saw(other, one))
   const before = accessIn(
     resolved(
@@ -163,7 +165,9 @@ function isLowering({ change, ...one }: Proposal, history: readonly Proposal[], 
   )
   const key = JSON.stringify([change.grant.on, change.grant.to])
   const known = facts.grants.find(({ on, to }) => JSON.stringify([on, to]) === key)
-  return known !== undefined && LEVELS.indexOf(change.grant.level) > LEVELS.indexOf(known.level)
+  if (known === undefined || known.via !== change.grant.via) return false
+  const isLonger = (change.grant.expiresAt ?? Infinity) > (known.expiresAt ?? Infinity)
+  return !isLonger && LEVELS.indexOf(change.grant.level) > LEVELS.indexOf(known.level)
 }
 
 /** Written down again from access.md, without asking the decision's own code. */

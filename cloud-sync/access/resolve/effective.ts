@@ -19,7 +19,7 @@ export function effectiveFacts(base: PolicyFacts, changes: readonly GatewayChang
   for (const proposal of order) {
     if (directionOf(proposal, facts) !== 'narrowing' && objectionTo(proposal, facts) !== undefined) continue
     holding.push(proposal)
-    facts = fold(base, holding, { rules: MERGE_RULES, voided: NONE })
+    facts = fold(base, holding, { rules: MERGE_RULES, voided: NONE, narrowing: NONE })
   }
   return facts
 }

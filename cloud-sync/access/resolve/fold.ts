@@ -14,13 +14,7 @@ import type {
 } from '../../contract/index.ts'
 import { lowerLevel, lowerRole } from '../ranks.ts'
 import { grantKey } from './find.ts'
-import type { ProposalId } from './history.ts'
-import { type MergeRules, Register } from './register.ts'
-
-export interface Merge {
-  readonly rules: MergeRules
-  readonly voided: ReadonlySet<ProposalId>
-}
+import { type Merge, Register } from './register.ts'
 
 interface TeamEntry {
   readonly org: OrgId
@@ -45,8 +39,8 @@ class Registers<V> {
     this.#at(key).remove(by)
   }
 
-  values({ rules, voided }: Merge, lowest: (values: readonly [V, ...V[]]) => V): V[] {
-    return [...this.#byKey.values()].flatMap((register) => register.value(rules, voided, lowest) ?? [])
+  values(merge: Merge, lowest: (values: readonly [V, ...V[]]) => V): V[] {
+    return [...this.#byKey.values()].flatMap((register) => register.value(merge, lowest) ?? [])
   }
 
   #at(key: string): Register<V> {

@@ -2,7 +2,7 @@ import type { PolicyFacts, Proposal } from '../../contract/index.ts'
 import { directionOf, type Objection, objectionTo } from './authorise.ts'
 import { fold } from './fold.ts'
 import { areConcurrent, historyOf, idOf, precedes, type ProposalId } from './history.ts'
-import { MERGE_RULES, type MergeRules } from './register.ts'
+import { type Merge, MERGE_RULES, type MergeRules } from './register.ts'
 
 /** What became of one change. What is void was allowed where it was made, and lost against `winner`. */
 export type Outcome =
@@ -50,18 +50,27 @@ export function resolve(
   const voided = voidOf(base, accepted, rules)
   for (const [id, { because, winner }] of voided) outcomes.set(id, { state: 'void', because, winner })
   const changes = accepted.map(({ proposal }) => proposal)
-  return { facts: fold(base, changes, { rules, voided: new Set(voided.keys()) }), outcomes }
+  return { facts: fold(base, changes, mergeOf(accepted, rules, voided)), outcomes }
 }
 
 /** The facts after these alone. */
 function merged(base: PolicyFacts, accepted: readonly Accepted[], rules: MergeRules): PolicyFacts {
-  const voided = new Set(voidOf(base, accepted, rules).keys())
   return fold(
     base,
     accepted.map(({ proposal }) => proposal),
-    { rules, voided },
+    mergeOf(accepted, rules, voidOf(base, accepted, rules)),
   )
 }
+
+const mergeOf = (
+  accepted: readonly Accepted[],
+  rules: MergeRules,
+  voided: ReadonlyMap<ProposalId, Loss>,
+): Merge => ({
+  rules,
+  voided: new Set(voided.keys()),
+  narrowing: new Set(accepted.filter(({ direction }) => direction === 'narrowing').map(({ id }) => id)),
+})
 
 interface Loss {
   readonly because: Objection
@@ -84,7 +93,7 @@ function voidOf(base: PolicyFacts, accepted: readonly Accepted[], rules: MergeRu
     if (unseen.length === 0 && !past.some((earlier) => voided.has(earlier.id))) continue
     const asked = (with_: readonly Accepted[]): Objection | undefined => {
       const inOrder = accepted.filter((one) => past.includes(one) || with_.includes(one))
-      const merge = { rules, voided: new Set(voided.keys()) }
+      const merge = mergeOf(accepted, rules, voided)
       return objectionTo(
         proposal,
         fold(
