@@ -166,6 +166,7 @@ function isLowering({ change, ...one }: Proposal, history: readonly Proposal[], 
   const key = JSON.stringify([change.grant.on, change.grant.to])
   const known = facts.grants.find(({ on, to }) => JSON.stringify([on, to]) === key)
   if (known === undefined || known.via !== change.grant.via) return false
+  if (known.ownerEpoch !== change.grant.ownerEpoch) return false
   const isLonger = (change.grant.expiresAt ?? Infinity) > (known.expiresAt ?? Infinity)
   return !isLonger && LEVELS.indexOf(change.grant.level) > LEVELS.indexOf(known.level)
 }

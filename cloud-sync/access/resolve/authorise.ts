@@ -207,7 +207,9 @@ function grantObjection(
   return isRight ? undefined : 'no-cross-policy'
 }
 
+/** What was given under an older owner is dead, and nothing takes from it. */
 function isNarrower(grant: Grant, known: Grant): boolean {
+  if (grant.ownerEpoch !== known.ownerEpoch) return false
   const isLonger = (grant.expiresAt ?? Infinity) > (known.expiresAt ?? Infinity)
   return compareLevels(grant.level, known.level) < 0 && !isLonger && grant.via === known.via
 }
