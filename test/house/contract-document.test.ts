@@ -266,6 +266,7 @@ test('every event that a gateway tells is named', () => {
   const told = sources.flatMap((source) => [
     ...[...source.matchAll(/recordEvent\(\w+, \{[^}]*?kind: '(\w+)'/g)].map(([, kind = '']) => kind),
     ...[...source.matchAll(/recordEvent\('(\w+)'/g)].map(([, kind = '']) => kind),
+    ...[...source.matchAll(/_EVENT = '(\w+)'/g)].map(([, kind = '']) => kind),
   ])
   const named = [...section('## Events').matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].map(([, kind = '']) => kind)
   expect([...new Set(told)].toSorted()).toEqual([...new Set(named)].toSorted())
