@@ -135,12 +135,12 @@ const SOCKET_OPTIONS = {
   noDelay: true,
   keepAlive: true,
   keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-  // Else Node closes a connection whose peer has said all it wants, before all of that has been worked on.
-  allowHalfOpen: true,
 }
+/** Else Node closes a connection whose peer has said all it wants, before all of that has been worked on. */
+const HALF_OPEN = { allowHalfOpen: true }
 
 function plainServer(onOpen: (socket: Socket) => void): Served {
-  const server = createServer(SOCKET_OPTIONS, onOpen)
+  const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN }, onOpen)
   return { server, reload: () => Promise.resolve() }
 }
 
@@ -153,6 +153,8 @@ async function tlsServer(
   server.on('secureConnection', (socket: TLSSocket) => {
     // Without a certificate one may come in where it is only requested; with one that is not good, never.
     const given = socket.getPeerX509Certificate()
+    // Not before: who goes in the middle of a handshake is gone.
+    Object.assign(socket, HALF_OPEN)
     if (given === undefined || socket.authorized) onOpen(socket)
     else {
       refusals.note('certificate', { remote: remoteOf(socket), reason: String(socket.authorizationError) })
