@@ -63,7 +63,7 @@ export const FLOODS: readonly Attack[] = [
     counted: ['bounds_total/unreleased', 'closed_total/protocol'],
     run: ({ port, scale }) =>
       withClient(port, 'never-releases', async (client) => {
-        const messages = scaled(65_535, scale, 5_000)
+        const messages = scaled(65_535, scale, 15_000)
         for (let first = 1; first <= messages; first += BATCH) {
           const ids = Array.from({ length: BATCH }, (_, at) => Math.min(messages, first + at))
           const packets = ids.map((id) => publishPacket({ topic: 'two', payload: PAYLOAD, qos: 2, id }))
