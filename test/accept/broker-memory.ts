@@ -101,7 +101,11 @@ async function fill(
   const page = await metricsAt(broker.metricsUrl)
   const queued = page.sum('queued_messages')
   // Messages of this size meet the bound in bytes before the one in messages.
-  const dropped = page.sum('bounds_total/offlineMessages', 'bounds_total/offlineBytes')
+  const dropped = page.sum(
+    'bounds_total/offlineMessages',
+    'bounds_total/offlineBytes',
+    'bounds_total/offlineTotalBytes',
+  )
   if (queued + dropped !== MESSAGES * sessions) {
     failures.push(`${MESSAGES * sessions} went to queues, ${queued} are there and ${dropped} counted as gone`)
   }
