@@ -62,7 +62,10 @@ export interface DirectoryStore {
 
 /** Opens and migrates; throws CLOUD_DATABASE_NEWER, CLOUD_DATABASE_UNSAFE, CLOUD_DATABASE_FAILED. */
 export async function openDirectoryStore(target: DatabaseTarget): Promise<DirectoryStore> {
-  const database = await openRelational<Schema>(target, DIRECTORY_MIGRATIONS)
+  const database = await openRelational<Schema>(target, {
+    name: 'directory',
+    migrations: DIRECTORY_MIGRATIONS,
+  })
   const { dialect, read, close } = database
   return {
     dialect,

@@ -14,7 +14,7 @@ import pg from 'pg'
 import { SyncError } from '../../../contract/index.ts'
 import { assertSafe } from '../database.ts'
 import type { Dialect } from './columns.ts'
-import { type Migration, migrateTo } from './migrate.ts'
+import { migrateTo, type Schemas } from './migrate.ts'
 
 /** Where a database is: a file, or `postgres://…`. */
 export type DatabaseTarget =
@@ -56,11 +56,11 @@ export interface RelationalDatabase<S> {
 /** Opens and migrates; throws CLOUD_DATABASE_NEWER, CLOUD_DATABASE_UNSAFE or CLOUD_DATABASE_FAILED. */
 export async function openRelational<S>(
   target: DatabaseTarget,
-  migrations: readonly Migration[],
+  schemas: Schemas,
 ): Promise<RelationalDatabase<S>> {
   const engine = target.dialect === 'sqlite' ? sqliteEngine<S>(target.path) : postgresEngine<S>(target)
   try {
-    await migrateTo(engine.write as unknown as Kysely<never>, { migrations, dialect: target.dialect })
+    await migrateTo(engine.write as unknown as Kysely<never>, schemas, target.dialect)
     await engine.assertDurable()
   } catch (error) {
     await engine.close()
