@@ -43,21 +43,21 @@ async function andInForce(change: () => Promise<unknown>): Promise<void> {
   await until('policy in force', async () => ((await rig.gatewayState())?.policy.version ?? 0) > before)
 }
 
-async function shareAgain(): Promise<void> {
+/** The policy to the other organisation stays when a share ends: the share is all that is made again. */
+async function shareAgain(): Promise<string> {
   const basic = Buffer.from(`acme:${KEY_NAME}:${rig.layout.keys['acme'] ?? ''}`).toString('base64')
-  const body = {
-    id: rig.layout.share.id,
-    gateway: 'GW-DEMO',
-    device: shared,
-    to: { organisation: 'borealis' },
-    level: 'viewer',
-  }
-  const response = await fetch(`${rig.cloud().http}/v1/shares`, {
+  const thing = { kind: 'device', resource: `GW-DEMO/${shared}` }
+  const response = await fetch(`${rig.cloud().http}/v1/organisations/acme/shares`, {
     method: 'POST',
-    headers: { authorization: `Basic ${basic}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    headers: {
+      authorization: `Basic ${basic}`,
+      'content-type': 'application/json',
+      'idempotency-key': 'shared-again',
+    },
+    body: JSON.stringify({ thing, to: { kind: 'org', org: 'borealis' } }),
   })
   expect(response.status).toBe(201)
+  return ((await response.json()) as { grant: string }).grant
 }
 
 beforeAll(async () => {
@@ -100,14 +100,17 @@ test('a share that is revoked while the client is connected ends at once', { tim
 test('a share that is revoked while the client is away gives nothing when its session comes back', {
   timeout: 60_000,
 }, async () => {
-  await andInForce(shareAgain)
+  let again = ''
+  await andInForce(async () => {
+    again = await shareAgain()
+  })
   borealis.forget()
   await until('shared again', () =>
     readings(borealis.received().keys()).some((topic) => topic.includes(shared)),
   )
   await borealis.away()
   await sleep(2500)
-  await andInForce(() => rig.revoke())
+  await andInForce(() => rig.revoke(again))
   await sleep(1000)
   borealis.forget()
   await borealis.start()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -67,14 +68,15 @@ export async function chainVerifies(access: CloudAccess, gateway: string): Promi
 export async function revokeShare(
   http: string,
   login: { org: string; name: string; key: string },
-  id: string,
+  grant: string,
 ): Promise<boolean> {
   const basic = Buffer.from(`${login.org}:${login.name}:${login.key}`).toString('base64')
-  const headers = { authorization: `Basic ${basic}` }
+  // One write, however often it has to be sent.
+  const headers = { authorization: `Basic ${basic}`, 'idempotency-key': randomUUID() }
   const until = Date.now() + BACK_MS_MAX
   for (;;) {
     try {
-      const response = await fetch(`${http}/v1/shares/${id}`, {
+      const response = await fetch(`${http}/v1/organisations/${login.org}/shares/${grant}`, {
         method: 'DELETE',
         headers,
         signal: AbortSignal.timeout(10_000),

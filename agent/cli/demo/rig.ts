@@ -163,11 +163,11 @@ export class Rig {
   }
 
   /** The owner of the shared device takes the share back, in the cloud. */
-  async revoke(): Promise<boolean> {
+  async revoke(grant = this.layout.share.id): Promise<boolean> {
     const org =
       this.layout.devices.find((device) => device.id === this.layout.share.device)?.organisation ?? ''
     const login = { org, name: KEY_NAME, key: this.layout.keys[org] ?? '' }
-    return revokeShare(this.#http(), login, this.layout.share.id)
+    return revokeShare(this.#http(), login, grant)
   }
 
   cloud(): CloudAccess {

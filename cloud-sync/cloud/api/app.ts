@@ -2,7 +2,9 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import type { GatewayId } from '../../contract/index.ts'
+import type { OrgDirectory } from '../directory/index.ts'
 import type { Log } from '../log.ts'
+import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageTotals } from '../storage/index.ts'
 import { authenticated, requireLead } from './caller.ts'
 import { directoryRoutes } from './directory/index.ts'
@@ -10,11 +12,13 @@ import { withSafeHeaders } from './headers.ts'
 import { operatorGuard, operatorRoutes, type OperatorSettings } from './operator.ts'
 import { ApiError, checked, problemFor } from './problem.ts'
 import { pageOfReadings, ReadingsQuery, senml, shown } from './readings.ts'
-import { shareRoutes, type ShareSettings } from './shares.ts'
 import { sightOf } from './visible.ts'
 
-export interface ApiSettings extends ShareSettings {
+export interface ApiSettings {
   readonly db: CloudDatabase
+  readonly directory: OrgDirectory
+  readonly policies: Policies
+  readonly newId: () => string
   readonly log: Log
   /** Root public key, base64. */
   readonly trust: string
@@ -24,7 +28,7 @@ export interface ApiSettings extends ShareSettings {
 const Day = z.iso.date()
 const UsageQuery = z.strictObject({ from: Day.optional(), to: Day.optional() })
 
-/** Largest request body, bytes: a share is some 200. */
+/** Largest request body, bytes: a change of the directory is some 200. */
 const BODY_BYTES_MAX = 16 * 1024
 const tooLarge = (): never => {
   throw new ApiError('API_REQUEST_INVALID', `a body has at most ${BODY_BYTES_MAX} bytes`)
@@ -106,7 +110,6 @@ export function createApp(settings: ApiSettings): Hono {
     return c.json({ gateways: await Promise.all(own.map(({ id }) => gatewayShown(settings, id))) })
   })
 
-  shareRoutes(app, settings)
   return app
 }
 

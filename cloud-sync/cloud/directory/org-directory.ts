@@ -34,7 +34,7 @@ import * as teams from './organisations/teams.ts'
 import * as workspaces from './organisations/workspaces.ts'
 import * as workspaceTransfers from './organisations/workspace-transfers.ts'
 import * as components from './things/components.ts'
-import { deviceShares, shareDevice } from './things/device-shares.ts'
+import { deviceShares } from './things/device-shares.ts'
 import * as cuts from './things/cut.ts'
 import * as gateways from './things/gateways.ts'
 import * as hosting from './things/hosting.ts'
@@ -126,7 +126,7 @@ export const DIRECTORY_WRITES = {
     decommission: factory.decommission,
   },
   tickets: { issue: tickets.issue, revoke: tickets.revoke },
-  shares: { share: shares.share, shareDevice, revoke: shares.revoke },
+  shares: { share: shares.share, revoke: shares.revoke },
   views: { save: views.save, change: views.change, remove: views.remove },
   alerts: { create: rules.create, remove: rules.remove, setOptOut: rules.setOptOut },
   platform: {

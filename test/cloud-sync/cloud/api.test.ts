@@ -1,84 +1,6 @@
-import { expect, onTestFinished, test } from 'vitest'
-import { createApp } from '../../../cloud-sync/cloud/api/index.ts'
-import { serveHttp } from '../../../cloud-sync/cloud/serve.ts'
-import { KEYS } from '../../support/cloud-fixture.ts'
-import { type SeededCloud, seededCloud } from '../../support/seeded-cloud.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
-import {
-  epochOf,
-  type FakeGateway,
-  fakeGateway,
-  readingChain,
-  statusOf,
-  usageBody,
-  usageChain,
-} from '../../support/fake-gateway.ts'
-import { CLOUD_ID, silent, type TestLedger, testLedger } from '../../support/test-ledger.ts'
-
-const E1 = epochOf('1')
-type Login = keyof typeof KEYS
-
-interface Served {
-  readonly ledger: TestLedger
-  readonly gateway: FakeGateway
-  readonly cloud: SeededCloud
-  /** Asks as this login; the body and the status. */
-  get(login: Login, path: string): Promise<{ status: number; body: Record<string, unknown> }>
-  send(login: Login, method: string, path: string, body?: object): Promise<number>
-  url(path: string): string
-  raw(path: string, headers?: Record<string, string>): Promise<Response>
-}
-
-async function served(): Promise<Served> {
-  const gateway = fakeGateway('GW-1', CLOUD_ID)
-  const stranger = fakeGateway('GW-2', CLOUD_ID)
-  const ledger = await testLedger(gateway, stranger)
-  const cloud = await seededCloud(temporaryFolder(), { gateways: [gateway] })
-  onTestFinished(() => cloud.close())
-  const { publicKey } = stranger.key
-  await cloud.change({ kind: 'gateway.registered', id: stranger.id, org: 'cobalt', publicKey })
-  let ids = 0
-  const app = createApp({
-    db: ledger.db,
-    directory: cloud.directory,
-    policies: cloud.policies,
-    log: silent,
-    trust: '',
-    newId: () => `share-${(ids += 1)}`,
-    operator: { token: 'operator-token', now: () => 1, counts: () => ({}) },
-  })
-  const http = await serveHttp(app, '127.0.0.1:0')
-  onTestFinished(() => http.stop())
-  for (const { body } of readingChain({ gateway: gateway.id, epoch: E1, count: 5 }))
-    await ledger.deliver(gateway, 'rd', body)
-  await ledger.deliver(gateway, 'usage', usageBody(usageChain({ gateway: gateway.id, epoch: E1, count: 3 })))
-  // Cobalt's gateway claims that its own readings and usage are acme's.
-  for (const { body } of readingChain({ gateway: stranger.id, epoch: E1, count: 2 }))
-    await ledger.deliver(stranger, 'rd', body)
-  await ledger.deliver(
-    stranger,
-    'usage',
-    usageBody(usageChain({ gateway: stranger.id, epoch: E1, count: 3 })),
-  )
-  const headers = (login: Login) => ({
-    Authorization: `Basic ${Buffer.from(`${login}:${KEYS[login]}`).toString('base64')}`,
-  })
-  return {
-    ledger,
-    gateway,
-    cloud,
-    async get(login, where) {
-      const response = await fetch(`${http.url}${where}`, { headers: headers(login) })
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
-    },
-    async send(login, method, where, body) {
-      const content = body === undefined ? {} : { body: JSON.stringify(body) }
-      return (await fetch(`${http.url}${where}`, { method, headers: headers(login), ...content })).status
-    },
-    url: (where) => `${http.url}${where}`,
-    raw: (where, extra = {}) => fetch(`${http.url}${where}`, { headers: extra }),
-  }
-}
+import { expect, test } from 'vitest'
+import { epochOf, statusOf } from '../../support/fake-gateway.ts'
+import { E1, type Login, servedApi } from '../../support/served-api.ts'
 
 const devicesIn = (body: Record<string, unknown>): string[] => {
   const list = (body['readings'] ?? []) as { gateway: string; device: string }[]
@@ -86,7 +8,7 @@ const devicesIn = (body: Record<string, unknown>): string[] => {
 }
 
 test('each organisation sees its own readings and nothing else', async () => {
-  const api = await served()
+  const api = await servedApi()
   const seen = async (login: Login) => devicesIn((await api.get(login, '/v1/readings')).body)
   expect(await seen('acme:ana')).toEqual(['GW-1/tilt-1'])
   expect(await seen('acme:meter')).toEqual(['GW-1/tilt-1'])
@@ -98,69 +20,8 @@ test('each organisation sees its own readings and nothing else', async () => {
   expect(forced).toEqual({ status: 200, body: { readings: [], next: null } })
 })
 
-test('a share shows one device until it is revoked', async () => {
-  const api = await served()
-  const seen = async (login: Login) => devicesIn((await api.get(login, '/v1/readings')).body)
-  const share = { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'borealis' } }
-  expect(await api.send('acme:ana', 'POST', '/v1/shares', share)).toBe(201)
-  expect(await seen('borealis:bea')).toEqual(['GW-1/tilt-1', 'GW-1/level-1'])
-  expect(await seen('cobalt:cid')).toEqual([])
-  expect((await api.get('borealis:bea', '/v1/devices')).body).toEqual({
-    devices: [
-      { gateway: 'GW-1', id: 'level-1', organisation: 'borealis', custodian: null, workspace: null },
-      { gateway: 'GW-1', id: 'tilt-1', organisation: 'acme' },
-    ],
-  })
-  expect(await api.send('borealis:bea', 'DELETE', '/v1/shares/share-1')).toBe(404)
-  expect(await api.send('acme:bob', 'DELETE', '/v1/shares/share-1')).toBe(403)
-  expect(await api.send('acme:ana', 'DELETE', '/v1/shares/share-1')).toBe(204)
-  expect(await seen('borealis:bea')).toEqual(['GW-1/level-1'])
-})
-
-const refusedShares: [string, Login, object, number][] = [
-  [
-    "of another organisation's device",
-    'acme:ana',
-    { gateway: 'GW-1', device: 'level-1', to: { organisation: 'cobalt' } },
-    404,
-  ],
-  [
-    'of a device that is not there',
-    'acme:ana',
-    { gateway: 'GW-1', device: 'none', to: { organisation: 'cobalt' } },
-    404,
-  ],
-  ['with nobody', 'acme:ana', { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'nobody' } }, 404],
-  ['with oneself', 'acme:ana', { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'acme' } }, 409],
-  [
-    'by a plain member',
-    'acme:bob',
-    { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'cobalt' } },
-    403,
-  ],
-  ['without a device', 'acme:ana', { gateway: 'GW-1', to: { organisation: 'cobalt' } }, 400],
-  [
-    'with a level nobody knows',
-    'acme:ana',
-    { gateway: 'GW-1', device: 'tilt-1', level: 'god', to: { organisation: 'cobalt' } },
-    400,
-  ],
-]
-test('a body beyond all measure is not read', async () => {
-  const api = await served()
-  expect(await api.send('acme:ana', 'POST', '/v1/shares', { device: 'x'.repeat(100_000) })).toBe(400)
-})
-
-test('shares that must not be made are refused', async () => {
-  const api = await served()
-  for (const [what, login, body, status] of refusedShares) {
-    expect(await api.send(login, 'POST', '/v1/shares', body), what).toBe(status)
-  }
-  expect(api.cloud.policies.policyOf(api.gateway.id)?.grants).toEqual([])
-})
-
 test('usage is for owners and admins of the organisation itself; a stranger’s gateway bills nobody', async () => {
-  const api = await served()
+  const api = await servedApi()
   const { body } = await api.get('acme:ana', '/v1/usage')
   expect(body).toMatchObject({
     days: [
@@ -178,7 +39,7 @@ test('usage is for owners and admins of the organisation itself; a stranger’s 
 })
 
 test('gateways are shown to their own organisation only', async () => {
-  const api = await served()
+  const api = await servedApi()
   const { body } = await api.get('acme:bob', '/v1/gateways')
   expect(body).toMatchObject({
     gateways: [
@@ -193,12 +54,8 @@ test('gateways are shown to their own organisation only', async () => {
 })
 
 test('pages of any size add up to everything, in order of time, each reading once', async () => {
-  const api = await served()
-  await api.send('acme:ana', 'POST', '/v1/shares', {
-    gateway: 'GW-1',
-    device: 'tilt-1',
-    to: { organisation: 'borealis' },
-  })
+  const api = await servedApi()
+  await api.shareTilt()
   const whole = (await api.get('borealis:bea', '/v1/readings')).body['readings'] as { takenAt: number }[]
   expect(whole).toHaveLength(20)
   expect(whole.map(({ takenAt }) => takenAt)).toEqual(
@@ -217,7 +74,7 @@ test('pages of any size add up to everything, in order of time, each reading onc
 })
 
 test('a time range is inclusive and takes milliseconds or ISO 8601', async () => {
-  const api = await served()
+  const api = await servedApi()
   const count = async (query: string) =>
     ((await api.get('acme:ana', `/v1/readings?${query}`)).body['readings'] as unknown[]).length
   expect(await count('from=1700000002000&to=1700000006000')).toBe(3)
@@ -230,7 +87,7 @@ test('a time range is inclusive and takes milliseconds or ISO 8601', async () =>
 })
 
 test('SenML has names, seconds, values and the reason where there is none', async () => {
-  const api = await served()
+  const api = await servedApi()
   const { body } = await api.get('acme:ana', '/v1/readings?format=senml&limit=6')
   expect(body).toMatchObject([
     { n: 'GW-1/tilt-1/main/value', u: 'mm', t: 1_700_000_000, v: 0 },
@@ -252,7 +109,7 @@ const wrong = [
   'acme:ana:',
 ]
 test('whoever cannot be known gets one and the same answer', async () => {
-  const api = await served()
+  const api = await servedApi()
   const answers = new Set<string>()
   for (const credentials of wrong) {
     const response = await api.raw('/v1/readings', {
@@ -267,7 +124,7 @@ test('whoever cannot be known gets one and the same answer', async () => {
 })
 
 test('the operator’s surface wants its token', async () => {
-  const api = await served()
+  const api = await servedApi()
   for (const headers of [{}, { Authorization: 'Bearer wrong' }, { Authorization: 'Bearer ' }]) {
     expect((await api.raw('/v1/operator/ledger?gateway=GW-1', headers)).status).toBe(401)
   }
@@ -285,7 +142,7 @@ test('the operator’s surface wants its token', async () => {
 })
 
 test('the operator adopts an epoch that nobody else can judge', async () => {
-  const api = await served()
+  const api = await servedApi()
   const E9 = epochOf('9')
   const announced = () =>
     api.ledger.announce(api.gateway, statusOf({ usage: { epoch: E9, parent: epochOf('8') } }))

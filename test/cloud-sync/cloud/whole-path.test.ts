@@ -114,13 +114,23 @@ test('a gateway that asks for its policy gets a snapshot it can trust, and the c
     snapshot: { version: 1, owner: { org: 'acme' }, grants: [] },
   })
 
-  const share = { gateway: 'GW-1', device: 'tilt-1', to: { organisation: 'cobalt' } }
-  const made = await fetch(`${cloud.http}/v1/shares`, {
-    method: 'POST',
-    headers: { ...basic('acme:ana'), 'Content-Type': 'application/json' },
-    body: JSON.stringify(share),
-  })
-  expect(made.status).toBe(201)
+  const write = async (login: keyof typeof KEYS, call: string, body: object): Promise<void> => {
+    const [method = '', path = ''] = call.split(' ')
+    const response = await fetch(`${cloud.http}/v1/organisations/${path}`, {
+      method,
+      headers: {
+        ...basic(login),
+        'Content-Type': 'application/json',
+        'Idempotency-Key': call.replace(' ', ':'),
+      },
+      body: JSON.stringify(body),
+    })
+    expect(response.ok, call).toBe(true)
+  }
+  await write('cobalt:cid', 'PUT cobalt/visibility', { visibility: 'public' })
+  await write('acme:ana', 'POST acme/sharing-policies', { name: 'Cobalt' })
+  const thing = { kind: 'device', resource: 'GW-1/tilt-1' }
+  await write('acme:ana', 'POST acme/shares', { thing, to: { kind: 'org', org: 'cobalt' } })
   await expect.poll(() => messages().length).toBe(2)
   const [, change = new Uint8Array()] = messages()
   expect(isDelta(change)).toBe(true)

@@ -129,6 +129,16 @@ export const Share = z.object({
   grantedBy: Shown,
   createdAt: Ms,
 })
+export const DeviceShare = z.object({
+  direction: z.enum(['given', 'received']),
+  grant: Id,
+  from: Handle.describe("the device's owner"),
+  gateway: Id,
+  device: Id,
+  sensor: Id.nullable().describe('null = the whole device'),
+  to: z.object({ org: Handle, member: User.nullable().describe('null = the whole organisation') }),
+  level: Level,
+})
 export const Allowed = z.object({ allowed: z.boolean() })
 
 export const ViewNamed = z.object({ view: Id })

@@ -141,7 +141,7 @@ async function principalOf(
 }
 
 /** A share that ended leaves its id to its organisation: shown again is a new fact under the same name. */
-export async function isFree({ read }: Writing, org: string, id: string): Promise<boolean> {
+async function isFree({ read }: Writing, org: string, id: string): Promise<boolean> {
   const there = await read.get('grant', { id })
   return there === undefined || (there.state === 'revoked' && there.org === org)
 }
@@ -188,7 +188,7 @@ async function ownerOf(read: DirectoryReader, change: DirectoryChange): Promise<
 }
 
 /** The policy from one organisation to another: the one that is there, or a new one for viewing. */
-export async function policyTo(writing: Writing, org: string, to: string, by = 'operator'): Promise<string> {
+async function policyTo(writing: Writing, org: string, to: string): Promise<string> {
   const there = await writing.read.get('cross_org_policy', { org, to_org: to, state: 'active' })
   if (there !== undefined) return there.id
   const id = writing.world.newId()
@@ -199,7 +199,7 @@ export async function policyTo(writing: Writing, org: string, to: string, by = '
     max_level: 'viewer',
     offline_ttl_ms: OFFLINE_TTL_MS,
     state: 'active',
-    created_by: by,
+    created_by: 'operator',
     created_at: writing.at,
   })
   return id

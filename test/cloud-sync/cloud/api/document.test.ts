@@ -4,10 +4,8 @@ import { ROUTES } from '../../../../cloud-sync/cloud/api/directory/routes/index.
 import { DIRECTORY_QUERIES, DIRECTORY_WRITES } from '../../../../cloud-sync/cloud/directory/index.ts'
 import { serveDirectory } from '../../../support/directory-api.ts'
 
-/** What has another place: older addresses of devices and of the operator, and the start of the cloud. */
+/** What has another place: the operator's older address, and the start of the cloud. */
 const OLDER: Readonly<Record<string, string>> = {
-  'shares.shareDevice': 'POST /v1/shares',
-  'shares.ofDevices': 'GET /v1/shares',
   'platform.importSeed': 'the file of `directory`, once',
   'platform.configure': 'POST /v1/operator/directory',
 }

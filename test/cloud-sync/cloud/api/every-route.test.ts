@@ -134,6 +134,11 @@ async function sharing({ call, ana }: World): Promise<void> {
     { grant, level: 'viewer' },
   ])
   await call('shares.legacy', ana, { org })
+  const tilt = { kind: 'device', resource: 'GW-1/tilt-1' }
+  await call('shares.share', ana, { org, thing: tilt, to: { kind: 'user', user: 'ben' } })
+  expect(itemsOf(await call('shares.ofDevices', ana, { org }))).toMatchObject([
+    { direction: 'given', device: 'tilt-1', to: { org, member: 'ben' } },
+  ])
   const { body } = await call('shares.check', ana, { org, ...thing, right: 'data.read' })
   expect(body).toEqual({ allowed: true })
   await call('shares.revoke', ana, { org, grant })

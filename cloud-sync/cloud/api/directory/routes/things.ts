@@ -61,6 +61,16 @@ export const THINGS: readonly Route[] = [
   }),
   write('shares', 'share', { at: `POST ${ORG}/shares`, says: 'Shares a thing', answer: A.Shared }),
   write('shares', 'revoke', { at: `DELETE ${ORG}/shares/{grant}`, says: 'Ends a share', answer: null }),
+  list('shares', 'ofDevices', {
+    at: `GET ${ORG}/device-shares`,
+    says: 'Devices that are shown to others, and those of others that are shown to this one',
+    item: A.DeviceShare,
+    items: ({ given, received }) => [
+      ...given.map((share) => ({ ...share, direction: 'given' as const })),
+      ...received.map((share) => ({ ...share, direction: 'received' as const })),
+    ],
+    key: ({ direction, grant }) => `${direction} ${grant}`,
+  }),
   list('shares', 'legacy', {
     at: `GET ${ORG}/legacy-shares`,
     says: 'What people who left still see',
