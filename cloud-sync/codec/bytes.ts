@@ -153,12 +153,16 @@ export class ByteReader {
     return Buffer.from(this.bytes(count)).toString('hex')
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
   rest(): Uint8Array {
     return this.bytes(this.#bytes.length - this.#at)
   }
 
   /** Refuses bytes after the last field: two spellings of one message must not exist. */
   end(): void {
-    if (this.#at !== this.#bytes.length) throw malformed('There are bytes after the end.')
+    if (!this.isAtEnd) throw malformed('There are bytes after the end.')
   }
 }

@@ -12,6 +12,7 @@ import {
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { checked } from './json.ts'
 import { sha256 } from './keys.ts'
+import { readParts, writeParts } from './usage-parts.ts'
 
 const VERSION = 1
 /** Registers in one record, as in the contract. */
@@ -30,7 +31,7 @@ const HAS_QUALITY = 32
 /**
  * Encodes a record once and for ever. The bytes: version, gw, epoch (16), seq, prev (32), kind, org, aclVersion,
  * bootId, time, event, corrects, sw, cfg, names (each subject, custodian and workspace once), registers (flags, meter,
- * changed parts, end). Numbers are LEB128, texts have a length.
+ * changed parts, end), parts (usage-parts.ts). Numbers are LEB128, texts have a length.
  * @throws SyncError SYNC_MESSAGE_MALFORMED where the record does not keep the contract
  */
 export function sealRecord(record: UsageRecord): SealedRecord {
@@ -52,6 +53,7 @@ export function sealRecord(record: UsageRecord): SealedRecord {
   writer.text(record.sw)
   writer.text(record.cfg)
   writeRegisters(writer, record.registers)
+  writeParts(writer, record)
   const bytes = writer.finish()
   return { record, bytes, hash: sha256(bytes) }
 }
@@ -71,8 +73,8 @@ export function decodeRecord(bytes: Uint8Array): UsageRecord {
   const corrects = reader.varint()
   const made = { sw: reader.text(), cfg: reader.text() }
   const registers = readRegisters(reader)
-  reader.end()
-  const rest = { kind, time, event, corrects: corrects === 0 ? null : corrects, registers }
+  const parts = readParts(reader)
+  const rest = { kind, time, event, corrects: corrects === 0 ? null : corrects, registers, ...parts }
   return checked(UsageRecord, { v, ...head, ...whose, ...made, ...rest })
 }
 

@@ -1,3 +1,4 @@
+export * from './billing-zone.ts'
 export * from './claim.ts'
 export * from './errors.ts'
 export * from './ids.ts'

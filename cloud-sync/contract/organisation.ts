@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ZoneFrom } from './billing-zone.ts'
 import { Hash, MemberName, OrgId, plainId, WorkspaceId } from './ids.ts'
 import { Preset, Right, Role } from './rights.ts'
 
@@ -19,6 +20,9 @@ export type TeamHandle = z.infer<typeof TeamHandle>
 /** Counts memberships of the same name: a re-invited member is another one and old grants stay dead. */
 export const Incarnation = z.int().min(1)
 
+/** Changes of an organisation's billing time zone that a gateway is told of. */
+export const ZONES_MAX = 16
+
 export const Organisation = z.strictObject({
   id: OrgId,
   name: z.string().min(1).max(128),
@@ -29,6 +33,8 @@ export const Organisation = z.strictObject({
   visibility: z.enum(['private', 'public']).default('private'),
   /** `external`: invoiced outside, so usage is not shown (S0.35). */
   billing: z.enum(['inApp', 'external']).default('inApp'),
+  /** What its days are counted in, in order of their beginning; none = UTC. */
+  zones: z.array(ZoneFrom).max(ZONES_MAX).optional(),
   state: z.enum(['active', 'suspended']).default('active'),
 })
 export type Organisation = z.infer<typeof Organisation>

@@ -66,27 +66,87 @@ export const RecordTime = z.strictObject({
 })
 export type RecordTime = z.infer<typeof RecordTime>
 
+/** Which link and which network the cellular registers of a record were counted on, in the boot that the record names. */
+export const LinkSource = z.strictObject({
+  /** The kernel's name and index of the interface. */
+  iface: z.string().min(1).max(64),
+  ifindex: z.int().min(0),
+  /** The SIM; null where nobody tells. */
+  iccid: z.string().min(1).max(32).nullable(),
+  /** Country and network as digits, e.g. 26201. */
+  mccmnc: z
+    .string()
+    .regex(/^\d{5,6}$/)
+    .nullable(),
+  roaming: z.boolean(),
+  /** Radio access, e.g. `lte`. */
+  rat: z.string().min(1).max(32).nullable(),
+})
+export type LinkSource = z.infer<typeof LinkSource>
+
+/** What the gateway counted for a day and organisation, so that the ledger sees whether it has all of it. */
+export const DayTotals = z.strictObject({
+  /** Records of that day before this one: intervals, and assignments of undated ones. */
+  records: z.int().min(0),
+  /** Sensors whose `sensor.active_day` moved. */
+  sensors: z.int().min(0),
+  /** Sum of the day for each meter that moved, in the order of METERS. */
+  totals: z.array(z.strictObject({ meter: Meter, quantity: z.bigint().min(0n) })).max(METERS.length),
+})
+export type DayTotals = z.infer<typeof DayTotals>
+
+/** The stretch of an undated record's running time that a day gets: `from` to `to` of `of` ms. */
+export const DayShare = z
+  .strictObject({
+    /** Epoch of the record that is labelled; null = this one. */
+    epoch: Epoch.nullable(),
+    from: z.int().min(0),
+    to: z.int().min(1),
+    of: z.int().min(1),
+  })
+  .refine(({ from, to, of }) => from < to && to <= of, 'a stretch lies within its whole')
+export type DayShare = z.infer<typeof DayShare>
+
+/**
+ * What a share is of a quantity. Shares that follow each other from 0 to `of` sum to the quantity exactly, whatever their
+ * number and order: each is a difference of two rounded sums.
+ */
+export const shareOf = (quantity: bigint, { from, to, of }: DayShare): bigint =>
+  (quantity * BigInt(to)) / BigInt(of) - (quantity * BigInt(from)) / BigInt(of)
+
+/** A part of a record goes with its kind. */
+const belongs = ({ kind, close, share }: { kind: RecordKind; close?: unknown; share?: unknown }): boolean =>
+  (close === undefined || kind === 'day_close') && (share === undefined || kind === 'day_assign')
+
 /**
  * One organisation's usage over one interval (metering.md, section 8). The bytes as first encoded are what is stored,
  * hashed, chained, signed and sent; a record is never encoded again.
  */
-export const UsageRecord = z.strictObject({
-  v: z.literal(1),
-  gw: GatewayId,
-  epoch: Epoch,
-  seq: z.int().min(1),
-  prev: Hash,
-  kind: RecordKind,
-  org: OrgId,
-  aclVersion: z.int().min(0),
-  registers: z.array(RegisterEnd).max(4096),
-  bootId: z.string().max(64),
-  time: RecordTime,
-  event: z.string().max(64).nullable(),
-  corrects: z.int().min(1).nullable(),
-  sw: z.string().max(32),
-  cfg: z.string().max(64),
-})
+export const UsageRecord = z
+  .strictObject({
+    v: z.literal(1),
+    gw: GatewayId,
+    epoch: Epoch,
+    seq: z.int().min(1),
+    prev: Hash,
+    kind: RecordKind,
+    org: OrgId,
+    aclVersion: z.int().min(0),
+    registers: z.array(RegisterEnd).max(4096),
+    bootId: z.string().max(64),
+    time: RecordTime,
+    event: z.string().max(64).nullable(),
+    corrects: z.int().min(1).nullable(),
+    sw: z.string().max(32),
+    cfg: z.string().max(64),
+    /** Where a cellular link was metered. */
+    src: LinkSource.optional(),
+    /** `day_close` only. */
+    close: DayTotals.optional(),
+    /** `day_assign` only; without it the whole of the record is of that day. */
+    share: DayShare.optional(),
+  })
+  .refine(belongs, 'a part of another kind of record')
 export type UsageRecord = z.infer<typeof UsageRecord>
 
 /** A record with its stored bytes and the SHA-256 over them. */

@@ -75,6 +75,36 @@ test('a usage record has the bytes it always had', () => {
   expect(decodeRecord(Buffer.from(RECORD_HEX, 'hex'))).toEqual(RECORD)
 })
 
+const PARTS = {
+  src: {
+    iface: 'wwan0',
+    ifindex: 7,
+    iccid: '8943051000000000001',
+    mccmnc: '26201',
+    roaming: true,
+    rat: 'lte',
+  },
+  close: { records: 24, sensors: 3, totals: [{ meter: 'sensor.readings', quantity: 25_920n }] },
+  share: { epoch: 'a7'.repeat(16), from: 1_800_000, to: 3_600_000, of: 3_600_000 },
+}
+const PARTS_HEX = {
+  src: '01057777616e30070f1338393433303531303030303030303030303031053236323031036c7465',
+  close: '0218030100c0ca01',
+  share: '0301a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7c0ee6d80dddb0180dddb01',
+}
+
+test.for([
+  ['interval', 'src'],
+  ['day_close', 'close'],
+  ['day_assign', 'share'],
+] as const)('a record of kind %s with %s ends as it always did', ([kind, part]) => {
+  const record = UsageRecord.parse({ ...RECORD, kind, [part]: PARTS[part] })
+  const { bytes } = sealRecord(record)
+  const bare = sealRecord(UsageRecord.parse({ ...RECORD, kind })).bytes.length
+  expect(Buffer.from(bytes.slice(bare)).toString('hex')).toBe(PARTS_HEX[part])
+  expect(decodeRecord(bytes)).toEqual(record)
+})
+
 const good = { quality: 'good', reason: null } as const
 const READINGS: StoredReading[] = [
   { channel: 1, takenAt: 1_790_000_000_000, value: 21.53, ...good },

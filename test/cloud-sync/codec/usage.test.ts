@@ -16,6 +16,7 @@ import {
   METERS,
   RECORD_KINDS,
   type SealedRecord,
+  shareOf,
   SyncError,
   UsageRecord,
   ZERO_HASH,
@@ -41,6 +42,35 @@ const register = fc.record({
   workspace: fc.option(plain),
   billable: fc.boolean(),
   q: fc.nat({ max: 511 }),
+})
+const name = fc.string({ minLength: 1, maxLength: 16 })
+const link = fc.record({
+  iface: name,
+  ifindex: natural,
+  iccid: fc.option(name),
+  mccmnc: fc.option(fc.stringMatching(/^\d{5,6}$/)),
+  roaming: fc.boolean(),
+  rat: fc.option(name),
+})
+const totals = fc.record({
+  records: natural,
+  sensors: natural,
+  totals: fc.array(
+    fc.record({ meter: fc.constantFrom(...METERS), quantity: fc.bigInt({ min: 0n, max: 2n ** 128n }) }),
+    { maxLength: METERS.length },
+  ),
+})
+const share = fc
+  .tuple(fc.option(hex(32)), fc.uniqueArray(natural, { minLength: 3, maxLength: 3 }))
+  .map(([epoch, numbers]) => {
+    const [from = 0, to = 1, of = 1] = numbers.toSorted((one, other) => one - other)
+    return { epoch, from, to, of }
+  })
+/** Parts that a record of this kind may have. */
+const partsFor = (kind: string, { src, close, share }: Record<string, unknown>): Record<string, unknown> => ({
+  ...(src !== undefined && { src }),
+  ...(close !== undefined && kind === 'day_close' && { close }),
+  ...(share !== undefined && kind === 'day_assign' && { share }),
 })
 const anyRecord = fc
   .record({
@@ -68,7 +98,9 @@ const anyRecord = fc
     corrects: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
     sw: fc.string({ maxLength: 32 }),
     cfg: fc.string({ maxLength: 64 }),
+    parts: fc.record({ src: link, close: totals, share }, { requiredKeys: [] }),
   })
+  .map(({ parts, ...record }) => ({ ...record, ...partsFor(record.kind, parts) }))
   .filter((record) => UsageRecord.safeParse(record).success)
   .map((record) => UsageRecord.parse(record))
 
@@ -106,6 +138,41 @@ test('damaged and random bytes give SYNC_MESSAGE_MALFORMED or another record, ne
       survives(() => decodeUsageBatch(bytes))
     }),
   )
+})
+
+test('shares of a quantity sum to it exactly, however its time is cut', () => {
+  const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 999 }), { maxLength: 8 })
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 2n ** 80n }), cuts, (quantity, inner) => {
+      const edges = [0, ...inner.toSorted((one, other) => one - other), 1000]
+      const parts = edges.slice(1).map((to, index) => {
+        const from = edges[index] ?? 0
+        return shareOf(quantity, { epoch: null, from, to, of: 1000 })
+      })
+      expect(parts.every((part) => part >= 0n)).toBe(true)
+      expect(parts.reduce((sum, part) => sum + part, 0n)).toBe(quantity)
+    }),
+  )
+})
+
+test('parts in another order, twice, unknown, or of another kind of record are refused', () => {
+  const src = { iface: 'wwan0', ifindex: 4, iccid: null, mccmnc: '26201', roaming: true, rat: 'lte' }
+  const close = { records: 1, sensors: 0, totals: [] }
+  const plain = dayRecord(1, ZERO_HASH).record
+  const bytes = sealRecord({ ...plain, src, close }).bytes
+  const bare = sealRecord(plain).bytes.length
+  const [sourcePart, closePart] = [bytes.slice(bare, -4), bytes.slice(-4)]
+  const tail = (...parts: Uint8Array[]): Uint8Array => Buffer.concat([bytes.slice(0, bare), ...parts])
+  expect(decodeRecord(tail(sourcePart, closePart))).toMatchObject({ src, close })
+  for (const wrong of [
+    [closePart, sourcePart],
+    [closePart, closePart],
+    [Uint8Array.of(9)],
+    [Uint8Array.of(1)],
+  ])
+    expect(() => decodeRecord(tail(...wrong))).toThrow(SyncError)
+  expect(() => sealRecord({ ...plain, kind: 'interval', close })).toThrow(SyncError)
+  expect(() => sealRecord({ ...plain, share: { epoch: null, from: 0, to: 1, of: 1 } })).toThrow(SyncError)
 })
 
 const SENSORS = 20

@@ -34,6 +34,8 @@ export const Organisation = z.object({
   preset: Preset,
   description: z.string(),
   logoUrl: z.string(),
+  /** What days are billed in, in order; none = UTC. */
+  billingZones: z.array(z.object({ from: z.string(), zone: z.string() })),
 })
 export const OwnOrganisation = Organisation.extend({
   role: Role.nullable().describe('null where it is a customer of an own organisation'),

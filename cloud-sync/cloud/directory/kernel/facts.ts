@@ -18,6 +18,7 @@ import type {
   Shareable,
   Team,
   Workspace,
+  ZoneFrom,
 } from '../../../contract/index.ts'
 import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
 
@@ -34,8 +35,15 @@ export const organisationOf = (row: DirectoryRow<'organisation'>): Organisation 
     preset: row.preset,
     visibility: row.visibility,
     billing: row.billing,
+    ...zonesOf(row),
     state: row.state === 'active' ? 'active' : 'suspended',
   })
+
+/** None = UTC, and then not a word in the policy. */
+function zonesOf({ billing_zones: text }: DirectoryRow<'organisation'>): { zones?: ZoneFrom[] } {
+  const zones = JSON.parse(text) as ZoneFrom[]
+  return zones.length === 0 ? {} : { zones }
+}
 
 /** Who was removed is not there any more. */
 export const memberFact = (row: DirectoryRow<'membership'>): Member[] =>

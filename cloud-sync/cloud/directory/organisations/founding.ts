@@ -46,6 +46,7 @@ export async function foundOrganisation(
     description,
     logo_url: logoUrl,
     quotas: '{}',
+    billing_zones: '[]',
     state: 'active',
     created_at: at,
   })

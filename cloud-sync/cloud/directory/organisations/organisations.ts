@@ -1,17 +1,19 @@
 import { z } from 'zod'
+import { billingDay, type ZoneFrom, ZONES_MAX } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { provePassword } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
 import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
 import { foldName } from '../kernel/fold.ts'
-import { Description, LogoUrl, OrgId, Quotas, Title } from '../kernel/words.ts'
+import { Description, LogoUrl, OrgId, Quotas, Timezone, Title } from '../kernel/words.ts'
 import { command, orgChain, query, type Asking } from '../kernel/write.ts'
 import { foundOrganisation, NewOrganisation } from './founding.ts'
 
 /** Typed before anything is searched (S0.26). */
 const SEARCH_LETTERS_MIN = 3
 const FOUND_MAX = 20
+const DAY_MS = 86_400_000
 
 /** Any user may found more organisations and owns them (S1.5). */
 export const create = command({
@@ -25,7 +27,7 @@ export const create = command({
   },
 })
 
-/** Name, description, logo (S1.9). */
+/** Name, description, logo (S1.9), and the zone that days are billed in, from tomorrow on there. */
 export const update = command({
   name: 'organisation.update',
   input: z.strictObject({
@@ -33,9 +35,10 @@ export const update = command({
     name: Title.optional(),
     description: Description.optional(),
     logoUrl: LogoUrl.optional(),
+    billingZone: Timezone.optional(),
   }),
   chains: ({ org }) => [orgChain(org)],
-  async run(writing, { org, name, description, logoUrl }) {
+  async run(writing, { org, name, description, logoUrl, billingZone }) {
     const { organisation } = await demand(writing, 'org.update', { org })
     await writing.put('organisation', {
       ...organisation,
@@ -43,10 +46,21 @@ export const update = command({
       name_key: foldName(name ?? organisation.name),
       description: description ?? organisation.description,
       logo_url: logoUrl ?? organisation.logo_url,
+      billing_zones:
+        billingZone === undefined
+          ? organisation.billing_zones
+          : JSON.stringify(zonesWith(organisation.billing_zones, billingZone, writing.at)),
     })
     return { organisation: org }
   },
 })
+
+/** A day that began keeps its zone, so the next one takes effect with tomorrow, in place of any other that was to. */
+function zonesWith(text: string, zone: string, at: number): ZoneFrom[] {
+  const { day: from } = billingDay([{ from: '0000-00-00', zone }], at + DAY_MS)
+  const known = (JSON.parse(text) as ZoneFrom[]).filter((one) => one.from < from)
+  return [...known, { from, zone }].slice(-ZONES_MAX)
+}
 
 /** Public organisations are found by others; policies that exist do not depend on it (S0.24). */
 export const setVisibility = command({
@@ -168,6 +182,7 @@ const described = ({
   preset,
   description,
   logo_url,
+  billing_zones,
 }: DirectoryRow<'organisation'>) => ({
   id,
   name,
@@ -176,4 +191,5 @@ const described = ({
   preset,
   description,
   logoUrl: logo_url,
+  billingZones: JSON.parse(billing_zones) as ZoneFrom[],
 })

@@ -39,6 +39,8 @@ export const POLICY_TABLES = {
       logo_url: text(),
       /** JSON: what the whole organisation may use, by service. */
       quotas: text(),
+      /** JSON list of ZoneFrom: what its days are counted in; empty = UTC. */
+      billing_zones: text(),
       state: text<'active' | 'suspended' | 'deleted'>(),
       created_at: whole(),
     },

@@ -21,7 +21,7 @@ export const ORGANISATIONS: readonly Route[] = [
   read('organisations', 'details', { at: `GET ${ORG}`, says: 'An organisation', answer: A.Organisation }),
   write('organisations', 'update', {
     at: `PATCH ${ORG}`,
-    says: 'Changes name, description or logo',
+    says: 'Changes name, description, logo or the zone that days are billed in',
     answer: A.OrganisationNamed,
   }),
   write('organisations', 'setVisibility', {
