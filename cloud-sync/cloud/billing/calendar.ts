@@ -45,16 +45,7 @@ const dayOfUtc = (ms: number): Day => new Date(ms).toISOString().slice(0, 10)
  * 01:00 because the clocks go forward at midnight, and a few days never were.
  */
 export function startOf(day: Day, zone: BillingZone): number {
-  const parts = new Intl.DateTimeFormat('en-u-ca-gregory-nu-latn', {
-    timeZone: zone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-  })
-  const labelAt = (ms: number): Day => {
-    const named = new Map(parts.formatToParts(ms).map(({ type, value }) => [type, value]))
-    return ['year', 'month', 'day'].map((part) => named.get(part as 'year') ?? '').join('-')
-  }
+  const labelAt = labels(zone)
   const utc = Date.parse(day)
   let before = -OFFSET_MINUTES_MAX
   let after = OFFSET_MINUTES_MAX
@@ -64,6 +55,22 @@ export function startOf(day: Day, zone: BillingZone): number {
     else before = middle
   }
   return utc + after * MINUTE_MS
+}
+
+/** The day that a moment belongs to in a zone. */
+export const dayAt = (ms: number, zone: BillingZone): Day => labels(zone)(ms)
+
+function labels(zone: BillingZone): (ms: number) => Day {
+  const parts = new Intl.DateTimeFormat('en-u-ca-gregory-nu-latn', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  })
+  return (ms) => {
+    const named = new Map(parts.formatToParts(ms).map(({ type, value }) => [type, value]))
+    return ['year', 'month', 'day'].map((part) => named.get(part as 'year') ?? '').join('-')
+  }
 }
 
 /**

@@ -54,6 +54,10 @@ export interface PriceBook {
   readonly warnings: readonly string[]
   /** The card by which an organisation pays for a day; undefined before its first. */
   readonly cardOn: (org: OrgId, day: Day) => RateCard | undefined
+  /** Days on which an organisation's card begins, in order. */
+  readonly changesOf: (org: OrgId) => readonly Day[]
+  /** Organisations that have a card, by name. */
+  readonly organisations: readonly OrgId[]
 }
 
 /** Reads a price book from data. @throws BillingError BILLING_PRICES_INVALID naming every fault with its place. */
@@ -74,5 +78,7 @@ export function parsePriceBook(data: unknown): PriceBook {
     version,
     warnings,
     cardOn: (org, day) => byId.get(ofOrg.get(org)?.findLast(({ from }) => from <= day)?.card ?? ''),
+    changesOf: (org) => (ofOrg.get(org) ?? []).map(({ from }) => from),
+    organisations: [...ofOrg.keys()].sort(),
   }
 }

@@ -1,3 +1,4 @@
+export * from './append-only.ts'
 export * from './columns.ts'
 export * from './migrate.ts'
 export * from './open.ts'

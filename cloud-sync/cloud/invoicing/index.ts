@@ -1,0 +1,6 @@
+export { closeDue, type Closed } from './closing.ts'
+export { billingDirectory } from './directory.ts'
+export { INVOICING_ERRORS, type InvoicingErrorCode } from './errors.ts'
+export { usageLedger } from './ledger.ts'
+export { invoiceOnly } from './payments/invoice-only.ts'
+export { PriceBooks } from './prices.ts'

@@ -1,0 +1,74 @@
+import type { GatewayId, Meter, OrgId } from '../../contract/index.ts'
+import { type Day, type DayFact, type LedgerRecord, type Period, periodAfter } from '../billing/index.ts'
+import { type CloudDatabase, dayFacts, monthsWithNews, postedDays, reportedUntil } from '../storage/index.ts'
+import { daysOfHold, withoutHeld } from './holds.ts'
+import type { BillingDirectory, UsageHold, UsageLedger } from './ports.ts'
+
+/** What has a price; all else is evidence. */
+const PRICED: readonly Meter[] = ['sensor.active_day', 'cell.alloc']
+
+interface Span {
+  readonly from: Day
+  readonly to: Day
+  readonly receivedBefore: number
+}
+
+/** The cloud's ledger as billing reads it: what a claim that did not stand has metered is its winner's. */
+export function usageLedger(given: {
+  readonly db: CloudDatabase
+  readonly directory: Pick<BillingDirectory, 'presenceOf' | 'holdsOf'>
+  /** Billing zone of an organisation today. */
+  readonly zoneOf: (org: OrgId) => Promise<string>
+}): UsageLedger {
+  const { db, directory, zoneOf } = given
+  const metered = (org: string, gateways: readonly GatewayId[], span: Span): Promise<DayFact[]> =>
+    dayFacts(db.read, { org: org as OrgId, gateways, meters: PRICED, ...span })
+  return {
+    async factsOf(org, span) {
+      const facts = await metered(org, await directory.presenceOf(org), span)
+      const holds = await directory.holdsOf(org)
+      if (holds.length === 0) return facts
+      const others = holds.filter((hold) => hold.winner === org && hold.org !== org)
+      const won = await Promise.all(
+        others.map(async (hold) => ({ hold, facts: await metered(hold.org, [hold.gateway], span) })),
+      )
+      return withoutHeld(facts, { org, zone: await zoneOf(org), holds, won })
+    },
+    async monthsWithNews(org, known) {
+      const gateways = await directory.presenceOf(org)
+      const months = await monthsWithNews(db.read, { org, gateways, meters: PRICED, known })
+      const holds = await directory.holdsOf(org)
+      const zone = await zoneOf(org)
+      const decided = holds.filter(({ decidedAt }) => isWithin(decidedAt, known))
+      return [...new Set([...months, ...decided.flatMap((hold) => monthsOf(hold, zone))])].sort()
+    },
+    reportedUntil: (gateways) => reportedUntil(db.read, gateways),
+    async recordsOf(org, span) {
+      const gateways = await directory.presenceOf(org)
+      const rows = await postedDays(db.read, { org, gateways, meters: PRICED, ...span })
+      const records = new Map<string, LedgerRecord & { postings: LedgerRecord['postings'][number][] }>()
+      for (const row of rows) {
+        const { gateway, epoch, seq, day, wall_end: wallEnd, received_at: receivedAt, ...posting } = row
+        const name = `${gateway} ${epoch} ${seq} ${day ?? ''}`
+        const head = { gateway, epoch, seq, org, day, wallEnd, receivedAt }
+        const record = records.get(name) ?? { ...head, postings: [] }
+        record.postings.push(posting)
+        records.set(name, record)
+      }
+      return [...records.values()]
+    },
+  }
+}
+
+const isWithin = (at: number | null, { from, before }: { from: number; before: number }): boolean =>
+  at !== null && at >= from && at < before
+
+/** Every month from the beginning of a hold to its decision. */
+function monthsOf(hold: UsageHold, zone: string): Period[] {
+  const last = new Date(hold.decidedAt ?? hold.since).toISOString().slice(0, 7)
+  const months: Period[] = []
+  for (let month = daysOfHold(hold, zone).from.slice(0, 7); month <= last; month = periodAfter(month)) {
+    months.push(month)
+  }
+  return months
+}

@@ -1,0 +1,79 @@
+import type { StripeMeterEvent } from '../../billing/index.ts'
+
+/** A way to pay that somebody is giving to the provider; what they type goes there and never here. */
+export interface MethodSetup {
+  /** The provider's name of it. */
+  readonly setup: string
+  /** With this the browser talks to the provider. */
+  readonly clientSecret: string
+}
+
+/** What may be known of a way to pay. */
+export interface MethodDetails {
+  readonly token: string
+  readonly kind: 'card' | 'bank'
+  readonly label: string
+  readonly last4: string
+  /** `2031-07`; null where it does not expire. */
+  readonly expires: string | null
+}
+
+export interface ChargeRequest {
+  /** Ours; the same one is charged once, however often it is asked for. */
+  readonly payment: string
+  readonly org: string
+  readonly customer: string
+  readonly method: string
+  readonly minor: bigint
+  /** ISO 4217. */
+  readonly currency: string
+  readonly description: string
+}
+
+/** Where a charge stands. */
+export type ChargeState =
+  | { readonly state: 'succeeded'; readonly reference: string }
+  /** The bank takes its time; the provider tells. */
+  | { readonly state: 'pending'; readonly reference: string }
+  | { readonly state: 'failed'; readonly reference: string | null; readonly reason: string }
+
+/** What a provider tells of by itself. */
+export type ProviderEvent = { readonly id: string; readonly at: number } & (
+  | {
+      readonly kind: 'charge'
+      readonly payment: string
+      readonly minor: bigint
+      readonly currency: string
+      readonly charge: ChargeState
+    }
+  | { readonly kind: 'method'; readonly org: string; readonly method: MethodDetails }
+  | { readonly kind: 'method-removed'; readonly token: string }
+  /** Nothing that concerns us. */
+  | { readonly kind: 'other'; readonly type: string }
+)
+
+/**
+ * Whoever takes the money. Every call may be made again with the same arguments without a second effect.
+ * @throws InvoicingError INVOICING_PROVIDER_FAILED where it is not known whether something was done: ask again.
+ */
+export interface PaymentProvider {
+  /** `invoice`: paid by transfer, nothing is charged. */
+  readonly name: string
+  readonly charges: boolean
+  /** The provider's customer for an organisation. */
+  customerFor(org: { readonly id: string; readonly name: string }): Promise<string>
+  beginMethod(asked: {
+    readonly customer: string
+    readonly org: string
+    readonly kind: 'card' | 'bank'
+    readonly key: string
+  }): Promise<MethodSetup>
+  /** Undefined while it is not finished at the provider. */
+  finishedMethod(asked: { readonly setup: string; readonly org: string }): Promise<MethodDetails | undefined>
+  forgetMethod(token: string): Promise<void>
+  charge(asked: ChargeRequest): Promise<ChargeState>
+  /** @throws InvoicingError INVOICING_WEBHOOK_REFUSED where it is not the provider's, or not of now */
+  eventIn(body: Uint8Array, signature: string): Promise<ProviderEvent>
+  /** Hands over meter events, each at least once; those that are there already count as delivered. How many were new. */
+  meter(events: readonly StripeMeterEvent[]): Promise<number>
+}

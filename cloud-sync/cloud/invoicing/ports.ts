@@ -1,0 +1,83 @@
+import type { GatewayId, OrgId } from '../../contract/index.ts'
+import type { Day, DayFact, LedgerRecord, Period } from '../billing/index.ts'
+import type { BillingStore } from '../storage/index.ts'
+import type { PaymentProvider } from './payments/provider.ts'
+
+/** What was used, as the ledger knows it. */
+export interface UsageLedger {
+  /**
+   * What an organisation pays for: days from `from` to `to`, both included, of records received before a moment (epoch
+   * ms). Usage that is held for the winner of a dispute is in nobody's facts before there is one.
+   */
+  factsOf(
+    org: OrgId,
+    asked: { readonly from: Day; readonly to: Day; readonly receivedBefore: number },
+  ): Promise<readonly DayFact[]>
+  /** Months of which something became known in this time, `before` excluded. */
+  monthsWithNews(
+    org: OrgId,
+    received: { readonly from: number; readonly before: number },
+  ): Promise<readonly Period[]>
+  /** Up to when each of these gateways has reported its usage, epoch ms; one that never did is missing. */
+  reportedUntil(gateways: readonly GatewayId[]): Promise<ReadonlyMap<string, number>>
+  /** Posted records of the organisation's days, in the order in which they came. */
+  recordsOf(
+    org: OrgId,
+    asked: { readonly from: Day; readonly to: Day; readonly receivedBefore: number },
+  ): Promise<readonly LedgerRecord[]>
+}
+
+/** An organisation as billing needs to know it. */
+export interface BilledOrganisation {
+  readonly id: OrgId
+  readonly name: string
+  /** Its invoice is written elsewhere: it sees no usage at all (S0.35). */
+  readonly billedOutside: boolean
+}
+
+/** Usage of a gateway that was metered for `org` by a claim that did not stand. */
+export interface UsageHold {
+  readonly gateway: GatewayId
+  readonly org: string
+  readonly since: number
+  /** First moment at which `org` really owned it; null = never. */
+  readonly until: number | null
+  /** Who pays; null = not decided. */
+  readonly winner: string | null
+  readonly decidedAt: number | null
+}
+
+/** Who there is, from the directory. */
+export interface BillingDirectory {
+  organisations(): Promise<readonly BilledOrganisation[]>
+  organisation(org: string): Promise<BilledOrganisation | undefined>
+  /** Today's members. */
+  membersOf(org: string): Promise<ReadonlySet<string>>
+  /** Gateways that the organisation owns or has a device on, with the member who looks after those that it owns. */
+  gatewaysOf(org: string): Promise<ReadonlyMap<GatewayId, string | null>>
+  /** Gateways on which it owns, or ever owned, something: only these may report usage of it. */
+  presenceOf(org: string): Promise<readonly GatewayId[]>
+  /** Customers that a partner manages today. */
+  customersOf(partner: string): Promise<readonly OrgId[]>
+  /** Where the organisation is the one metered for, or the winner. */
+  holdsOf(org: string): Promise<readonly UsageHold[]>
+}
+
+/** Who writes the invoices. */
+export interface Issuer {
+  readonly name: string
+  /** Lines below it, such as a street and a tax number. */
+  readonly lines: readonly string[]
+}
+
+/** What billing is given of the outer world. */
+export interface InvoicingWorld {
+  readonly store: BillingStore
+  readonly usage: UsageLedger
+  readonly directory: BillingDirectory
+  readonly provider: PaymentProvider
+  readonly issuer: Issuer
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
+  readonly newId: () => string
+}

@@ -1,0 +1,32 @@
+import type { BillingReader, BillingRow } from '../storage/index.ts'
+import type { Period } from '../billing/index.ts'
+
+/** How an organisation's months are cut and its invoices are due. */
+export interface Terms {
+  /** Billing zone: where its days and months begin. */
+  readonly zone: string
+  /** After the end of a month a gateway may still report what it held. */
+  readonly graceDays: number
+  readonly dueDays: number
+}
+
+export const DEFAULT_TERMS: Terms = { zone: 'UTC', graceDays: 3, dueDays: 30 }
+export const GRACE_DAYS_MAX = 28
+export const DUE_DAYS_MAX = 180
+
+/** The terms of a month: the newest of those that began with it or before. */
+export async function termsOf(read: BillingReader, org: string, period: Period): Promise<Terms> {
+  const rows = await read.find('billing_terms', { org }, { orderBy: ['from_period', 'set_at'] })
+  const row = rows.findLast(({ from_period: from }) => from <= period)
+  if (row === undefined) return DEFAULT_TERMS
+  return { zone: row.zone, graceDays: row.grace_days, dueDays: row.due_days }
+}
+
+/** The month that was closed last; undefined before the first. */
+export async function lastClosed(
+  read: BillingReader,
+  org: string,
+): Promise<BillingRow<'rating_run'> | undefined> {
+  const [run] = await read.find('rating_run', { org }, { orderBy: ['period'], descending: true, limit: 1 })
+  return run
+}
