@@ -16,7 +16,7 @@ import {
 } from '../../cloud-sync/cloud/storage/index.ts'
 import { BILLING_MIGRATIONS } from '../../cloud-sync/cloud/storage/billing/migrations.ts'
 import { openRelational } from '../../cloud-sync/cloud/storage/relational/index.ts'
-import type { GatewayId, OrgId } from '../../cloud-sync/contract/index.ts'
+import type { GatewayId } from '../../cloud-sync/contract/index.ts'
 import { cardOf, DAM } from './billing-world.ts'
 import { havePeer } from './peers.ts'
 import { type PostgresCluster, startPostgres } from './postgres.ts'
