@@ -15,7 +15,6 @@ import {
   type PolicySnapshot,
   type Resource,
   type Right,
-  ZERO_HASH,
 } from '../../cloud-sync/contract/index.ts'
 
 type GatewayWhen = Extract<When, { place: 'gateway' }>
@@ -66,19 +65,12 @@ export class PolicyInForce {
   /** @param keyHash SHA-256 of the key; null = a verified certificate has proved the name */
   logIn(username: string, keyHash: Hash | null): Login | undefined {
     const snapshot = this.#snapshot
-    const equal = keyHash === null ? () => true : sameHash
-    const answer = authenticate({ snapshot, username, keyHash: keyHash ?? ZERO_HASH, equal })
+    const answer = authenticate({ snapshot, username, keyHash, equal: sameHash })
     if (snapshot === undefined || !answer.ok) return undefined
-    const { org, name } = answer.principal
-    const key = snapshot.keys.find(
-      (one) => one.org === org && one.name === name && equal(one.hash, keyHash ?? ZERO_HASH),
-    )
-    const member = snapshot.members.find((one) => one.org === org && one.name === key?.member)
+    const { principal, key } = answer
+    const member = snapshot.members.find((one) => one.org === key.org && one.name === key.member)
     if (member === undefined) return undefined
-    return {
-      principal: answer.principal,
-      author: { org, name: member.name, incarnation: member.incarnation },
-    }
+    return { principal, author: { org: key.org, name: member.name, incarnation: member.incarnation } }
   }
 
   decide({ principal, action, resource, about }: Asked): Decision {

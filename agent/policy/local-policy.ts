@@ -157,10 +157,12 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     return { allowed: true, principal }
   }
 
-  #member(username: string, keyHash: Hash | null): Member | undefined {
-    const login = this.inForce.logIn(username, keyHash)
+  #member(asked: string, keyHash: Hash | null): Member | undefined {
+    const login = this.inForce.logIn(asked, keyHash)
     if (login === undefined) return undefined
     const { name, incarnation } = login.author
+    // As the policy names them, not as they did: a partner's people have no names here.
+    const username = `${login.principal.org}:${login.principal.name}`
     const id = `${username}/${name}/${incarnation}`
     return { id, kind: 'member', username, keyHash, who: login.principal }
   }

@@ -19,6 +19,7 @@ export {
   workspaceFact,
 } from './kernel/facts.ts'
 export type { Actor } from './kernel/actor.ts'
+export { disguisePartners } from './kernel/partner-names.ts'
 export { checkpoint as signLog, type LogSigner, verifyCheckpoints as verifyLog } from './kernel/checkpoint.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export { acceptedTransfer, pendingCut } from './things/ownership.ts'

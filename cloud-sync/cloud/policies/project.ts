@@ -61,7 +61,7 @@ export async function projectGateway(
   const people = await peopleOf(read, { things, links, grants: live })
   const facts = factsOf({ gateway, things, links, policies, people })
   const heard = await read.get('gateway_heard', { gateway: id })
-  return { heard: heard === undefined ? null : heardFact(heard), ...facts }
+  return inOrder({ heard: heard === undefined ? null : heardFact(heard), ...facts })
 }
 
 /** What crosses organisations does so by a policy that is there now; what was kept by who left needs none. */
@@ -195,8 +195,8 @@ function factsOf({
   return {
     owner: gatewayFact(gateway, custodianOf(gateway)),
     organisations: people.organisations.map(organisationOf).sort(by(({ id }) => id)),
-    members: people.members.flatMap(memberFact).sort(by(({ org, name }) => login(org, name))),
-    keys: people.tokens.map(tokenFact).sort(by(({ org, name, hash }) => `${login(org, name)} ${hash}`)),
+    members: people.members.flatMap(memberFact),
+    keys: people.tokens.map(tokenFact),
     roles: [
       ...people.roles.map(customRoleFact),
       ...(grants.some(({ custom }) => custom === PROFILE_ROLE)
@@ -204,7 +204,7 @@ function factsOf({
         : []),
     ].sort(by(({ org, id }) => `${org} ${id}`)),
     teams: people.teams
-      .map(({ row, members }) => sortedTeam(teamFact(row, members)))
+      .map(({ row, members }) => teamFact(row, members))
       .sort(by(({ org, handle }) => login(org, handle))),
     workspaces: things.workspaces.map(workspaceFact).sort(by(({ id }) => id)),
     devices: things.devices.map((device) => deviceFact(device, custodianOf(device))).sort(by(({ id }) => id)),
@@ -219,9 +219,12 @@ function factsOf({
   }
 }
 
-const sortedTeam = (team: PolicyFacts['teams'][number]): PolicyFacts['teams'][number] => ({
-  ...team,
-  members: team.members.toSorted(by(({ name }) => name)),
+/** People in the order of what they are called here. */
+export const inOrder = (content: PolicyContent): PolicyContent => ({
+  ...content,
+  members: content.members.toSorted(by(({ org, name }) => login(org, name))),
+  keys: content.keys.toSorted(by(({ org, name, hash }) => `${login(org, name)} ${hash}`)),
+  teams: content.teams.map((team) => ({ ...team, members: team.members.toSorted(by(({ name }) => name)) })),
 })
 
 const login = (org: string, name: string): string => `${org}:${name}`

@@ -7,10 +7,10 @@ import {
   sealSnapshot,
   sha256,
 } from '../../codec/index.ts'
-import { pendingCut } from '../directory/index.ts'
+import { disguisePartners, pendingCut } from '../directory/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
-import { type PolicyContent, projectGateway } from './project.ts'
+import { inOrder, type PolicyContent, projectGateway } from './project.ts'
 
 /** Versions kept of each gateway's policy. */
 const VERSIONS_KEPT = 64
@@ -45,7 +45,7 @@ export interface Looked {
   readonly gateway: DirectoryRow<'gateway'>
   /** What the gateway is told. */
   readonly content: PolicyContent
-  /** What the cloud decides by: the same, but the old owner's until a gateway that changes hands has cut. */
+  /** What the cloud decides by: the same by everybody's name, but the old owner's until a gateway that changes hands has cut. */
   readonly present: PolicyContent
   readonly row: PolicyRow
 }
@@ -89,8 +89,9 @@ async function project(read: DirectoryReader, id: GatewayId): Promise<Projected 
   const present = await projectGateway(read, id)
   // Accepted by its next owner: the gateway is told of the next epoch, and cuts when it has this policy.
   const pending = await pendingCut(read, id)
-  const content = pending === undefined ? present : await projectGateway(read, id, pending)
-  if (gateway === undefined || present === undefined || content === undefined) return undefined
+  const named = pending === undefined ? present : await projectGateway(read, id, pending)
+  if (gateway === undefined || present === undefined || named === undefined) return undefined
+  const content = inOrder(await disguisePartners(read, id, named))
   const text = JSON.stringify(content)
   const heads = await headsOf(read, content)
   return { gateway, present, content, text, heads, newest: await newestOf(read, id) }

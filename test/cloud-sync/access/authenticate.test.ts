@@ -38,7 +38,7 @@ test.for([
   ['ACME:scada', 'first', false],
 ] as const)('%s with the key %j: %s', ([username, secret, ok]) => {
   const answer = authenticate({ snapshot, username, keyHash: hashOf(secret), equal: sameHash })
-  expect(answer).toEqual(
+  expect(answer).toMatchObject(
     ok ? { ok: true, principal: { org: 'acme', name: 'scada' } } : { ok: false, because: 'bad-credentials' },
   )
 })
@@ -46,6 +46,57 @@ test.for([
 test('nobody logs in where there is no snapshot', () => {
   const question = { snapshot: undefined, username: 'acme:scada', keyHash: hashOf('first'), equal: sameHash }
   expect(authenticate(question)).toEqual({ ok: false, because: 'no-policy' })
+})
+
+const managed: typeof snapshot = {
+  ...snapshot,
+  organisations: [
+    ...snapshot.organisations,
+    ...snapshot.organisations.map((org) => ({ ...org, id: 'flow' as never })),
+  ],
+  members: [
+    ...snapshot.members,
+    ...snapshot.members.map((one) => ({ ...one, org: 'flow' as never, name: 'p-1' as never })),
+  ],
+  keys: [
+    ...snapshot.keys,
+    ...snapshot.keys.slice(0, 1).map((one) => ({
+      ...one,
+      org: 'flow' as never,
+      name: 'p-2' as never,
+      member: 'p-1' as never,
+      hash: hashOf('own'),
+    })),
+  ],
+  links: [
+    {
+      id: 'l1',
+      partner: 'flow',
+      customer: 'acme',
+      state: 'active',
+      cap: 'installer',
+      expiresAt: null,
+      offlineTtl: null,
+    },
+  ] as unknown as typeof snapshot.links,
+}
+
+test.for([
+  ["a partner's people by their key, whatever they call themselves", 'flow:sue', 'own', true],
+  ['by the id that they have here', 'flow:p-2', 'own', true],
+  ["not by another organisation's key", 'flow:sue', 'first', false],
+  ['not by a wrong key', 'flow:sue', 'wrong', false],
+  ['members of the customer only by their own names', 'acme:sue', 'first', false],
+] as const)('where a partner manages the gateway it knows %s', ([, username, secret, ok]) => {
+  const answer = authenticate({ snapshot: managed, username, keyHash: hashOf(secret), equal: sameHash })
+  expect(answer).toMatchObject(ok ? { ok, principal: { org: 'flow', name: 'p-2' } } : { ok })
+})
+
+test('a certificate opens for nobody but the name that it proves', () => {
+  const answers = ['flow:sue', 'flow:p-2'].map(
+    (username) => authenticate({ snapshot: managed, username, keyHash: null, equal: sameHash }).ok,
+  )
+  expect(answers).toEqual([false, true])
 })
 
 test.for(['acme:nobody', 'nonsense'])('%s costs a comparison like everybody', (username) => {

@@ -78,7 +78,7 @@ export const revoke = command({
 export const list = query({
   input: z.strictObject({ org: OrgId }),
   async run(asking, { org }) {
-    const { user } = await demand(asking, 'org.read', { org })
+    const { user, actingOrg } = await demand(asking, 'org.read', { org })
     const all = await may(asking, 'gw.claim', { org })
     const rows = await asking.read.find('claim_ticket', { org }, { orderBy: ['created_at', 'id'] })
     const shown = rows.filter(({ installer, issued_by }) => all || installer === user || issued_by === user)
@@ -87,7 +87,7 @@ export const list = query({
         id: row.id,
         kind: row.kind,
         workspace: row.workspace,
-        installer: row.installer,
+        installer: await installerShown(asking.read, { org, viewer: actingOrg, installer: row.installer }),
         gateway: row.gateway,
         maxUses: row.max_uses,
         uses: (await usesOf(asking.read, row.id)).length,
@@ -97,6 +97,18 @@ export const list = query({
     )
   },
 })
+
+/** Who works for a partner is shown as the partner to all but its own people (S4.14). */
+async function installerShown(
+  read: DirectoryReader,
+  { org, viewer, installer }: { org: string; viewer: string; installer: string },
+): Promise<string> {
+  if (await read.get('membership', { org, user: installer })) return installer
+  const links = await read.find('management_link', { org })
+  const partners = links.map(({ partner }) => partner)
+  const employer = (await read.find('membership', { org: partners, user: installer }))[0]?.org
+  return employer === undefined || employer === viewer ? installer : employer
+}
 
 /** The ticket itself again, for its installer or who may claim. */
 export const show = query({

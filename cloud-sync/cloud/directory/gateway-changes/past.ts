@@ -4,6 +4,7 @@ import { decodeChange } from '../../../codec/index.ts'
 import { CLOUD_REPLICA, ChangesHeard, type GatewayChange, PolicyFacts } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { memberFact } from '../kernel/facts.ts'
+import { withPartnerNames } from '../kernel/partner-names.ts'
 import { orgChain } from '../kernel/write.ts'
 import type { Place } from './place.ts'
 
@@ -29,7 +30,7 @@ export async function pastOf(
   const seen = proposal.seen[CLOUD_REPLICA] ?? 0
   const policy = await policySeen(read, gateway, seen)
   if (policy === undefined) return undefined
-  const { heard, ...facts } = Content.parse(JSON.parse(policy.content))
+  const { heard, ...facts } = Content.parse(await withPartnerNames(read, gateway, JSON.parse(policy.content)))
   const terms = {
     issuedAt: policy.issued_at,
     freshUntil: policy.fresh_until,
@@ -70,7 +71,10 @@ async function earlierOf(
   const after = heard?.replica === replica ? heard.upTo : 0
   const state = ['accepted', 'void'] as const
   const rows = await read.find('gateway_change', { gateway, replica, state }, { orderBy: ['seq'], after })
-  return rows.filter((row) => row.seq < seq).map(({ body }) => decodeChange(Buffer.from(body, 'base64')))
+  const earlier = rows
+    .filter((row) => row.seq < seq)
+    .map(({ body }) => decodeChange(Buffer.from(body, 'base64')))
+  return withPartnerNames(read, gateway, earlier)
 }
 
 interface Entry {

@@ -11,6 +11,7 @@ import {
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
+import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
 import { apply } from './apply.ts'
 import { type Past, pastOf } from './past.ts'
@@ -39,7 +40,8 @@ export function createChangeTaker({
     const upTo = await heardUpTo(world.store.read, gateway, replica)
     // Something before it has not come yet: it comes again with it.
     if (seq > upTo + 1) return { replica, upTo, verdicts: [] }
-    const { org, name } = proposal.author
+    const { author } = await withPartnerNames(world.store.read, gateway, proposal)
+    const { org, name } = author
     const call = {
       actor: { kind: 'user', user: name, org, scope: 'full' },
       key: `change-${gateway}-${replica}-${seq}`,
@@ -57,14 +59,14 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
     name: 'gateway.change',
     input: Input,
     async chains({ gateway, body }, _actor, read) {
-      const change = decodeChange(Buffer.from(body, 'base64'))
+      const change = await changeIn(read, gateway, body)
       const owner = await read.get('gateway', { id: gateway })
       const org = await aboutWhom(read, change)
       const { author } = change.proposal
       return [...[owner?.org ?? author.org, org].map(orgChain), userChain(author.name)]
     },
     async run(writing, { gateway, body }) {
-      const change = decodeChange(Buffer.from(body, 'base64'))
+      const change = await changeIn(writing.read, gateway, body)
       const { replica, seq } = change.proposal.dot
       const known = await writing.read.get('gateway_change', { gateway, replica, seq })
       if (known !== undefined) return known.body === body ? verdictOf(known) : forked(seq)
@@ -82,6 +84,10 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
     },
     outcome: ({ state, because }) => (state === 'accepted' ? 'done' : `${state}: ${because ?? ''}`),
   })
+
+/** As it was signed, but with the names of a partner's people, who have none at their customers' gateways. */
+const changeIn = (read: DirectoryReader, gateway: GatewayId, body: string): Promise<GatewayChange> =>
+  withPartnerNames(read, gateway, decodeChange(Buffer.from(body, 'base64')))
 
 type Judged = Pick<ChangeJudgement, 'state' | 'winner' | 'grant'> & { readonly because: string | null }
 
