@@ -18,6 +18,8 @@ export interface Bearer {
   readonly iface: string | null
   /** All bytes of this object over its connections; null where this ModemManager or modem does not count. */
   readonly total: { readonly rx: bigint; readonly tx: bigint } | null
+  /** Of its connections together, seconds; null where it was never connected for long. */
+  readonly connectedS: number | null
 }
 
 export interface Modem {
@@ -77,7 +79,9 @@ const ModemAnswer = z.object({
 })
 const BearerAnswer = z.object({
   bearer: z.object({
-    stats: z.object({ 'total-bytes-rx': whole, 'total-bytes-tx': whole }).prefault({}),
+    stats: z
+      .object({ 'total-bytes-rx': whole, 'total-bytes-tx': whole, 'total-duration': decimal })
+      .prefault({}),
     status: z.object({ connected: z.string(), interface: optional }),
   }),
 })
@@ -132,16 +136,16 @@ async function modemAt(ask: AskModems, path: string): Promise<Modem> {
     signalPercent: generic['signal-quality'].value,
     rsrpDbm: strengths.reduce<number | null>((best, one) => strongest(best, one ?? null), null),
     sim: sim?.sim.properties.iccid ?? null,
-    networkTime: time?.modem.time.current ?? null,
+    networkTime: isoTime(time?.modem.time.current ?? null),
     bearers,
   }
 }
 
 async function bearerAt(ask: AskModems, path: string): Promise<Bearer> {
   const { bearer } = BearerAnswer.parse(await ask(['-b', path]))
-  const { 'total-bytes-rx': rx, 'total-bytes-tx': tx } = bearer.stats
+  const { 'total-bytes-rx': rx, 'total-bytes-tx': tx, 'total-duration': connectedS } = bearer.stats
   const iface = bearer.status.connected === 'yes' ? bearer.status.interface : null
-  return { path, iface, total: rx === null || tx === null ? null : { rx, tx } }
+  return { path, iface, connectedS, total: rx === null || tx === null ? null : { rx, tx } }
 }
 
 /** Not every modem has a clock or measures its signal; mmcli then ends with an error. */
@@ -152,6 +156,9 @@ async function orNull<T>(schema: z.ZodType<T>, ask: () => Promise<unknown>): Pro
     return null
   }
 }
+
+/** ModemManager 1.20 writes a zone as `+01`, which ISO 8601's extended format does not. */
+const isoTime = (time: string | null): string | null => time?.replace(/([+-]\d\d)$/, '$1:00') ?? null
 
 const strongest = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.max(a, b)

@@ -14,6 +14,11 @@ const PEERS = {
   faketime: ['sh', '-c', 'command -v faketime'],
   openssl: ['openssl', 'version'],
   strace: ['strace', '-V'],
+  modemmanager: [
+    'sh',
+    '-c',
+    'command -v ModemManager && command -v mmcli && command -v dbus-daemon && test -x /usr/lib/polkit-1/polkitd',
+  ],
   postgresql: ['sh', '-c', 'test -x "$(ls -d /usr/lib/postgresql/*/bin/postgres | head -1)"'],
   root: ['sh', '-c', 'test "$(id -u)" = 0'],
   loop: ['sh', '-c', 'test "$(id -u)" = 0 && test -e /dev/loop-control && command -v mkfs.ext4'],

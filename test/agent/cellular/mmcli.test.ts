@@ -122,10 +122,15 @@ test('SIM, operator, signal, time and the modem’s own count are read', async (
         signalPercent: 68,
         rsrpDbm: -97,
         sim: '8949020000012345678',
-        networkTime: '2026-11-22T07:31:36+01',
+        networkTime: '2026-11-22T07:31:36+01:00',
         bearers: [
-          { path: '/org/freedesktop/ModemManager1/Bearer/0', iface: null, total: null },
-          { path: BEARER, iface: 'wwan0', total: { rx: 9_007_199_254_740_993n, tx: 4100n } },
+          { path: '/org/freedesktop/ModemManager1/Bearer/0', iface: null, total: null, connectedS: null },
+          {
+            path: BEARER,
+            iface: 'wwan0',
+            total: { rx: 9_007_199_254_740_993n, tx: 4100n },
+            connectedS: 7200,
+          },
         ],
       },
     ],
