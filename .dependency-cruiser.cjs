@@ -34,8 +34,11 @@ module.exports = {
       severity: 'error',
       from: { path: '^(agent|cloud-sync/(cloud|gateway))/' },
       to: {
-        path: '^(hardware|broker|cloud-sync/(contract|access|codec|gateway|cloud))/',
-        pathNot: ['^(hardware|broker|cloud-sync/(contract|access|codec|gateway|cloud))/index\\.ts$', '^$1/'],
+        path: '^(hardware|broker|cloud-sync/(contract|access|codec|evidence|gateway|cloud))/',
+        pathNot: [
+          '^(hardware|broker|cloud-sync/(contract|access|codec|evidence|gateway|cloud))/index\\.ts$',
+          '^$1/',
+        ],
       },
     },
     {
@@ -61,6 +64,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^cloud-sync/access/' },
       to: { path: `^(${folders})/`, pathNot: '^cloud-sync/(access|contract)/' },
+    },
+    {
+      name: 'evidence-stands-on-codec',
+      comment: 'An auditor needs no cloud: the verifier reads bytes that it is handed, from wherever.',
+      severity: 'error',
+      from: { path: '^cloud-sync/evidence/' },
+      to: { pathNot: ['^cloud-sync/(evidence|codec|contract)/', 'node_modules/zod'] },
     },
     {
       name: 'metering-knows-no-storage',

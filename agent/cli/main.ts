@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts'
 import { accessCommands } from './access-commands.ts'
 import { claimCommands } from './claim-commands.ts'
 import { dataCommands } from './data-commands.ts'
+import { ledgerCommands } from './ledger-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
 
@@ -231,6 +232,7 @@ claimCommands(program, cloud, does)
 policyCommands(program, does)
 
 dataCommands(program, does)
+ledgerCommands(program, does)
 
 const line = program.command('line').description('look at a serial line (the gateway must not be using it)')
 const onLine = (name: string, what: string): Command =>

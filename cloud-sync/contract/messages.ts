@@ -5,6 +5,7 @@ import { STREAMS, type Stream } from './topics.ts'
 /**
  * Kinds of signed messages: the signature covers `hg1/<kind>` NUL recipient NUL body. An acknowledgement names its
  * stream in the kind: delivered on another stream's topic it must not trim that one. `log`: checkpoints of the directory.
+ * `evidence`: what the cloud says in files for auditors.
  */
 export type SignedKind =
   | Stream
@@ -17,6 +18,7 @@ export type SignedKind =
   | 'login'
   | 'want'
   | 'log'
+  | 'evidence'
   | `claim/${'birth' | 'ticket' | 'challenge' | 'proof' | 'receipt'}`
 
 export const ACK_STATUSES = ['ok', 'gap', 'fork', 'unknown_epoch', 'conflict', 'hold'] as const

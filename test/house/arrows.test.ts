@@ -24,6 +24,7 @@ const SEEDS: Record<string, Record<string, string>> = {
   'contract-is-the-bottom': { 'cloud-sync/contract/x.ts': "import 'node:fs'" },
   'codec-stands-on-contract': { 'cloud-sync/codec/x.ts': "import 'node:fs'" },
   'access-stands-on-contract': { 'cloud-sync/access/x.ts': "import '../codec/index.ts'" },
+  'evidence-stands-on-codec': { 'cloud-sync/evidence/x.ts': "import 'node:fs'" },
   'metering-knows-no-storage': {
     'agent/metering/x.ts': "import '../storage/store.ts'",
     'agent/storage/store.ts': 'export {}',
@@ -52,7 +53,7 @@ beforeAll(() => {
   const doors = [
     'hardware',
     'broker',
-    ...['contract', 'access', 'codec', 'gateway', 'cloud'].map((f) => `cloud-sync/${f}`),
+    ...['contract', 'access', 'codec', 'evidence', 'gateway', 'cloud'].map((f) => `cloud-sync/${f}`),
   ]
   const files = Object.assign(
     {},

@@ -105,6 +105,7 @@ const SIGNED_KINDS: Record<SignedKind, 'in the table' | 'in the table of claimin
   'claim/proof': 'in the table of claiming',
   'claim/receipt': 'in the table of claiming',
   log: 'in the text',
+  evidence: 'in the text',
 }
 
 test('every kind of signed message is named', () => {

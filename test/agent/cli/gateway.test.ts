@@ -78,7 +78,7 @@ test('every command has its part of docs/cli-json.md, and no other has one', asy
   const groups = (await helpOf([])).filter((name) => name !== 'help')
   const paths = await Promise.all(
     groups.map(async (group) => {
-      const inner = ['line', 'profile', 'cloud', 'policy', 'ticket', 'data'].includes(group)
+      const inner = ['line', 'profile', 'cloud', 'policy', 'ticket', 'data', 'ledger'].includes(group)
         ? await helpOf([group])
         : []
       const commands = inner.filter((name) => name !== 'help').map((name) => `headgate ${group} ${name}`)
