@@ -1,4 +1,4 @@
-import type { Epoch, UsageRecord } from '../contract/index.ts'
+import { type DayShare, type Epoch, shareOf, type UsageRecord } from '../contract/index.ts'
 import type { EvidenceFact, EvidencePeriod } from './lines.ts'
 import type { Movement } from './registers.ts'
 
@@ -17,14 +17,11 @@ export const factName = (fact: Named): string =>
     fact.network,
   ])
 
-/** Which day a stretch of an undated record belongs to: from `from` to `to` of `of`. */
+/** Which day a stretch of an undated record belongs to; the whole where no share is named. */
 interface Label {
   readonly day: string
-  readonly from: bigint
-  readonly to: bigint
-  readonly of: bigint
+  readonly share: DayShare | undefined
 }
-const WHOLE = { from: 0n, to: 1n, of: 1n }
 
 /** Adds up what the records of one gateway moved, by day, register and payer. */
 export class Sums {
@@ -36,7 +33,8 @@ export class Sums {
   add(record: UsageRecord, moved: readonly Movement[]): void {
     const { day } = record.time
     if (record.kind === 'day_assign' && record.corrects !== null && day !== null) {
-      this.#label(recordName(record.epoch, record.corrects), { day, ...WHOLE })
+      const { epoch, corrects, share } = record
+      this.#label(recordName(share?.epoch ?? epoch, corrects), { day, share })
     }
     const named = moved.map(({ register, by }) => ({ named: namedBy(record, register), by }))
     if (day === null && named.length > 0) this.#undated.set(recordName(record.epoch, record.seq), named)
@@ -62,10 +60,10 @@ export class Sums {
   /** What no label covers stays without a day. */
   #postByLabels({ named, by }: { named: Named; by: bigint }, labels: readonly Label[]): void {
     let left = by
-    for (const { day, from, to, of } of labels) {
-      const share = (by * to) / of - (by * from) / of
-      this.#post({ ...named, day }, share)
-      left -= share
+    for (const { day, share } of labels) {
+      const part = share === undefined ? by : shareOf(by, share)
+      this.#post({ ...named, day }, part)
+      left -= part
     }
     this.#post(named, left)
   }
@@ -79,7 +77,7 @@ export class Sums {
 const recordName = (epoch: Epoch, seq: number): string => `${epoch} ${seq}`
 const dayIn = (name: string): string | null => (JSON.parse(name) as (string | null)[])[1] ?? null
 
-function namedBy({ org, time }: UsageRecord, register: Movement['register']): Named {
+function namedBy({ org, time, src }: UsageRecord, register: Movement['register']): Named {
   const { subject, meter, custodian, workspace, billable } = register
-  return { org, day: time.day, subject, meter, custodian, workspace, billable, network: null }
+  return { org, day: time.day, subject, meter, custodian, workspace, billable, network: src?.mccmnc ?? null }
 }
