@@ -172,6 +172,7 @@ function brokerOf(
     gateway: config.gateway.id,
     anonymous: config.broker.anonymous,
     when: () => store.policyTime.when(),
+    isOverQuota: (device) => store.quota.isOver(device),
     onDisclosed: (change, to) => {
       store.changes.disclosed(change, to)
     },

@@ -10,8 +10,10 @@ import {
   type Value,
 } from '../cloud-sync/contract/index.ts'
 import type { Reading } from '../hardware/index.ts'
+import { HeldDelivery } from './held-delivery.ts'
 import type { Owner } from './metering/index.ts'
 import { type OwnerRules, Owners } from './owners.ts'
+import type { PublishedReading } from './published-reading.ts'
 import { quantise } from './quantise.ts'
 import type { CommittedWindow, OwnedReading, Store } from './storage/index.ts'
 
@@ -19,12 +21,6 @@ import type { CommittedWindow, OwnedReading, Store } from './storage/index.ts'
 const TEXT_MAX = 512
 /** As in the contract. */
 const UNIT_MAX = 32
-
-/** What goes to the local broker: readings that are committed, with what their channel numbers stand for. */
-export interface PublishedReading {
-  readonly def: ChannelDef
-  readonly reading: StoredReading
-}
 
 export interface PipelineOptions extends OwnerRules {
   readonly store: Store
@@ -54,6 +50,7 @@ export class Pipeline {
   readonly #options: PipelineOptions
   readonly #store: Store
   readonly #owners: Owners
+  readonly #held: HeldDelivery
   /** By device, sensor and channel; as many as the configuration has channels. */
   readonly #places = new Map<string, Place>()
   #published: Promise<void> = Promise.resolve()
@@ -63,6 +60,14 @@ export class Pipeline {
     this.#options = options
     this.#store = options.store
     this.#owners = new Owners(options, options.store.policy.current())
+    this.#held = new HeldDelivery({
+      store: options.store,
+      publish: (readings) => options.publish(readings),
+      onPublishFailed: (error) => {
+        options.onPublishFailed(error)
+      },
+      named: (reading) => this.#named(reading).filter(({ def }) => this.#isOwners(def)),
+    })
   }
 
   /** Publishes again what may have been missed, then every commit. */
@@ -76,6 +81,7 @@ export class Pipeline {
       this.#store.onCommitted((window) => {
         this.#publishSoon(window)
       }),
+      this.#held.start(),
     ]
     for (const window of this.#store.unpublished()) this.#publishSoon(window)
     await this.#published
@@ -83,16 +89,24 @@ export class Pipeline {
 
   /**
    * The newest reading of each channel of a device that is still configured and has the same owner: for whoever subscribes
-   * before the next one.
+   * before the next one. What waits because a workspace is over its limit is not among them.
    */
   latest(): PublishedReading[] {
     this.#takePolicy()
     return [...this.#store.reader.latest().values()]
       .flatMap((reading) => this.#named(reading))
-      .filter(({ def }) => {
-        const { org, ownerEpoch } = this.#owners.of(def.device)
-        return this.#options.proposed.has(def.device) && def.org === org && def.ownerEpoch === ownerEpoch
-      })
+      .filter(
+        ({ def }) =>
+          this.#options.proposed.has(def.device) &&
+          this.#isOwners(def) &&
+          !this.#store.quota.waits(def.device),
+      )
+  }
+
+  /** It is the present owner's, not one's before. */
+  #isOwners({ device, org, ownerEpoch }: ChannelDef): boolean {
+    const owner = this.#owners.of(device)
+    return org === owner.org && ownerEpoch === owner.ownerEpoch
   }
 
   /** A policy may have come before this was started. */
@@ -105,6 +119,7 @@ export class Pipeline {
   async stop(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop()
     await this.#published
+    await this.#held.idle()
   }
 
   /**
@@ -123,6 +138,7 @@ export class Pipeline {
   #own(reading: Reading): OwnedReading {
     const { def, subject, owner } = this.#place(reading)
     const stored = storedReading(reading, def, this.#store)
+    if (reading.alarm) this.#held.alarm(stored)
     const { derived, payloadBytes } = reading
     const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes }
     return { reading: stored, def, subject, owner, countable }
@@ -149,7 +165,9 @@ export class Pipeline {
     return place
   }
 
-  #publishSoon({ last, readings }: CommittedWindow): void {
+  #publishSoon(window: CommittedWindow): void {
+    const { last } = window
+    const readings = this.#held.passing(window)
     this.#published = this.#published.then(async () => {
       try {
         await this.#options.publish(readings.flatMap((reading) => this.#named(reading)))

@@ -1,7 +1,7 @@
 import type { Broker, LocalMessage } from '../broker/index.ts'
 import type { GatewayId } from '../cloud-sync/contract/index.ts'
 import type { FieldState } from './field-state.ts'
-import type { PublishedReading } from './pipeline.ts'
+import type { PublishedReading } from './published-reading.ts'
 import type { LocalPrincipal } from './policy/local-policy.ts'
 import { deviceStatus, gatewayStatus, SensorPacks } from './policy/senml.ts'
 import { VERSION } from './version.ts'

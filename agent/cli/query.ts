@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { AgentError } from '../errors.ts'
 import { askGateway } from '../local-api/client.ts'
-import type { GatewayState, SensorFacts, UsageFacts } from '../local-api/state.ts'
+import type { GatewayState, QuotaState, SensorFacts, UsageFacts } from '../local-api/state.ts'
 import { type Answer, table } from './output.ts'
 
 export interface Where {
@@ -31,6 +31,11 @@ export async function dataDirOf(where: Where): Promise<string> {
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
 
+function quotaText({ workspace, meter, period, limit, used, over }: QuotaState): string {
+  const told = `${workspace}  ${meter}  ${used ?? '-'} of ${limit} a ${period}`
+  return over ? `${told}  OVER: its readings wait` : told
+}
+
 function statusText(state: GatewayState): string {
   const facts: [string, unknown][] = [
     ['gateway', `${state.gateway}  headgate ${state.version}  up ${Math.round(state.upSeconds)} s`],
@@ -41,6 +46,7 @@ function statusText(state: GatewayState): string {
         ? 'none: nobody may read'
         : `version ${state.policy.version}${state.policy.local ? ' (local)' : ''}`,
     ],
+    ...state.quotas.map((quota): [string, unknown] => ['quota', quotaText(quota)]),
     [
       'store',
       Object.entries(state.store)

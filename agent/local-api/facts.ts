@@ -7,7 +7,14 @@ import type { LocalPrincipal } from '../policy/local-policy.ts'
 import type { Store } from '../storage/index.ts'
 import type { Link } from '../uplink.ts'
 import { VERSION } from '../version.ts'
-import type { GatewayFacts, GatewayState, ReadingFacts, SensorFacts, UsageFacts } from './state.ts'
+import type {
+  GatewayFacts,
+  GatewayState,
+  QuotaState,
+  ReadingFacts,
+  SensorFacts,
+  UsageFacts,
+} from './state.ts'
 
 export interface FactSources {
   readonly config: Config
@@ -47,6 +54,7 @@ export class Facts implements GatewayFacts {
       clock: { state: now.clock, wall: new Date(now.wallMs).toISOString() },
       policy: { version: store.policy.version(), local: config.cloud === null },
       ...this.#field(),
+      quotas: this.#quotas(),
       store: { ...counted, ...store.reader.size() },
       link: link?.facts() ?? null,
       streams: Object.fromEntries(
@@ -89,10 +97,7 @@ export class Facts implements GatewayFacts {
   /** Of organisations that are billed from outside there is nothing to see, on any surface (S0.35). */
   usage(): UsageFacts[] {
     const { store } = this.#sources
-    const organisations = store.policy.current()?.organisations ?? []
-    const hidden = new Set<string>(
-      organisations.filter(({ billing }) => billing === 'external').map(({ id }) => id),
-    )
+    const hidden = this.#billedOutside()
     const shownHere = store.reader.usage().filter(({ org }) => !hidden.has(org))
     return shownHere.map(({ org, subject, meter, gen, end, billable }) => ({
       organisation: org,
@@ -102,6 +107,22 @@ export class Facts implements GatewayFacts {
       end: end.toString(),
       billable,
     }))
+  }
+
+  #quotas(): QuotaState[] {
+    const hidden = this.#billedOutside()
+    return this.#sources.store.quota
+      .facts()
+      .map(({ workspace, org, meter, period, limit, used, isOver }) => ({
+        ...{ workspace, organisation: org, meter, period, limit },
+        used: org !== null && hidden.has(org) ? null : used.toString(),
+        over: isOver,
+      }))
+  }
+
+  #billedOutside(): Set<string> {
+    const organisations = this.#sources.store.policy.current()?.organisations ?? []
+    return new Set(organisations.filter(({ billing }) => billing === 'external').map(({ id }) => id))
   }
 
   *readings(query: {

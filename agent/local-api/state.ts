@@ -15,6 +15,7 @@ export interface GatewayState {
     readonly code: string
     readonly message: string
   }[]
+  readonly quotas: readonly QuotaState[]
   readonly store: Readonly<Record<string, number | string>>
   readonly link: Readonly<Record<string, number | string | boolean | null>> | null
   readonly streams: Readonly<Record<string, { epoch: string; next: number; acked: number }>>
@@ -54,6 +55,19 @@ export interface DeviceFacts {
   readonly organisation: string
   readonly health: string
   readonly reason: string | null
+}
+
+/** A workspace's share of a limit on this gateway. */
+export interface QuotaState {
+  readonly workspace: string
+  readonly organisation: string | null
+  readonly meter: string
+  readonly period: 'month'
+  readonly limit: number
+  /** A decimal string; null where the organisation is billed from outside (S0.35). */
+  readonly used: string | null
+  /** What it has more waits. */
+  readonly over: boolean
 }
 
 export interface SensorFacts {

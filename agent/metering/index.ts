@@ -1,4 +1,5 @@
 export * from './interval.ts'
 export * from './meters.ts'
+export * from './quota.ts'
 export * from './register.ts'
 export * from './restate.ts'

@@ -43,6 +43,8 @@ export interface LocalPolicyOptions {
   readonly anonymous: 'none' | 'read'
   /** Policy time now. */
   readonly when: () => Extract<When, { place: 'gateway' }>
+  /** The workspace of the device is over its limit: what the device publishes is refused. Absent = none ever is. */
+  readonly isOverQuota?: (device: string) => boolean
   /** Something is let through to somebody by a share alone that was made here and is not the cloud's yet. */
   readonly onDisclosed?: (change: number, to: { readonly principal: string; readonly what: string }) => void
 }
@@ -114,7 +116,9 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
       parsed.what === 'in' || (parsed.what === 'command' && !retain)
         ? this.#decide(principal, 'device.operate', { kind: 'device', device: parsed.device })
         : false
-    return allowed ? 'allow' : 'quarantine'
+    // Refused like anything else that may not be: acknowledged, counted, billed to nobody. Commands are never held.
+    const isOver = parsed.what === 'in' && this.#options.isOverQuota?.(parsed.device) === true
+    return allowed && !isOver ? 'allow' : 'quarantine'
   }
 
   /** Wildcards are welcome where they can meet this gateway's topics: each delivery is asked anyway. */

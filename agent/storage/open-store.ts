@@ -15,6 +15,7 @@ import type { StoreOptions } from './options.ts'
 import { SqliteOutbox } from './outbox.ts'
 import { PolicyStore } from './policy/store.ts'
 import { PolicyTimeKeeper } from './policy/time-keeper.ts'
+import { Quota } from './quota.ts'
 import { Dumps, LatestReadings, storeReader } from './reader.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import { salvage } from './salvage.ts'
@@ -82,8 +83,10 @@ function compose(
   })
   const changes = new ChangeStore(database, writer, { gateway, wallMs })
   const intake = new Intake(database, { channels, ledger, wallMs })
-  writer.join(intake)
-  writer.join(timeKeeper)
+  const lastWindow = (): number => intake.lastId
+  const quota = new Quota(database, { ledger, clock, writer, policy, lastWindow })
+  // Before the readings: what a commit holds is judged by what was counted before it.
+  for (const one of [quota, intake, timeKeeper]) writer.join(one)
   const outbox = new SqliteOutbox(database, writer, {
     context: { gateway, channels },
     ledger,
@@ -105,7 +108,8 @@ function compose(
     organisation: () => policy.current()?.owner.org ?? options.organisation,
   })
   const opened = { database, lock, options, clock, writer, reader, claim, cellular }
-  const parts = { channels, ledger, policy, changes, timeKeeper, intake, outbox, latest, dumps, retention }
+  const upkeep = { latest, dumps, retention }
+  const parts = { channels, ledger, quota, policy, changes, timeKeeper, intake, outbox, ...upkeep }
   const store = new Store({ ...opened, ...parts })
   return store
 }

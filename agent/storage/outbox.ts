@@ -2,7 +2,15 @@ import type { Database } from 'better-sqlite3'
 import type { Ack, Epoch, Stream } from '../../cloud-sync/contract/index.ts'
 import type { Outbox, StoredBatch } from '../../cloud-sync/gateway/index.ts'
 import { acknowledge } from './acknowledge.ts'
-import { type BatchContext, type Item, makeEventBatch, makeReadingBatch, makeUsageBatch } from './batches.ts'
+import {
+  type BatchContext,
+  type Item,
+  makeEventBatch,
+  makeReadingBatch,
+  makeUsageBatch,
+  type ReadingStream,
+} from './batches.ts'
+import { firstReleased, holdsIn, noteSent } from './holds.ts'
 import {
   firstBackfill,
   lastBackfill,
@@ -13,7 +21,7 @@ import {
 } from './lanes.ts'
 import { LiveAge } from './live-age.ts'
 import { batchAfter, madeOf } from './outbox-rows.ts'
-import { itemsInRange, liveItems, markBatched } from './reading-items.ts'
+import { itemsInRange, itemsNotHeld, itemsOf, liveItems, markBatched } from './reading-items.ts'
 import { streamState, streamsStatus } from './streams.ts'
 import type { UsageLedger } from './usage.ts'
 import type { Writer } from './writer.ts'
@@ -54,7 +62,7 @@ export class SqliteOutbox implements Outbox {
     this.#writer = writer
     this.#options = options
     this.#liveDelayMs = options.liveDelayMs ?? LIVE_DELAY_MS
-    this.#seen = { usage: this.#next('usage'), evt: this.#next('evt'), 'rd/h': lastBackfill(database) }
+    this.#seen = { usage: this.#next('usage'), evt: this.#next('evt'), 'rd/h': this.#lastToSend() }
     writer.join({ name: 'outbox', write: () => this.#afterCommit })
   }
 
@@ -125,7 +133,7 @@ export class SqliteOutbox implements Outbox {
       case 'rd':
         return this.#liveIsDue()
       case 'rd/h':
-        return firstBackfill(this.#database) !== undefined
+        return firstBackfill(this.#database) !== undefined || firstReleased(this.#database) !== undefined
     }
   }
 
@@ -144,34 +152,73 @@ export class SqliteOutbox implements Outbox {
         this.#makeLive(database)
         return
       case 'rd/h':
-        this.#makeBackfill(database)
+        if (!this.#makeBackfill(database)) this.#makeReleased(database)
     }
   }
 
   #makeLive(database: Database): void {
     this.leaveOld(database)
-    const items = liveItems(database, liveNext(database), LIVE_READINGS)
-    if (items.length === 0) return
-    const { context } = this.#options
-    const taken = makeReadingBatch(database, 'rd', { items, context })
-    setLiveNext(database, (items[taken - 1] as Item).last + 1)
+    for (;;) {
+      const found = liveItems(database, liveNext(database), LIVE_READINGS)
+      if (found.length === 0) return
+      const made = this.#makeReadings(database, 'rd', { found, items: this.#notHeld(database, found) })
+      setLiveNext(database, made.done + 1)
+      if (made.any) return
+    }
   }
 
-  #makeBackfill(database: Database): void {
+  /** False where the lane has nothing to send. */
+  #makeBackfill(database: Database): boolean {
     for (;;) {
       const range = firstBackfill(database)
-      if (range === undefined) return
-      const items = itemsInRange(database, range, BACKFILL_READINGS)
-      if (items.length === 0) {
+      if (range === undefined) return false
+      const found = itemsInRange(database, range, BACKFILL_READINGS)
+      if (found.length === 0) {
         // Retention dropped it all, and counted it.
         shrinkBackfill(database, range, range.last)
         continue
       }
-      const taken = makeReadingBatch(database, 'rd/h', { items, context: this.#options.context })
-      markBatched(database, items.slice(0, taken))
-      shrinkBackfill(database, range, (items[taken - 1] as Item).last)
-      return
+      const made = this.#makeReadings(database, 'rd/h', { found, items: this.#notHeld(database, found) })
+      markBatched(
+        database,
+        found.filter(({ last }) => last <= made.done),
+      )
+      shrinkBackfill(database, range, made.done)
+      if (made.any) return true
     }
+  }
+
+  /** What waited because a workspace was over its limit goes after what everybody else still has to send. */
+  #makeReleased(database: Database): void {
+    const { channels } = this.#options.context
+    for (;;) {
+      const hold = firstReleased(database)
+      if (hold?.last == null) return
+      const range = { first: hold.sent + 1, last: hold.last }
+      const found = itemsInRange(database, range, BACKFILL_READINGS)
+      const items = itemsOf(found, (channel) => hold.devices.has(channels.get(channel)?.device ?? ''))
+      const made = this.#makeReadings(database, 'rd/h', { found, items })
+      // Nothing left there: retention dropped it, and counted it.
+      noteSent(database, hold, found.length === 0 ? hold.last : made.done)
+      if (made.any) return
+    }
+  }
+
+  #notHeld(database: Database, found: readonly Item[]): readonly Item[] {
+    return itemsNotHeld(found, { holds: holdsIn(database), channels: this.#options.context.channels })
+  }
+
+  /** A batch of as many of `items` as fit. `done` = the last window of which nothing is left to send. */
+  #makeReadings(
+    database: Database,
+    stream: ReadingStream,
+    { found, items }: { found: readonly Item[]; items: readonly Item[] },
+  ): { any: boolean; done: number } {
+    const all = { any: items.length > 0, done: found.at(-1)?.last ?? 0 }
+    if (items.length === 0) return all
+    const taken = makeReadingBatch(database, stream, { items, context: this.#options.context })
+    const last = items[taken - 1]
+    return taken === items.length || last === undefined ? all : { any: true, done: last.last }
   }
 
   #liveIsDue(): boolean {
@@ -201,10 +248,15 @@ export class SqliteOutbox implements Outbox {
       this.#seen = { ...this.#seen, [stream]: next }
       this.#tell(stream)
     }
-    const backfill = lastBackfill(this.#database)
+    const backfill = this.#lastToSend()
     const more = backfill > this.#seen['rd/h']
     this.#seen = { ...this.#seen, 'rd/h': backfill }
     if (more) this.#tell('rd/h')
+  }
+
+  /** Moves on with each window that the back-fill lane gets to send. */
+  #lastToSend(): number {
+    return Math.max(lastBackfill(this.#database), firstReleased(this.#database)?.last ?? 0)
   }
 
   #next(stream: Stream): number {

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { decodeColumns, encodeColumns } from '../../cloud-sync/codec/index.ts'
 import type { StoredReading } from '../../cloud-sync/contract/index.ts'
+import { sameHoldsUntil } from './holds.ts'
 import { liveNext, moveToBackfill, stretchOf } from './lanes.ts'
 import { decodeWindow, type ResolutionOf, spanOf, type WindowRow } from './windows.ts'
 
@@ -26,7 +27,7 @@ export interface PackRules {
 
 /**
  * Packs the oldest windows of a past hour into one run, per channel, and deletes them; within the caller's transaction.
- * Batched and un-batched windows never share a run. Answers how many readings were packed; 0 = nothing is past yet.
+ * Batched and un-batched windows never share a run, nor do those that a hold begins or ends between. Answers how many readings were packed; 0 = nothing is past yet.
  */
 export function packOldest(database: Database, nowMs: number, rules: PackRules): number {
   const { resolutionOf } = rules
@@ -74,7 +75,7 @@ function oldestStretch(database: Database, nowMs: number, upTo: number): WindowR
   const [oldest] = rows
   // Any other hour is past: a clock that was set back must not keep windows unpacked until it is there again.
   if (oldest === undefined || hourOf(oldest.at) === hourOf(nowMs)) return []
-  const { last } = stretchOf(database, oldest.id)
+  const last = Math.min(stretchOf(database, oldest.id).last, sameHoldsUntil(database, oldest.id))
   let count = 0
   const end = rows.findIndex((row) => {
     count += row.count

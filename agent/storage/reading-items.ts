@@ -1,6 +1,8 @@
 import type { Database } from 'better-sqlite3'
 import type { StoredReading } from '../../cloud-sync/contract/index.ts'
 import type { Item } from './batches.ts'
+import type { ChannelBook } from './channels.ts'
+import { type Hold, isHeld } from './holds.ts'
 import type { Range } from './lanes.ts'
 import { decodePacks } from './packing.ts'
 import { decodeWindow, type WindowRow } from './windows.ts'
@@ -26,6 +28,26 @@ export function itemsInRange(database: Database, range: Range, readings: number)
     found.toSorted((a, b) => a.last - b.last),
     readings,
   )
+}
+
+/** What of the items is of these devices' channels; items with nothing of them are left out. */
+export function itemsOf(items: readonly Item[], wanted: (channel: number, last: number) => boolean): Item[] {
+  return items.flatMap((item) => {
+    const readings = item.readings.filter(({ channel }) => wanted(channel, item.last))
+    return readings.length === 0 ? [] : [{ ...item, readings }]
+  })
+}
+
+/** What of the items may leave now: all but what waits because its workspace is over a limit. */
+export function itemsNotHeld(
+  items: readonly Item[],
+  { holds, channels }: { holds: readonly Hold[]; channels: ChannelBook },
+): readonly Item[] {
+  if (holds.length === 0) return items
+  return itemsOf(items, (channel, last) => {
+    const device = channels.get(channel)?.device
+    return device === undefined || !isHeld(holds, device, last)
+  })
 }
 
 /** Their readings are in a stored batch now. Windows need no mark: no lane holds their ids any more. */

@@ -75,6 +75,18 @@ export const MIGRATIONS: readonly Migration[] = [
       seq INTEGER NOT NULL, principal TEXT NOT NULL, what TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
       count INTEGER NOT NULL, PRIMARY KEY (seq, principal, what)) WITHOUT ROWID;
   `),
+  sql(`
+    -- Devices (JSON list) whose readings in the windows first to last wait, because their workspace is over its limit; last
+    -- NULL = it goes on. sent = windows up to it are in a batch; delivered = on the local broker, NULL = it has caught up.
+    CREATE TABLE quota_hold (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, devices TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER,
+      sent INTEGER NOT NULL, delivered INTEGER);
+    -- What was counted before there were limits is used up by nobody.
+    INSERT OR IGNORE INTO meta (key, value)
+      SELECT 'quota_month', json_object('month', NULL, 'epoch', (SELECT epoch FROM stream WHERE name = 'usage'),
+        'ends', json_group_object(CAST(id AS TEXT), CAST(end AS TEXT)))
+      FROM register_value HAVING count(*) > 0;
+  `),
 ]
 
 /**

@@ -1,7 +1,8 @@
 import type { Database } from 'better-sqlite3'
-import type { OrgId } from '../../cloud-sync/contract/index.ts'
+import type { OrgId, StoredReading } from '../../cloud-sync/contract/index.ts'
 import type { ChannelBook } from './channels.ts'
-import { liveNext } from './lanes.ts'
+import { waitingIn, waitsFor } from './holds.ts'
+import { liveNext, stretchOf } from './lanes.ts'
 import { decodePacks } from './packing.ts'
 import { decodeWindow, type WindowRow } from './windows.ts'
 
@@ -23,7 +24,14 @@ export interface ShedRules {
 }
 
 /** A row to be dropped; `sent` = some batch holds it. */
-type Candidate = { readonly id: number; readonly sent: boolean; readonly what: 'run' | 'window' }
+interface Candidate {
+  readonly id: number
+  readonly sent: boolean
+  readonly what: 'run' | 'window'
+}
+
+const RUN_WAITS = waitsFor('pack_run.first', 'pack_run.last')
+const WINDOW_WAITS = waitsFor('window.id', 'window.id')
 
 /**
  * Drops the next readings in the declared order, within the caller's transaction: the oldest that are in a batch already,
@@ -59,18 +67,22 @@ export function hasExpired(database: Database, rules: ShedRules & { beforeMs: nu
 const expiredRun = (database: Database, rules: ShedRules & { beforeMs: number }): number | undefined =>
   database
     .prepare(
-      'SELECT first FROM pack_run WHERE to_ms > ? AND to_ms < ? AND (batched OR ?) ORDER BY first LIMIT 1',
+      `SELECT first FROM pack_run WHERE to_ms > ? AND to_ms < ?
+       AND (batched AND NOT ${RUN_WAITS} OR ?) ORDER BY first LIMIT 1`,
     )
     .pluck()
     .get(PLAUSIBLE_MS, rules.beforeMs, rules.cloudConfigured ? 0 : 1) as number | undefined
 
 function nextCandidate(database: Database): Candidate | undefined {
   const first = (sql: string): number | undefined => database.prepare(sql).pluck().get() as number | undefined
-  const sentRun = first('SELECT first FROM pack_run WHERE batched ORDER BY first LIMIT 1')
+  const sentRun = first(
+    `SELECT first FROM pack_run WHERE batched AND NOT ${RUN_WAITS} ORDER BY first LIMIT 1`,
+  )
   if (sentRun !== undefined) return { id: sentRun, sent: true, what: 'run' }
   const sentWindow = first(
     `SELECT id FROM window WHERE id < ${liveNext(database)}
-     AND NOT EXISTS (SELECT 1 FROM backfill WHERE id BETWEEN first AND last) ORDER BY id LIMIT 1`,
+     AND NOT EXISTS (SELECT 1 FROM backfill WHERE id BETWEEN first AND last) AND NOT ${WINDOW_WAITS}
+     ORDER BY id LIMIT 1`,
   )
   if (sentWindow !== undefined) return { id: sentWindow, sent: true, what: 'window' }
   const run = first('SELECT first FROM pack_run ORDER BY first LIMIT 1')
@@ -89,14 +101,34 @@ function count(
     dropped.expired += database.prepare(`SELECT count FROM ${table} = ?`).pluck().get(id) as number
     return
   }
-  const readings =
-    what === 'run'
-      ? decodePacks(database, id)
-      : decodeWindow(database.prepare('SELECT body FROM window WHERE id = ?').get(id) as WindowRow)
+  const { batched, last, readings } = what === 'run' ? runOf(database, id) : windowOf(database, id)
+  const waiting = waitingIn(database, id, last)
   for (const { channel } of readings) {
-    const org = rules.channels.get(channel)?.org
-    if (org !== undefined) dropped.lost.set(org, (dropped.lost.get(org) ?? 0) + 1)
+    const def = rules.channels.get(channel)
+    if (def === undefined) continue
+    if (batched && !waiting.some(({ devices }) => devices.has(def.device))) dropped.expired += 1
+    else dropped.lost.set(def.org, (dropped.lost.get(def.org) ?? 0) + 1)
   }
+}
+
+interface Content {
+  /** Some batch holds what does not wait for a limit. */
+  readonly batched: boolean
+  readonly last: number
+  readonly readings: readonly StoredReading[]
+}
+
+function runOf(database: Database, first: number): Content {
+  const row = database.prepare('SELECT last, batched FROM pack_run WHERE first = ?').get(first) as {
+    last: number
+    batched: number
+  }
+  return { last: row.last, batched: row.batched === 1, readings: decodePacks(database, first) }
+}
+
+function windowOf(database: Database, id: number): Content {
+  const row = database.prepare('SELECT body FROM window WHERE id = ?').get(id) as WindowRow
+  return { last: id, batched: stretchOf(database, id).batched, readings: decodeWindow(row) }
 }
 
 function forget(database: Database, { id, what }: Candidate): void {

@@ -16,8 +16,10 @@ import { POLICY_TIME_KEPT_EVERY_MS, type PolicyTime } from '../clock/index.ts'
 import type { PolicyStore } from './policy/store.ts'
 import type { PolicyTimeKeeper } from './policy/time-keeper.ts'
 import type { Dumps, LatestReadings, StoreReader } from './reader.ts'
+import type { Quota } from './quota.ts'
 import type { Retention } from './retention.ts'
 import type { StoreClock, UsageLedger } from './usage.ts'
+import { type Page, pageSince } from './pages.ts'
 import { decodeWindow, windowsAfter } from './windows.ts'
 import type { Writer } from './writer.ts'
 
@@ -37,6 +39,7 @@ export interface StoreParts {
   readonly clock: StoreClock
   readonly channels: ChannelBook
   readonly ledger: UsageLedger
+  readonly quota: Quota
   readonly writer: Writer
   readonly policy: PolicyStore
   readonly claim: ClaimRecord
@@ -64,6 +67,8 @@ export class Store {
   /** What policies are judged by: signed time and counted running time. */
   readonly policyTime: PolicyTime
   readonly changes: ChangeStore
+  /** Workspaces that are over their limit, and what of theirs waits. */
+  readonly quota: Quota
   readonly reader: StoreReader
   readonly parts: StoreParts
   #timers: NodeJS.Timeout[] = []
@@ -79,6 +84,7 @@ export class Store {
     this.cellular = parts.cellular
     this.policyTime = parts.timeKeeper.time
     this.changes = parts.changes
+    this.quota = parts.quota
     this.reader = parts.reader
     parts.intake.onCommitted(({ last, readings }) => {
       parts.latest.add(readings)
@@ -137,6 +143,23 @@ export class Store {
     }
   }
 
+  /**
+   * What devices gave in windows from one id on, window by window and by time in each, as much as one turn of the event
+   * loop reads. `done` = the last window of which nothing is left out; what retention dropped is not there any more.
+   */
+  readingsSince(first: number, wanted: (device: string, window: number) => boolean): Page {
+    return pageSince(this.database, first, {
+      last: this.parts.intake.lastId,
+      wanted,
+      channels: this.parts.channels,
+    })
+  }
+
+  /** Id of the newest committed window. */
+  get lastWindow(): number {
+    return this.parts.intake.lastId
+  }
+
   /** Everything up to this window is published; remembered with the next commit. */
   published(last: number): void {
     this.parts.intake.published = Math.max(this.parts.intake.published, last)
@@ -162,7 +185,7 @@ export class Store {
     const every = (ms: number, look: () => void): void =>
       void this.#timers.push(setInterval(look, ms).unref())
     every(INTERVAL_LOOK_MS, () => {
-      if (this.parts.ledger.isDue()) this.writer.wake()
+      if (this.parts.ledger.isDue() || this.quota.isDue()) this.writer.wake()
     })
     every(UPKEEP_EVERY_MS, () => {
       this.upkeep()

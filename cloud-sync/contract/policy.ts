@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { GatewayId } from './ids.ts'
 import { ChangesHeard } from './proposal.ts'
+import { QuotaShare } from './quota.ts'
 import { ApiKey, CustomRole, Member, Organisation, Team, Workspace } from './organisation.ts'
 import {
   CrossPolicy,
@@ -57,6 +58,8 @@ export const PolicySnapshot = z.strictObject({
   hardUntil: z.int().min(0).nullable().default(null),
   /** The gateway's own changes up to here were judged before this was made: they no longer count beside it. */
   heard: ChangesHeard.nullable().default(null),
+  /** What workspaces may use here; one that is not named is not limited. */
+  quotas: z.array(QuotaShare).max(10_000).default([]),
   ...facts,
   owner: OwnedGateway,
   /** Parts a gateway must understand or refuse the whole; none yet. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Pipeline, type PublishedReading } from '../../agent/pipeline.ts'
+import { Pipeline } from '../../agent/pipeline.ts'
+import type { PublishedReading } from '../../agent/published-reading.ts'
 import { quantise } from '../../agent/quantise.ts'
 import type { Store } from '../../agent/storage/index.ts'
 import type { OrgId } from '../../cloud-sync/contract/index.ts'

@@ -21,6 +21,17 @@ const STATE: GatewayState = {
     { id: 'level-2', organisation: 'borealis', health: 'lost', reason: 'timeout' },
   ],
   refused: [{ what: 'device', id: 'piezo-9', code: 'LINE_OVERLOADED', message: 'too much' }],
+  quotas: [
+    {
+      workspace: 'dam',
+      organisation: 'acme',
+      meter: 'sensor.readings',
+      period: 'month',
+      limit: 100,
+      used: '120',
+      over: true,
+    },
+  ],
   store: {
     readings: 1200,
     channels: 9,
@@ -141,6 +152,7 @@ test('the tables show what a person looks for', async () => {
   const { stdout: status } = await headgate(['status', ...data])
   expect(status).toMatch(/^port1 +ok +12\.5 %$/m)
   expect(status).toMatch(/^level-2 +borealis +lost +timeout$/m)
+  expect(status).toContain('dam  sensor.readings  120 of 100 a month  OVER')
   expect(status).toContain('refused: device piezo-9: LINE_OVERLOADED: too much')
   expect(status).toMatch(/^streams +usage 5\/7 /m)
   const { stdout: sensors } = await headgate(['sensors', ...data])
