@@ -6,7 +6,7 @@ import { type Alerting, createAlerting } from './alerting/index.ts'
 import { createApp } from './api/index.ts'
 import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
-import type { CloudConfig } from './config.ts'
+import { type CloudConfig, isServer } from './config.ts'
 import { createCuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
@@ -15,7 +15,7 @@ import type { Log } from './log.ts'
 import { startOrganisations } from './organisations.ts'
 import { type Policies, startPolicies } from './policies/index.ts'
 import { serveHttp } from './serve.ts'
-import { type CloudDatabase, markAllOffline, openDatabase } from './storage/index.ts'
+import { type CloudDatabase, type DatabaseTarget, markAllOffline, openLedger } from './storage/index.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
@@ -76,7 +76,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const now = Date.now
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const keys = openKeys(config.dataDir)
-  const db = await openDatabase(join(config.dataDir, 'cloud.db'), now())
+  const db = await openLedger(ledgerTarget(config))
   started.push(() => db.close())
   await markAllOffline(db.write)
   const organisations = await startOrganisations(config, { keys, log })
@@ -131,6 +131,13 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     trust: keys.rootPublicKey,
     renewCertificates: () => broker?.reloadCertificates() ?? Promise.resolve(),
   }
+}
+
+/** Beside the directory where that is on a server; else a file of its own. */
+function ledgerTarget({ database, dataDir }: CloudConfig): DatabaseTarget {
+  return database !== undefined && isServer(database)
+    ? { dialect: 'postgres', url: database }
+    : { dialect: 'sqlite', path: join(dataDir, 'cloud.db') }
 }
 
 /** Takes a keyset that was installed meanwhile without a restart; a newer generation gets new versions of every policy. */

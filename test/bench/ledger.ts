@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openIncoming } from '../../cloud-sync/cloud/ingest/open.ts'
 import { createWorker } from '../../cloud-sync/cloud/ingest/worker.ts'
-import { openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
+import { openLedger } from '../../cloud-sync/cloud/storage/index.ts'
 import { encodeReadingBatch, sha256, shardOf } from '../../cloud-sync/codec/index.ts'
 import { type Stream, type StoredReading, upTopic, ZERO_HASH } from '../../cloud-sync/contract/index.ts'
 import {
@@ -59,7 +59,7 @@ async function posted(
 ): Promise<{ seconds: number; commits: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'headgate-bench-'))
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const db = await openDatabase(join(folder, 'cloud.db'), 0)
+  const db = await openLedger({ dialect: 'sqlite', path: join(folder, 'cloud.db') })
   try {
     const worker = createWorker({
       db,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createWorker } from '../../cloud-sync/cloud/ingest/worker.ts'
 import { openIncoming } from '../../cloud-sync/cloud/ingest/open.ts'
-import { openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
+import { openLedger } from '../../cloud-sync/cloud/storage/index.ts'
 
 /**
  * node dies-after-commit.ts FOLDER TOPIC MESSAGE_FILE CLOUD_ID PUBLIC_KEY: the cloud's own worker on its own database,
@@ -11,7 +11,7 @@ import { openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
 const [folder = '', topic = '', file = '', cloudId = '', publicKey = ''] = process.argv.slice(2)
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const worker = createWorker({
-  db: await openDatabase(join(folder, 'cloud.db'), Date.now()),
+  db: await openLedger({ dialect: 'sqlite', path: join(folder, 'cloud.db') }),
   now: Date.now,
   monoMs: () => performance.now(),
   log: silent,

@@ -4,7 +4,7 @@ import type { GatewayStatus, Stream } from '../../cloud-sync/contract/index.ts'
 import { type Opened, openIncoming } from '../../cloud-sync/cloud/ingest/open.ts'
 import type { Answer } from '../../cloud-sync/cloud/ingest/post.ts'
 import { createWorker, type LedgerWorker, type Outcome } from '../../cloud-sync/cloud/ingest/worker.ts'
-import { type CloudDatabase, openDatabase } from '../../cloud-sync/cloud/storage/index.ts'
+import { type CloudDatabase, type DatabaseTarget, openLedger } from '../../cloud-sync/cloud/storage/index.ts'
 import { shardOf } from '../../cloud-sync/codec/index.ts'
 import { upTopic } from '../../cloud-sync/contract/index.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -20,13 +20,23 @@ export interface TestLedger {
   deliver(gateway: FakeGateway, kind: Stream, body: Uint8Array): Promise<Answer | undefined>
   announce(gateway: FakeGateway, status: GatewayStatus): Promise<Answer[]>
   /** Everything the ledger holds, as plain rows: two ledgers with the same are the same. */
-  rows(): Promise<unknown>
+  rows(): Promise<Record<string, unknown>>
+  close(): Promise<void>
 }
 
 /** The real ingest on a database file of its own. */
-export async function testLedger(...gateways: FakeGateway[]): Promise<TestLedger> {
-  const db = await openDatabase(join(temporaryFolder(), 'cloud.db'), 0)
-  onTestFinished(() => db.close())
+export const testLedger = (...gateways: FakeGateway[]): Promise<TestLedger> =>
+  openTestLedger({ dialect: 'sqlite', path: join(temporaryFolder(), 'cloud.db') }, gateways)
+
+/** The real ingest on any database; closed when the test is over, if not before. */
+export async function openTestLedger(
+  target: DatabaseTarget,
+  gateways: readonly FakeGateway[],
+): Promise<TestLedger> {
+  const db = await openLedger(target)
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= db.close())
+  onTestFinished(close)
   let outcomes: Outcome[] = []
   const worker = createWorker({
     db,
@@ -61,25 +71,52 @@ export async function testLedger(...gateways: FakeGateway[]): Promise<TestLedger
       return settled(openIncoming(settings, topic, Buffer.from(JSON.stringify(status))))
     },
     rows: () => dump(db),
+    close,
   }
 }
 
-async function dump({ read }: CloudDatabase): Promise<unknown> {
+async function dump({ read }: CloudDatabase): Promise<Record<string, unknown>> {
   const records = await read
     .selectFrom('usage_record')
-    .select(['gateway', 'epoch', 'seq', 'hash', 'bytes'])
+    .select(['gateway', 'epoch', 'seq', 'prev', 'hash', 'org', 'kind', 'day', 'wall_end', 'network', 'bytes'])
     .orderBy('gateway')
     .orderBy('epoch')
     .orderBy('seq')
     .execute()
   const postings = await read
     .selectFrom('usage_posting')
-    .select(['gateway', 'epoch', 'seq', 'org', 'day', 'meter', 'subject', 'gen'])
+    .select(['gateway', 'epoch', 'seq', 'meter', 'subject', 'gen', 'custodian', 'workspace', 'billable', 'q'])
     .select((eb) => eb.cast<string>('quantity', 'text').as('quantity'))
     .orderBy('gateway')
     .orderBy('epoch')
     .orderBy('seq')
     .orderBy('subject')
+    .orderBy('meter')
+    .orderBy('gen')
+    .execute()
+  const registers = await read
+    .selectFrom('usage_register')
+    .select(['gateway', 'epoch', 'meter', 'subject', 'gen', 'org', 'seq'])
+    .select((eb) => eb.cast<string>('end', 'text').as('end'))
+    .orderBy('gateway')
+    .orderBy('epoch')
+    .orderBy('subject')
+    .orderBy('meter')
+    .orderBy('gen')
+    .execute()
+  const streams = await read
+    .selectFrom('stream')
+    .select(['gateway', 'stream', 'epoch', 'parent', 'up_to', 'head', 'state'])
+    .orderBy('gateway')
+    .orderBy('stream')
+    .orderBy('epoch')
+    .execute()
+  const labels = await read
+    .selectFrom('usage_day_assign')
+    .select(['gateway', 'epoch', 'seq', 'of_epoch', 'corrects', 'day', 'share_from', 'share_to', 'share_of'])
+    .orderBy('gateway')
+    .orderBy('epoch')
+    .orderBy('seq')
     .execute()
   const batches = await read
     .selectFrom('reading_batch')
@@ -98,5 +135,5 @@ async function dump({ read }: CloudDatabase): Promise<unknown> {
     .orderBy('k.seq')
     .orderBy('c.no')
     .execute()
-  return { records, postings, batches, chunks }
+  return { streams, records, postings, registers, labels, batches, chunks }
 }

@@ -5,7 +5,7 @@ import type { GatewayId } from '../../contract/index.ts'
 import type { OrgDirectory } from '../directory/index.ts'
 import type { Log } from '../log.ts'
 import type { Policies } from '../policies/index.ts'
-import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageTotals } from '../storage/index.ts'
+import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
 import { authenticated, requireLead } from './caller.ts'
 import { directoryRoutes } from './directory/index.ts'
 import { withSafeHeaders } from './headers.ts'
@@ -96,10 +96,10 @@ export function createApp(settings: ApiSettings): Hono {
     const { from, to } = checked(UsageQuery, c.req.query())
     const { org } = caller.principal
     const gateways = [...policies.presenceOf(org)]
-    const totals = await usageTotals(db.read, { org, gateways, from, to })
+    const totals = await usageDays(db.read, { org, gateways, from, to })
     const registers = await registersOfOrg(db.read, { org, gateways })
     return c.json({
-      days: totals.map((total) => ({ ...total, quantity: total.quantity.toString() })),
+      days: totals.map((day) => ({ ...day, quantity: day.quantity.toString() })),
       registers: registers.map((register) => ({ ...register, end: register.end.toString() })),
     })
   })

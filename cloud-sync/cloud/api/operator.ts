@@ -96,7 +96,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
 
   app.post('/adopt', async (c) => {
     const key = checked(Adopted, await c.req.json().catch(() => undefined))
-    const adoption = await db.write.transaction().execute((trx) => adoptEpoch(trx, key, settings.now()))
+    const adoption = await db.transaction((trx) => adoptEpoch(trx, key, settings.now()))
     if (adoption !== 'adopted') throw new ApiError('API_CONFLICT', `not adopted: ${adoption}`)
     return c.json({ adopted: key })
   })

@@ -34,8 +34,14 @@ export type Incoming = { readonly gateway: GatewayId } & (
   | Delivery
 )
 
-/** A batch of one stream; `first` to `last` are the sequence numbers in it. */
-export type Delivery = { readonly gateway: GatewayId; readonly body: Uint8Array; readonly hash: Hash } & (
+/** A batch of one stream, with the message as it was signed. */
+export type Delivery = {
+  readonly gateway: GatewayId
+  readonly message: Uint8Array
+  readonly keyId: string
+  readonly body: Uint8Array
+  readonly hash: Hash
+} & (
   | { readonly what: 'usage'; readonly batch: UsageBatch }
   | { readonly what: 'rd' | 'rd/h'; readonly batch: ReadingBatch }
   | { readonly what: 'evt'; readonly batch: EventBatch }
@@ -100,7 +106,10 @@ function openSigned(
     publicKeyFor: (id) => (id === keyId ? publicKey : undefined),
   })
   if (!opened.ok) return { ok: false, because: opened.because === 'malformed' ? 'malformed' : 'unsigned' }
-  const incoming = read(gateway, kind, opened.body)
+  // A copy: the decoder's views would keep the whole packet buffer of the client alive.
+  const copy = Uint8Array.from(payload)
+  const body = copy.subarray(copy.length - opened.body.length)
+  const incoming = read({ gateway, kind, body }, { message: copy, keyId })
   if (incoming === undefined) return { ok: false, because: 'malformed' }
   // Signed by this gateway, yet about another one: nobody posts to a stranger's stream.
   const about = 'batch' in incoming ? incoming.batch.gw : 'change' in incoming ? incoming.change.gw : gateway
@@ -108,10 +117,11 @@ function openSigned(
   return { ok: true, incoming }
 }
 
-function read(gateway: GatewayId, kind: Taken, bytes: Uint8Array): Incoming | undefined {
-  // A copy: the decoder's views would keep the whole packet buffer of the client alive.
-  const body = Uint8Array.from(bytes)
-  const common = { gateway, body, hash: sha256(body) }
+function read(
+  { gateway, kind, body }: { gateway: GatewayId; kind: Taken; body: Uint8Array },
+  signed: { message: Uint8Array; keyId: string },
+): Incoming | undefined {
+  const common = { gateway, body, hash: sha256(body), ...signed }
   try {
     switch (kind) {
       case 'usage':

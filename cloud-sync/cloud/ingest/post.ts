@@ -98,7 +98,9 @@ function store(
   switch (delivery.what) {
     case 'usage': {
       const records = delivery.batch.records.filter(({ record }) => record.seq > position.upTo)
-      return postUsage(db, { position, records, now })
+      const { message, keyId, batch } = delivery
+      const { first, last } = batch
+      return postUsage(db, { position, records, now, signed: { first, last, message, keyId } })
     }
     case 'rd':
     case 'rd/h':

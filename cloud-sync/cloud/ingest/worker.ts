@@ -71,7 +71,7 @@ export interface WorkerSettings {
  * is tried again message by message, so that one bad message never holds up another gateway's.
  */
 export function createWorker(settings: WorkerSettings): LedgerWorker {
-  const { db, log } = settings
+  const { log } = settings
   const waiting: Incoming[] = []
   let waitingBytes = 0
   let running: Promise<void> | undefined
@@ -80,9 +80,10 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   /** Commits the first of these messages, as many as there is time for, and returns how many. */
   const commit = async (together: readonly Incoming[]): Promise<number> => {
     const heard = await takeIntoDirectory(together, settings)
-    const outcomes = (
-      await db.write.transaction().execute((trx) => settleInTime(trx, together, settings))
-    ).map((outcome, at) => ({ ...outcome, ...heard[at] }))
+    const outcomes = (await settleTogether(together, settings)).map((outcome, at) => ({
+      ...outcome,
+      ...heard[at],
+    }))
     counts.commits += 1
     counts.posted += outcomes.length
     counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
@@ -161,19 +162,29 @@ async function takeIntoDirectory(
   return taken
 }
 
+/** One transaction. */
+async function settleTogether(
+  together: readonly Incoming[],
+  { db, now: clock, monoMs }: WorkerSettings,
+): Promise<Outcome[]> {
+  const now = clock()
+  await db.readyFor(now)
+  return db.transaction((trx) => settleInTime(trx, together, { now, monoMs }))
+}
+
 async function settleInTime(
   db: Db,
   together: readonly Incoming[],
-  { now, monoMs }: WorkerSettings,
+  { now, monoMs }: { now: number; monoMs: () => number },
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const started = monoMs()
   for (const incoming of together) {
-    outcomes.push(await settle(db, incoming, now()))
+    outcomes.push(await settle(db, incoming, now))
     if (monoMs() - started >= TOGETHER_MS_MAX) break
   }
   for (const gateway of new Set(outcomes.map((outcome) => outcome.gateway))) {
-    await saveReport(db, { gateway, lastSeenAt: now() })
+    await saveReport(db, { gateway, lastSeenAt: now })
   }
   return outcomes
 }

@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
+import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys/index.ts'
-import { openDatabase } from '../../../cloud-sync/cloud/storage/index.ts'
+import { openLedger } from '../../../cloud-sync/cloud/storage/index.ts'
 import { openKeyset, sha256 } from '../../../cloud-sync/codec/index.ts'
 import { rmSync, writeFileSync } from 'node:fs'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -11,8 +12,8 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 test('a new database is for the owner only, in WAL, and can be opened again', async () => {
   const path = join(temporaryFolder(), 'cloud.db')
   for (let round = 0; round < 2; round += 1) {
-    const db = await openDatabase(path, 1)
-    expect(await db.read.selectFrom('schema_version').selectAll().execute()).toEqual([{ version: 1, at: 1 }])
+    const db = await openLedger({ dialect: 'sqlite', path })
+    expect(await sql`select * from ledger_version`.execute(db.read)).toMatchObject({ rows: [{ version: 1 }] })
     await db.close()
   }
   expect(statSync(path).mode & 0o777).toBe(0o600)
@@ -20,13 +21,15 @@ test('a new database is for the owner only, in WAL, and can be opened again', as
 
 test('a database of a newer version is refused and not written to', async () => {
   const path = join(temporaryFolder(), 'cloud.db')
-  await (await openDatabase(path, 1)).close()
+  await (await openLedger({ dialect: 'sqlite', path })).close()
   const newer = new BetterSqlite(path)
-  newer.exec('insert into schema_version values (99, 1)')
+  newer.exec('update ledger_version set version = 99')
   newer.pragma('wal_checkpoint(truncate)')
   newer.close()
   const before = sha256(readFileSync(path))
-  await expect(openDatabase(path, 1)).rejects.toMatchObject({ code: 'CLOUD_DATABASE_NEWER' })
+  await expect(openLedger({ dialect: 'sqlite', path })).rejects.toMatchObject({
+    code: 'CLOUD_DATABASE_NEWER',
+  })
   expect(sha256(readFileSync(path))).toBe(before)
 })
 
@@ -34,7 +37,7 @@ test.for(['usage_record', 'usage_posting', 'reading_batch', 'event_batch'] as co
   'nothing in %s can be changed or deleted',
   async (table) => {
     const path = join(temporaryFolder(), 'cloud.db')
-    await (await openDatabase(path, 1)).close()
+    await (await openLedger({ dialect: 'sqlite', path })).close()
     const db = new BetterSqlite(path)
     const columns = db.pragma(`table_info(${table})`) as { name: string; type: string; pk: number }[]
     const values = columns.map(({ type }) =>

@@ -19,6 +19,9 @@ export async function forbidChanges(
   const name = sql.id(`${table}_is_append_only`)
   await sql`create function ${name}() returns trigger language plpgsql as
     ${sql.lit(`begin raise exception '${table} is append-only'; end`)}`.execute(db)
-  await sql`create trigger ${name} before update or delete or truncate on ${sql.table(table)}
+  // For each row: only such triggers are on partitions as well.
+  await sql`create trigger ${name} before update or delete on ${sql.table(table)}
+    for each row execute function ${name}()`.execute(db)
+  await sql`create trigger ${sql.id(`${table}_is_kept`)} before truncate on ${sql.table(table)}
     for each statement execute function ${name}()`.execute(db)
 }

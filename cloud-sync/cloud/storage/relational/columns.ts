@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type ColumnType, type Kysely, type RawBuilder, sql } from 'kysely'
 
 /** One column: its SQL type on both databases and, for the compiler only, what it holds. */
 export interface Column<T> {
@@ -10,6 +10,8 @@ export interface Column<T> {
 export const text = <T extends string = string>(): Column<T> => ({ holds: 'text', nullable: false })
 /** A whole number up to 2^53: times are epoch ms, flags 0 or 1. */
 export const whole = (): Column<number> => ({ holds: 'whole', nullable: false })
+/** 64 bits, exact: written as bigint, read as text (`cast(… as text)`), because a number is exact up to 2^53 only. */
+export const exact = (): Column<ColumnType<never, bigint, bigint>> => ({ holds: 'whole', nullable: false })
 /** Counts up by itself, in the order of insertion. */
 export const serial = (): Column<number> => ({ holds: 'serial', nullable: false })
 export const bytes = (): Column<Uint8Array> => ({ holds: 'bytes', nullable: false })
@@ -35,10 +37,15 @@ const TYPES = {
   postgres: { text: sql`text collate "C"`, whole: 'bigint', serial: 'bigserial', bytes: 'bytea' },
 } as const
 
-/** Makes a table and its indexes. */
+/** Makes a table and its indexes. @param end what follows the columns, such as how it is partitioned */
 export async function createTable(
   db: Kysely<never>,
-  { name, table, dialect }: { name: string; table: Table; dialect: Dialect },
+  {
+    name,
+    table,
+    dialect,
+    end,
+  }: { name: string; table: Table; dialect: Dialect; end?: RawBuilder<unknown> | undefined },
 ): Promise<void> {
   const typeOf = TYPES[dialect]
   let made = db.schema.createTable(name)
@@ -49,7 +56,7 @@ export async function createTable(
   for (const [index, columns] of (table.unique ?? []).entries()) {
     made = made.addUniqueConstraint(`${name}_u${index + 1}`, columns as never[])
   }
-  await made.execute()
+  await (end === undefined ? made : made.modifyEnd(end)).execute()
   for (const [index, columns] of (table.indexes ?? []).entries()) {
     await db.schema
       .createIndex(`${name}_i${index + 1}`)

@@ -12,7 +12,6 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import { SyncError } from '../../../contract/index.ts'
-import { assertSafe } from '../database.ts'
 import type { Dialect } from './columns.ts'
 import { migrateTo, type Schemas } from './migrate.ts'
 
@@ -44,6 +43,8 @@ const UNIQUE_VIOLATIONS: ReadonlySet<string> = new Set([
 /** One database of one product version, on either engine. */
 export interface RelationalDatabase<S> {
   readonly dialect: Dialect
+  /** For single statements; SQLite has one writing connection, which goes to one transaction at a time. */
+  readonly write: Kysely<S>
   /** Never holds up a write: another connection than the transactions'. */
   readonly read: Kysely<S>
   /** Reads that all see the same moment, whatever is written meanwhile. */
@@ -72,11 +73,26 @@ export async function openRelational<S>(
     dialect === 'sqlite'
       ? read.transaction().execute(work)
       : read.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work)
-  return { dialect, read, close, consistent, transaction: (work) => retried(write, work) }
+  return { dialect, read, write, close, consistent, transaction: (work) => retried(write, work) }
 }
 
 /** True where a row with the same key or unique value was there already. */
 export const isDuplicate = (error: unknown): boolean => UNIQUE_VIOLATIONS.has(codeOf(error))
+
+/** SQLite's number for `synchronous=FULL`. */
+const SYNCHRONOUS_FULL = 2
+
+/** Asked again after the first write: the setting may be lost on the way into WAL. */
+function assertSafe(db: BetterSqlite.Database, path: string): void {
+  const synchronous = db.pragma('synchronous', { simple: true })
+  const journal = db.pragma('journal_mode', { simple: true })
+  if (synchronous !== SYNCHRONOUS_FULL || journal !== 'wal') {
+    throw new SyncError(
+      'CLOUD_DATABASE_UNSAFE',
+      `${path} runs with synchronous=${String(synchronous)}, journal_mode=${String(journal)}`,
+    )
+  }
+}
 
 interface Engine<S> {
   readonly read: Kysely<S>
@@ -90,10 +106,11 @@ function sqliteEngine<S>(path: string): Engine<S> {
   closeSync(openSync(path, 'a', 0o600))
   const writer = new BetterSqlite(path, { timeout: SQLITE_BUSY_WAIT_MS })
   writer.pragma('journal_mode = WAL')
+  // The build's default for WAL is NORMAL: what was already acknowledged could vanish at a power cut.
   writer.pragma('synchronous = FULL')
   const reader = new BetterSqlite(path, { readonly: true, timeout: SQLITE_BUSY_WAIT_MS })
   const on = (database: BetterSqlite.Database): Kysely<S> =>
-    kyselyOn(new SqliteDialect({ database: () => Promise.resolve(database) }))
+    kyselyOn(new SqliteDialect({ database: { close: () => undefined, prepare: preparedOn(database) } }))
   const [read, write] = [on(reader), on(writer)]
   return {
     read,
@@ -108,6 +125,21 @@ function sqliteEngine<S>(path: string): Engine<S> {
       reader.close()
       writer.close()
     },
+  }
+}
+
+/** Statements that a SQLite connection keeps compiled. */
+const SQLITE_STATEMENTS_KEPT_MAX = 256
+
+function preparedOn(database: BetterSqlite.Database): (text: string) => BetterSqlite.Statement {
+  const kept = new Map<string, BetterSqlite.Statement>()
+  return (text) => {
+    const known = kept.get(text)
+    if (known !== undefined) return known
+    if (kept.size >= SQLITE_STATEMENTS_KEPT_MAX) kept.clear()
+    const made = database.prepare(text)
+    kept.set(text, made)
+    return made
   }
 }
 

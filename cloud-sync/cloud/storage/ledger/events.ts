@@ -1,5 +1,5 @@
-import type { Epoch, GatewayId, Hash } from '../../contract/index.ts'
-import type { Db } from './database.ts'
+import type { Epoch, GatewayId, Hash } from '../../../contract/index.ts'
+import type { Db } from './open.ts'
 
 export interface StoredEvents {
   readonly first: number

@@ -1,6 +1,6 @@
-import { ChannelDef, type Epoch, type GatewayId, type Hash } from '../../contract/index.ts'
-import type { Db } from './database.ts'
-import type { NewChunk, ReadingChannelRow, ReadingChunkRow } from './schema.ts'
+import { ChannelDef, type Epoch, type GatewayId, type Hash } from '../../../contract/index.ts'
+import type { Db } from './open.ts'
+import type { NewChunk, ReadingChannelRow, ReadingChunkRow } from './tables.ts'
 
 /** Channels in one question: each is a parameter, and SQLite takes 32,766. */
 export const CHANNELS_ASKED_MAX = 20_000
@@ -163,19 +163,21 @@ export async function readingCounts(
   db: Db,
   gateway: GatewayId,
 ): Promise<{ stream: string; epoch: string; batches: number; readings: number; bytes: number }[]> {
-  return db
+  const rows = await db
     .selectFrom('reading_batch')
     .select(['stream', 'epoch'])
     .select((eb) => [
       eb.fn.countAll<number>().as('batches'),
-      eb.fn.sum<number>('readings').as('readings'),
-      eb.fn.sum<number>('bytes').as('bytes'),
+      // PostgreSQL's sums are texts here: they could be beyond what a number holds.
+      eb.fn.sum<number | string>('readings').as('readings'),
+      eb.fn.sum<number | string>('bytes').as('bytes'),
     ])
     .where('gateway', '=', gateway)
     .groupBy(['stream', 'epoch'])
     .orderBy('stream')
     .orderBy('epoch')
     .execute()
+  return rows.map((row) => ({ ...row, readings: Number(row.readings), bytes: Number(row.bytes) }))
 }
 
 /** Every batch of a stream by sequence number, with how many readings its chunks really hold. */
@@ -193,7 +195,7 @@ export async function* batchesOf(
             eb
               .selectFrom('reading_channel as c')
               .innerJoin('reading_chunk as k', 'k.channel_id', 'c.id')
-              .select((inner) => inner.fn.sum<number>('k.count').as('stored'))
+              .select((inner) => inner.fn.sum<number | string>('k.count').as('stored'))
               .whereRef('c.gateway', '=', 'b.gateway')
               .whereRef('c.epoch', '=', 'b.epoch')
               .whereRef('c.stream', '=', 'b.stream')
@@ -209,7 +211,7 @@ export async function* batchesOf(
       .orderBy('b.seq')
       .limit(INSERT_ROWS_MAX)
       .execute()
-    yield* page
+    for (const batch of page) yield { ...batch, stored: Number(batch.stored) }
     const last = page.at(-1)
     if (last === undefined) return
     after = last.seq

@@ -6,9 +6,9 @@ import {
   type Hash,
   type Stream,
   ZERO_HASH,
-} from '../../contract/index.ts'
-import type { Db } from './database.ts'
-import type { StreamRow } from './schema.ts'
+} from '../../../contract/index.ts'
+import type { Db } from './open.ts'
+import type { StreamRow } from './tables.ts'
 
 /** Names one stream of one gateway's database instance. */
 export interface StreamKey {
@@ -22,7 +22,7 @@ export interface StreamPosition extends StreamKey {
   readonly parent: Epoch | null
   readonly upTo: number
   readonly head: Hash
-  readonly state: 'open' | 'forked'
+  readonly state: StreamRow['state']
 }
 
 const positionOf = (row: StreamRow): StreamPosition => ({

@@ -1,7 +1,16 @@
 import { type ExpressionBuilder, sql } from 'kysely'
-import type { Epoch, GatewayId, Hash, OrgId } from '../../contract/index.ts'
-import type { Db } from './database.ts'
-import type { NewPosting, NewRegister, NewUsageRecord, Schema, UsageRecordRow } from './schema.ts'
+import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
+import type { Db } from './open.ts'
+import { ofRecord, summed, sumOf } from './sums.ts'
+import type {
+  LedgerSchema,
+  NewDayAssign,
+  NewPosting,
+  NewRegister,
+  NewUsageBatch,
+  NewUsageRecord,
+  UsageRecordRow,
+} from './tables.ts'
 
 /** Rows in one INSERT; SQLite allows 32,766 parameters in a statement. */
 const INSERT_ROWS_MAX = 500
@@ -20,19 +29,8 @@ export interface RegisterStand extends RegisterKey {
   readonly seq: number
 }
 
-/** One line of a statement: what a sensor (or gateway or link) used on a day. */
-export interface UsageTotal {
-  readonly day: string | null
-  readonly gateway: string
-  readonly subject: string
-  readonly meter: string
-  readonly custodian: string | null
-  readonly workspace: string | null
-  readonly billable: boolean
-  readonly quantity: bigint
-}
-
-const text = (eb: ExpressionBuilder<Schema, 'usage_register'>) => sql<string>`cast(${eb.ref('end')} as text)`
+const text = (eb: ExpressionBuilder<LedgerSchema, 'usage_register'>) =>
+  sql<string>`cast(${eb.ref('end')} as text)`
 
 /** Hash of each stored record from `first` to `last`. */
 export async function recordHashes(
@@ -60,17 +58,12 @@ export async function insertPostings(db: Db, postings: readonly NewPosting[]): P
   for (const rows of chunks(postings)) await db.insertInto('usage_posting').values(rows).execute()
 }
 
-export async function insertDayAssign(
-  db: Db,
-  row: { gateway: string; epoch: string; corrects: number; day: string; seq: number },
-): Promise<void> {
-  await db
-    .insertInto('usage_day_assign')
-    .values(row)
-    .onConflict((c) =>
-      c.columns(['gateway', 'epoch', 'corrects']).doUpdateSet({ day: row.day, seq: row.seq }),
-    )
-    .execute()
+export async function insertDayAssign(db: Db, row: NewDayAssign): Promise<void> {
+  await db.insertInto('usage_day_assign').values(row).execute()
+}
+
+export async function insertUsageBatch(db: Db, row: NewUsageBatch): Promise<void> {
+  await db.insertInto('usage_batch').values(row).execute()
 }
 
 /** Where every register of one epoch stands. */
@@ -149,63 +142,22 @@ export async function* recordsOf(
   }
 }
 
-/**
- * Sums of an organisation's postings by day, gateway, subject, meter and payer. Days inclusive, undated usage only
- * without a range; only through `gateways`: nobody is billed for what a stranger's gateway says.
- */
-export async function usageTotals(
-  db: Db,
-  asked: { org: OrgId; gateways: readonly GatewayId[]; from: string | undefined; to: string | undefined },
-): Promise<UsageTotal[]> {
-  if (asked.gateways.length === 0) return []
-  const day = sql<string | null>`coalesce(p.day, a.day)`
-  let query = db
-    .selectFrom('usage_posting as p')
-    .leftJoin('usage_day_assign as a', (join) =>
-      join
-        .onRef('a.gateway', '=', 'p.gateway')
-        .onRef('a.epoch', '=', 'p.epoch')
-        .onRef('a.corrects', '=', 'p.seq'),
-    )
-    .select([
-      day.as('day'),
-      'p.gateway',
-      'p.subject',
-      'p.meter',
-      'p.custodian',
-      'p.workspace',
-      'p.billable',
-      sql<string>`cast(sum(p.quantity) as text)`.as('quantity'),
-    ])
-    .where('p.org', '=', asked.org)
-    .where('p.gateway', 'in', asked.gateways)
-  if (asked.from !== undefined) query = query.where(day, '>=', asked.from)
-  if (asked.to !== undefined) query = query.where(day, '<=', asked.to)
-  const rows = await query
-    .groupBy([day, 'p.gateway', 'p.subject', 'p.meter', 'p.custodian', 'p.workspace', 'p.billable'])
-    .orderBy(day)
-    .orderBy('p.gateway')
-    .orderBy('p.subject')
-    .orderBy('p.meter')
-    .execute()
-  return rows.map((row) => ({ ...row, billable: row.billable === 1, quantity: BigInt(row.quantity) }))
-}
-
 /** What was posted for a gateway in all, by organisation, meter and subject. */
 export async function postedTotals(
   db: Db,
   gateway: GatewayId,
 ): Promise<{ org: string; meter: string; subject: string; quantity: bigint }[]> {
   const rows = await db
-    .selectFrom('usage_posting')
-    .select(['org', 'meter', 'subject', sql<string>`cast(sum(quantity) as text)`.as('quantity')])
-    .where('gateway', '=', gateway)
-    .groupBy(['org', 'meter', 'subject'])
-    .orderBy('org')
-    .orderBy('subject')
-    .orderBy('meter')
+    .selectFrom('usage_posting as p')
+    .innerJoin('usage_record as r', ofRecord)
+    .select(['r.org', 'p.meter', 'p.subject', ...summed('p.quantity')])
+    .where('p.gateway', '=', gateway)
+    .groupBy(['r.org', 'p.meter', 'p.subject'])
+    .orderBy('r.org')
+    .orderBy('p.subject')
+    .orderBy('p.meter')
     .execute()
-  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }))
+  return rows.map(({ org, meter, subject, ...sum }) => ({ org, meter, subject, quantity: sumOf(sum) }))
 }
 
 function* chunks<T>(rows: readonly T[]): Generator<T[]> {

@@ -1,5 +1,5 @@
-import type { GatewayId } from '../../contract/index.ts'
-import type { Db } from './database.ts'
+import type { GatewayId } from '../../../contract/index.ts'
+import type { Db } from './open.ts'
 
 /** What a gateway last said about itself. */
 export interface GatewayReport {

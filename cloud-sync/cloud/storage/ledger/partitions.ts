@@ -1,0 +1,53 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Dialect, Table } from '../relational/index.ts'
+import type { LedgerSchema } from './tables.ts'
+
+/** Tables that grow for ever: on PostgreSQL kept by month of receipt, each month by hash of the gateway. */
+export const PARTITIONED: ReadonlySet<string> = new Set(['usage_record', 'usage_posting', 'usage_batch'])
+/** Parts of a month; a gateway is always in the same one. */
+const PARTS = 4
+/** One process makes partitions at a time (any constant number will do). */
+const PARTITION_LOCK = 4_770_318
+
+/** Month of a moment in UTC, as a number: 202611. */
+export function monthOf(at: number): number {
+  const date = new Date(at)
+  return date.getUTCFullYear() * 100 + date.getUTCMonth() + 1
+}
+
+export const monthAfter = (month: number): number => (month % 100 === 12 ? month + 89 : month + 1)
+
+/**
+ * How a table is made: on PostgreSQL the large ones with the month in their key, because a unique key must hold the
+ * columns that part it. A number is still posted once: the row of its stream is locked, and only counts up.
+ */
+export function partitionedByMonth(
+  name: string,
+  table: Table,
+  dialect: Dialect,
+): { table: Table; end?: RawBuilder<unknown> } {
+  if (!PARTITIONED.has(name) || dialect === 'sqlite') return { table }
+  return { table: { ...table, key: [...table.key, 'month'] }, end: sql`partition by range (month)` }
+}
+
+/** Makes a month's partitions where they are missing, in a transaction of the caller's. PostgreSQL only. */
+export async function makePartitions(db: Kysely<LedgerSchema>, month: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`.execute(db)
+  for (const table of PARTITIONED) {
+    const ofMonth = `${table}_${month}`
+    const { rows } = await sql<{
+      known: boolean
+    }>`select to_regclass(${ofMonth}) is not null as known`.execute(db)
+    if (rows[0]?.known === true) continue
+    await sql`create table ${sql.table(ofMonth)} partition of ${sql.table(table)}
+      for values from (${sql.lit(month)}) to (${sql.lit(month + 1)}) partition by hash (gateway)`.execute(db)
+    for (let part = 0; part < PARTS; part += 1) {
+      const name = `${ofMonth}_${part}`
+      await sql`create table ${sql.table(name)} partition of ${sql.table(ofMonth)}
+        for values with (modulus ${sql.lit(PARTS)}, remainder ${sql.lit(part)})`.execute(db)
+      // Triggers of statements are not inherited.
+      await sql`create trigger ${sql.id(`${name}_is_kept`)} before truncate on ${sql.table(name)}
+        for each statement execute function ${sql.id(`${table}_is_append_only`)}()`.execute(db)
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { sql } from 'kysely'
+import type { Epoch, GatewayId, Meter } from '../../../contract/index.ts'
+import { type DaysAsked, labels, postings, shareIn, within } from './day-facts.ts'
+import type { Db } from './open.ts'
+
+/** One posting, or the stretch of one that a day got since. */
+export interface PostedDay {
+  readonly gateway: GatewayId
+  readonly epoch: Epoch
+  readonly seq: number
+  readonly wall_end: number
+  readonly received_at: number
+  readonly day: string
+  readonly meter: Meter
+  readonly subject: string
+  readonly custodian: string | null
+  readonly workspace: string | null
+  readonly billable: boolean
+  readonly quantity: bigint
+}
+
+const PARTS = [
+  ...(['p.gateway', 'p.epoch', 'p.seq', 'p.meter', 'p.subject'] as const),
+  ...(['p.custodian', 'p.workspace', 'p.billable', 'r.wall_end', 'r.received_at'] as const),
+] as const
+
+/** Every posting of some days with what its record says, in the order in which records came. */
+export async function postedDays(
+  db: Db,
+  asked: DaysAsked & { from: string; to: string },
+): Promise<PostedDay[]> {
+  if (asked.gateways?.length === 0) return []
+  const quantity = sql<string>`cast(p.quantity as text)`.as('quantity')
+  const dated = await postings(db, asked)
+    .where('r.day', '>=', asked.from)
+    .where('r.day', '<=', asked.to)
+    .select([...PARTS, 'r.day', quantity])
+    .execute()
+  const labelled = await labels(db, asked)
+    .select([...PARTS, 'a.day', 'a.share_from', 'a.share_to', 'a.share_of', quantity])
+    .execute()
+  const posted: PostedDay[] = []
+  for (const row of dated) {
+    if (row.day !== null) posted.push(postedOf(row, row.day, BigInt(row.quantity)))
+  }
+  for (const row of labelled) {
+    if (row.day !== null && within(row.day, asked))
+      posted.push(postedOf(row, row.day, shareIn(BigInt(row.quantity), row)))
+  }
+  const order = ({ gateway, epoch, seq, meter, subject, day }: PostedDay): string =>
+    [gateway, epoch, String(seq).padStart(16, '0'), meter, subject, day].join('\n')
+  return posted.sort((a, b) => a.received_at - b.received_at || (order(a) < order(b) ? -1 : 1))
+}
+
+type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantity' | 'day'> & {
+  readonly gateway: string
+  readonly epoch: string
+  readonly meter: string
+  readonly billable: number
+}
+
+function postedOf(row: Row, day: string, quantity: bigint): PostedDay {
+  const { seq, wall_end, received_at, subject, custodian, workspace } = row
+  return {
+    gateway: row.gateway as GatewayId,
+    epoch: row.epoch as Epoch,
+    meter: row.meter as Meter,
+    billable: row.billable === 1,
+    ...{ seq, wall_end, received_at, day, subject, custodian, workspace, quantity },
+  }
+}
+
+/** Months of which something became known from `from` on and before `before`, in order. */
+export async function monthsWithNews(
+  db: Db,
+  asked: Pick<DaysAsked, 'org' | 'gateways' | 'meters'> & {
+    readonly known: { from: number; before: number }
+  },
+): Promise<string[]> {
+  if (asked.gateways?.length === 0) return []
+  const { from, before } = asked.known
+  const known = { ...asked, receivedBefore: before }
+  const month = sql<string>`substr(r.day, 1, 7)`
+  const dated = await postings(db, known)
+    .where('r.day', 'is not', null)
+    .where('r.received_at', '>=', from)
+    .select(month.as('month'))
+    .distinct()
+    .execute()
+  const given = sql<string>`substr(a.day, 1, 7)`
+  const labelled = await labels(db, known)
+    .where('a.day', 'is not', null)
+    .where((eb) => eb.or([eb('r.received_at', '>=', from), eb('a.received_at', '>=', from)]))
+    .select(given.as('month'))
+    .distinct()
+    .execute()
+  return [...new Set([...dated, ...labelled].map((row) => row.month))].sort()
+}
+
+/** When the last posted record of each gateway ended, epoch ms by its clock. */
+export async function reportedUntil(db: Db, gateways: readonly GatewayId[]): Promise<Map<string, number>> {
+  if (gateways.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('usage_record')
+    .where('gateway', 'in', gateways)
+    .select(({ fn }) => ['gateway', fn.max('wall_end').as('until')])
+    .groupBy('gateway')
+    .execute()
+  return new Map(rows.map(({ gateway, until }) => [gateway, until]))
+}
