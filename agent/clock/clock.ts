@@ -64,8 +64,9 @@ export class GatewayClock {
     const monoMs = this.#sources.monoMs()
     const wallMs = this.#sources.wallMs()
     const { clock, maxErrMs } = stateOf(this.#anchor, monoMs)
-    const day = this.#anchor === null ? null : utcDay(trustedAt(this.#anchor, monoMs))
-    return { monoMs, wallMs, clock, maxErrMs, day }
+    const trustedMs = this.#anchor === null ? null : trustedAt(this.#anchor, monoMs)
+    const day = trustedMs === null ? null : utcDay(trustedMs)
+    return { monoMs, wallMs, clock, maxErrMs, day, trustedMs }
   }
 
   /** Time of a verified message of the cloud, epoch ms. */

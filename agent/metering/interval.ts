@@ -1,18 +1,11 @@
 import {
+  billingDay,
   type ClockState,
-  type Epoch,
-  type GatewayId,
-  type Hash,
+  type DayLabel,
   type OrgId,
-  type RecordTime,
-  type SealedRecord,
-  USAGE_QUALITY,
-  type UsageRecord,
+  UTC,
+  type ZoneFrom,
 } from '../../cloud-sync/contract/index.ts'
-import type { Register } from './register.ts'
-
-/** Registers in one record; an organisation with more gets several records for the interval. */
-const REGISTERS_PER_RECORD_MAX = 512
 
 /** One look at all three clocks. */
 export interface Moment {
@@ -25,7 +18,12 @@ export interface Moment {
   readonly maxErrMs: number
   /** UTC day of trusted time, YYYY-MM-DD; null where there is none. */
   readonly day: string | null
+  /** Trusted time, epoch ms; null where there is none. */
+  readonly trustedMs: number | null
 }
+
+/** What organisations count their days in; none for an organisation = UTC. */
+export type Zones = ReadonlyMap<OrgId, readonly ZoneFrom[]>
 
 /** The interval that is being counted; kept in the database, so that a start after a power cut can close it. */
 export interface Interval {
@@ -33,133 +31,83 @@ export interface Interval {
   readonly wallStart: number
   readonly clock: ClockState
   readonly maxErrMs: number
+  /** UTC day. */
   readonly day: string | null
-  /** Latest day any interval had; a later one is never labelled with an earlier day. */
+  /** Latest UTC day any interval had; a later one is never labelled with an earlier day. */
   readonly dayFloor: string | null
   readonly bootId: string
+  /** Days of organisations with a zone of their own, now or before; none while time is not trusted. */
+  readonly labels?: Readonly<Record<string, DayLabel>>
+  /** The latest day that each of them ever had. */
+  readonly floors?: Readonly<Record<string, string>>
+  /** The wall clock stepped meanwhile. */
+  readonly isStepped?: boolean
 }
+
+const NO_ZONES: Zones = new Map()
 
 /** Begins an interval. Days never go back, so a clock set back keeps the day it was (I11). */
-export function openInterval(now: Moment, bootId: string, before: Interval | null): Interval {
+export function openInterval(
+  now: Moment,
+  bootId: string,
+  { before, zones = NO_ZONES }: { readonly before: Interval | null; readonly zones?: Zones },
+): Interval {
   const { monoMs: monoStart, wallMs: wallStart, clock, maxErrMs } = now
   const floor = before?.dayFloor ?? null
-  const day = now.day !== null && floor !== null && now.day < floor ? floor : now.day
-  return { monoStart, wallStart, clock, maxErrMs, day, dayFloor: day ?? floor, bootId }
+  const day = now.day === null ? null : latest(now.day, floor)
+  const base = { monoStart, wallStart, clock, maxErrMs, day, dayFloor: day ?? floor, bootId }
+  return { ...base, ...labelsAt(now.trustedMs, { floors: before?.floors ?? {}, floor, zones }) }
 }
 
+/** Days of the organisations that have, or had, a zone of their own. */
+function labelsAt(
+  trustedMs: number | null,
+  known: {
+    readonly floors: Readonly<Record<string, string>>
+    readonly floor: string | null
+    readonly zones: Zones
+  },
+): Pick<Interval, 'labels' | 'floors'> {
+  const { floors, floor, zones } = known
+  const orgs = new Set([...zones.keys(), ...(Object.keys(floors) as OrgId[])])
+  if (orgs.size === 0) return {}
+  if (trustedMs === null) return { floors }
+  const labels: Record<string, DayLabel> = {}
+  for (const org of orgs) {
+    const label = billingDay(zones.get(org) ?? [], trustedMs)
+    labels[org] = { day: latest(label.day, floors[org] ?? floor), tz: label.tz }
+  }
+  const reached = Object.fromEntries(Object.entries(labels).map(([org, label]) => [org, label.day]))
+  return { labels, floors: { ...floors, ...reached } }
+}
+
+/** An organisation's day in an interval; null while time is not trusted. */
+export function labelOf(interval: Interval, org: OrgId): DayLabel | null {
+  if (interval.day === null) return null
+  return interval.labels?.[org] ?? { day: interval.day, tz: UTC }
+}
+
+/** The latest day that was ever stamped for an organisation. */
+export const floorOf = (interval: Interval | null, org: OrgId): string | null =>
+  interval?.floors?.[org] ?? interval?.dayFloor ?? null
+
 /**
- * Why this interval ends now, or null. `day` comes before what was just counted (it belongs to the new day), `due`
- * after it. Durations are monotonic only.
+ * Why this interval ends now, or null. `day` comes before what was just counted (it belongs to the new day of some
+ * organisation), `due` after it. Durations are monotonic only.
  */
-export function endOf(interval: Interval, now: Moment, lengthMs: number): 'day' | 'due' | null {
-  const next = openInterval(now, interval.bootId, interval)
-  if (next.day !== interval.day) return 'day'
+export function endOf(
+  interval: Interval,
+  now: Moment,
+  { lengthMs, zones = NO_ZONES }: { readonly lengthMs: number; readonly zones?: Zones },
+): 'day' | 'due' | null {
+  const next = openInterval(now, interval.bootId, { before: interval, zones })
+  if (next.day !== interval.day || !sameLabels(interval.labels ?? {}, next.labels ?? {})) return 'day'
   return now.monoMs - interval.monoStart >= lengthMs ? 'due' : null
 }
 
-export interface Closing {
-  readonly interval: Interval
-  readonly end: { readonly monoMs: number; readonly wallMs: number }
-  /** Registers that moved; each is named with its end. */
-  readonly moved: readonly Register[]
-  /** Quality bits of USAGE_QUALITY to set on every register, e.g. where a power cut ended the interval. */
-  readonly q: number
+function sameLabels(a: Readonly<Record<string, DayLabel>>, b: Readonly<Record<string, DayLabel>>): boolean {
+  const orgs = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...orgs].every((org) => a[org]?.day === b[org]?.day && a[org]?.tz === b[org]?.tz)
 }
 
-/** What every record of a gateway says about itself. */
-export interface Stamp {
-  readonly gw: GatewayId
-  readonly epoch: Epoch
-  readonly aclVersion: number
-  readonly sw: string
-  readonly cfg: string
-}
-
-/** Where the chain stands: the next number and the hash before it. */
-export interface ChainHead {
-  readonly next: number
-  readonly hash: Hash
-}
-
-/** Encodes and hashes; `sealRecord` of the codec. */
-export type Seal = (record: UsageRecord) => SealedRecord
-
-/** One record for each organisation whose registers moved, chained after `head`. Pure. */
-export function closeInterval(
-  closing: Closing,
-  stamp: Stamp,
-  chain: { head: ChainHead; seal: Seal },
-): SealedRecord[] {
-  const { interval, moved } = closing
-  const time = timeOf(interval, closing.end)
-  const q = closing.q | (time.clock === 'unsynced' ? 1 << USAGE_QUALITY.CLOCK_INVALID : 0)
-  const sealed: SealedRecord[] = []
-  let { next, hash } = chain.head
-  for (const { org, registers } of byOrganisation(moved)) {
-    const record: UsageRecord = {
-      v: 1,
-      ...stamp,
-      seq: next,
-      prev: hash,
-      kind: 'interval',
-      org,
-      registers: registers.map((register) => endRow(register, q)),
-      bootId: interval.bootId,
-      time,
-      event: null,
-      corrects: null,
-    }
-    const one = chain.seal(record)
-    sealed.push(one)
-    next += 1
-    hash = one.hash
-  }
-  return sealed
-}
-
-/** A record without registers that says what happened, e.g. `clock_step` (metering.md 4.5, rule 5). */
-export function eventRecord(
-  event: { readonly name: string; readonly org: OrgId; readonly bootId: string; readonly now: Moment },
-  stamp: Stamp,
-  chain: { head: ChainHead; seal: Seal },
-): SealedRecord {
-  const { monoMs, wallMs } = event.now
-  const interval = openInterval(event.now, event.bootId, null)
-  return chain.seal({
-    v: 1,
-    ...stamp,
-    seq: chain.head.next,
-    prev: chain.head.hash,
-    kind: 'event',
-    org: event.org,
-    registers: [],
-    bootId: event.bootId,
-    time: timeOf(interval, { monoMs, wallMs }),
-    event: event.name,
-    corrects: null,
-  })
-}
-
-function timeOf(interval: Interval, end: { monoMs: number; wallMs: number }): RecordTime {
-  const { monoStart, wallStart, clock, maxErrMs, day } = interval
-  return { monoStart, monoEnd: end.monoMs, wallStart, wallEnd: end.wallMs, clock, maxErrMs, tz: 'UTC', day }
-}
-
-function endRow(register: Register, q: number): UsageRecord['registers'][number] {
-  const { meter, subject, gen, end, custodian, workspace, billable } = register
-  return { meter, subject, gen, end, custodian, workspace, billable, q: q | register.q }
-}
-
-/** Organisations and registers in a fixed order, so that the same state gives the same bytes. */
-function* byOrganisation(moved: readonly Register[]): Generator<{ org: OrgId; registers: Register[] }> {
-  const sorted = moved.toSorted((a, b) => (a.org < b.org ? -1 : a.org > b.org ? 1 : a.id - b.id))
-  let start = 0
-  while (start < sorted.length) {
-    const org = sorted[start]?.org
-    if (org === undefined) return
-    let end = start
-    while (end < sorted.length && end - start < REGISTERS_PER_RECORD_MAX && sorted[end]?.org === org) end += 1
-    yield { org, registers: sorted.slice(start, end) }
-    start = end
-  }
-}
+const latest = (day: string, floor: string | null): string => (floor !== null && day < floor ? floor : day)

@@ -1,4 +1,4 @@
-import type { Quality, Subject, Value } from '../../cloud-sync/contract/index.ts'
+import type { OrgId, Quality, Subject, Value } from '../../cloud-sync/contract/index.ts'
 import type { Increment, Owner } from './register.ts'
 
 /** What the meters look at in a reading. */
@@ -9,6 +9,8 @@ export interface Countable {
   /** Bytes that carried the value in the device's answer. */
   readonly payloadBytes: number
 }
+
+export type DayOf = (org: OrgId) => string | null
 
 /** Counts of one sensor for one owner that are not committed yet. */
 interface Tally {
@@ -38,9 +40,9 @@ export class Meters {
     tally.payloadBytes += reading.payloadBytes
   }
 
-  /** What was counted since `clear`, in order. `day` = today where time is trusted, else null. */
-  increments(day: string | null): Increment[] {
-    return [...this.#tallies.values()].flat().flatMap((tally) => incrementsOf(tally, day))
+  /** What was counted since `clear`, in order. `dayOf` = an organisation's day where time is trusted, else null. */
+  increments(dayOf: DayOf): Increment[] {
+    return [...this.#tallies.values()].flat().flatMap((tally) => incrementsOf(tally, dayOf(tally.owner.org)))
   }
 
   /** Called once they are committed. */

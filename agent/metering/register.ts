@@ -1,4 +1,11 @@
-import type { MemberName, Meter, OrgId, Subject, WorkspaceId } from '../../cloud-sync/contract/index.ts'
+import type {
+  LinkSource,
+  MemberName,
+  Meter,
+  OrgId,
+  Subject,
+  WorkspaceId,
+} from '../../cloud-sync/contract/index.ts'
 
 /** Who pays, frozen when it accrues. */
 export interface Owner {
@@ -27,6 +34,8 @@ export interface Register extends Owner {
   readonly day: string | null
   /** Quality bits to be set in the next record. */
   readonly q: number
+  /** Cellular meters only: the link that what is not reported yet was counted on. */
+  readonly src: LinkSource | null
 }
 
 export interface Increment {
@@ -40,6 +49,8 @@ export interface Increment {
   readonly q?: number
   /** Default true; evidence that nobody is billed for says false. */
   readonly billable?: boolean
+  /** Cellular meters only: the link it was counted on. */
+  readonly src?: LinkSource
 }
 
 export const sameOwner = (a: Owner, b: Owner): boolean =>
@@ -48,7 +59,32 @@ export const sameOwner = (a: Owner, b: Owner): boolean =>
   a.custodian === b.custodian &&
   a.workspace === b.workspace
 
+const sameSource = (a: LinkSource, b: LinkSource): boolean =>
+  a.iface === b.iface &&
+  a.ifindex === b.ifindex &&
+  a.iccid === b.iccid &&
+  a.mccmnc === b.mccmnc &&
+  a.roaming === b.roaming &&
+  a.rat === b.rat
+
+/**
+ * Whether the register goes on: for the same payer, and not for another link while what it counted on the last one is not
+ * reported. Intervals end with a link's network, so the second is rare.
+ */
+function goesOn(register: Register, { owner, src }: Increment): boolean {
+  const isHeld = register.src !== null && register.end !== register.reported
+  return sameOwner(register, owner) && (!isHeld || src === undefined || sameSource(register.src, src))
+}
+
 const keyOf = (meter: Meter, subject: Subject): string => `${meter} ${subject}`
+
+const NONE: ReadonlyMap<number, Register> = new Map()
+
+function keepLatest(latest: Map<string, Register>, register: Register): void {
+  const key = keyOf(register.meter, register.subject)
+  const known = latest.get(key)
+  if (known === undefined || known.gen <= register.gen) latest.set(key, register)
+}
 
 /** All registers of a gateway in memory. `plan` changes nothing; `apply` is called once the plan is committed. */
 export class RegisterBook {
@@ -60,23 +96,31 @@ export class RegisterBook {
     this.apply(registers)
   }
 
-  /** The registers as they would stand after these increments: each changed one once, new ones included. */
-  plan(increments: readonly Increment[]): Register[] {
+  /**
+   * The registers as they would stand after these increments: each changed one once, new ones included.
+   * @param over registers as this same commit has left them, by id; they stand before those of the book
+   */
+  plan(increments: readonly Increment[], over: ReadonlyMap<number, Register> = NONE): Register[] {
     const latest = new Map<string, Register>()
     const changed = new Map<number, Register>()
     let nextId = this.#nextId
+    for (const register of over.values()) {
+      keepLatest(latest, register)
+      nextId = Math.max(nextId, register.id + 1)
+    }
     for (const increment of increments) {
       const key = keyOf(increment.meter, increment.subject)
       const before = latest.get(key) ?? this.#latest.get(key)
       const by = amountOf(increment, before)
       if (by === 0n) continue
-      const same = before !== undefined && sameOwner(before, increment.owner)
-      const base = same ? before : born(increment, nextId++, before === undefined ? 0 : before.gen + 1)
+      const same = before !== undefined && goesOn(before, increment)
+      const base = same ? before : born(increment, nextId++, before)
       const after = {
         ...base,
         end: base.end + by,
         day: increment.day ?? base.day,
         q: base.q | (increment.q ?? 0),
+        src: increment.src ?? base.src,
       }
       latest.set(key, after)
       changed.set(after.id, after)
@@ -87,9 +131,7 @@ export class RegisterBook {
   apply(registers: readonly Register[]): void {
     for (const register of registers) {
       this.#byId.set(register.id, register)
-      const key = keyOf(register.meter, register.subject)
-      const latest = this.#latest.get(key)
-      if (latest === undefined || latest.gen <= register.gen) this.#latest.set(key, register)
+      keepLatest(this.#latest, register)
       this.#nextId = Math.max(this.#nextId, register.id + 1)
     }
   }
@@ -116,8 +158,11 @@ function amountOf(increment: Increment, before: Register | undefined): bigint {
   return counted === null || increment.day > counted ? 1n : 0n
 }
 
-function born({ meter, subject, owner, day, billable = true }: Increment, id: number, gen: number): Register {
+/** Another generation of the same meter and subject, at 0. */
+function born(increment: Increment, id: number, before: Register | undefined): Register {
+  const { meter, subject, owner, day, billable = true, src = null } = increment
   const { org, ownerEpoch, custodian, workspace } = owner
   const whose = { org, ownerEpoch, custodian, workspace }
-  return { id, meter, subject, gen, ...whose, billable, end: 0n, reported: 0n, day: day ?? null, q: 0 }
+  const gen = before === undefined ? 0 : before.gen + 1
+  return { id, meter, subject, gen, ...whose, billable, end: 0n, reported: 0n, day: day ?? null, q: 0, src }
 }

@@ -36,7 +36,7 @@ export class CellularRecord implements CellularMeter {
     const { increments, memory, events } = counted
     // Both wait in the ledger for the same transaction: a commit that fails keeps both for the next.
     ledger.count(increments, { key: KEY, value: memory })
-    for (const event of events) ledger.noteEvent(event, organisation())
+    for (const name of events) ledger.noteEvent({ name, org: organisation() })
     if (events.length > 0) ledger.closeAtNextCommit()
     return this.#writer.submit(() => undefined)
   }

@@ -89,7 +89,7 @@ export class Intake implements Participant {
     const { resolutionOf } = this.#channels
     const how = { firstId: first, at: this.#wallMs(), published: this.published, resolutionOf }
     const last = appendWindows(database, readings, how)
-    const counted = this.#ledger.write(database, (day) => this.#meters.increments(day))
+    const counted = this.#ledger.write(database, (dayOf) => this.#meters.increments(dayOf))
     return () => {
       channelsSaved()
       counted()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
-import type { Epoch, GatewayEvent } from '../../cloud-sync/contract/index.ts'
+import type { Epoch, GatewayEvent, OrgId, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import { ChangeStore } from './changes.ts'
 import { ChannelBook } from './channels.ts'
 import { CellularRecord } from './cellular.ts'
@@ -21,7 +21,8 @@ import { Retention, type RetentionLimits } from './retention.ts'
 import { salvage } from './salvage.ts'
 import { Store } from './store.ts'
 import { beginStreams } from './streams.ts'
-import { UsageLedger } from './usage.ts'
+import type { Zones } from '../metering/index.ts'
+import { UsageLedger, type UsageOptions } from './usage.ts'
 import { lastWindowId } from './windows.ts'
 import { Writer } from './writer.ts'
 
@@ -56,8 +57,8 @@ function compose(
   const wallMs = (): number => clock.now().wallMs
   const channels = new ChannelBook(database)
   const { sw, cfg, intervalMs = HOUR_MS, trust } = options
-  const aclVersion = (): number => policy.version()
-  const ledger = new UsageLedger(database, { gateway, clock, intervalMs, sw, cfg, aclVersion })
+  const inForce = usageRules(() => policy, options.organisation)
+  const ledger = new UsageLedger(database, { gateway, clock, intervalMs, sw, cfg, inForce })
   const writer: Writer = new Writer({
     database,
     ...(options.windowMs !== undefined && { windowMs: options.windowMs }),
@@ -105,7 +106,7 @@ function compose(
   const claim = new ClaimRecord(database, writer, ledger)
   const cellular = new CellularRecord(database, writer, {
     ledger,
-    organisation: () => policy.current()?.owner.org ?? options.organisation,
+    organisation: inForce.organisation,
   })
   const opened = { database, lock, options, clock, writer, reader, claim, cellular }
   const upkeep = { latest, dumps, retention }
@@ -113,6 +114,26 @@ function compose(
   const store = new Store({ ...opened, ...parts })
   return store
 }
+
+/** What the policy in force says about usage; asked for at every commit, so zones are gathered once for each policy. */
+function usageRules(policy: () => PolicyStore, home: OrgId): UsageOptions['inForce'] {
+  let zones: { readonly of: PolicySnapshot | null; readonly all: Zones } | undefined
+  return {
+    version: () => policy().version(),
+    zones() {
+      const of = policy().current()
+      if (zones?.of !== of) zones = { of, all: zonesIn(of) }
+      return zones.all
+    },
+    organisation: () => policy().current()?.owner.org ?? home,
+    isDisputed: () => policy().current()?.owner.claim === 'disputed',
+  }
+}
+
+const zonesIn = (snapshot: PolicySnapshot | null): Zones =>
+  new Map(
+    snapshot?.organisations.flatMap(({ id, zones = [] }) => (zones.length === 0 ? [] : [[id, zones]])) ?? [],
+  )
 
 /** What the last run left: a new database begins its streams, an open interval ends, old readings are back-fill. */
 function settle(

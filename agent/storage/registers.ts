@@ -1,8 +1,10 @@
 import type { Database } from 'better-sqlite3'
+import type { LinkSource } from '../../cloud-sync/contract/index.ts'
 import type { Register } from '../metering/index.ts'
 import { prepared } from './prepared.ts'
 
-interface Row extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q'> {
+interface Row
+  extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q' | 'src'> {
   readonly id: bigint
   readonly gen: bigint
   readonly owner_epoch: bigint
@@ -10,6 +12,7 @@ interface Row extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'g
   readonly end: bigint
   readonly reported: bigint
   readonly q: bigint
+  readonly src: string | null
 }
 
 /** Every register there ever was; ends are exact to 2^63. */
@@ -24,6 +27,7 @@ export function loadRegisters(database: Database): Register[] {
     ownerEpoch: Number(owner_epoch),
     billable: row.billable === 1n,
     q: Number(row.q),
+    src: row.src === null ? null : (JSON.parse(row.src) as LinkSource),
   }))
 }
 
@@ -36,15 +40,16 @@ export function saveRegisters(database: Database, registers: readonly Register[]
   )
   const update = prepared(
     database,
-    'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ? WHERE id = ?',
+    'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ?, src = ? WHERE id = ?',
   )
   const insert = prepared(
     database,
-    'INSERT INTO register_value (end, reported, q, day, id) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO register_value (end, reported, q, day, src, id) VALUES (?, ?, ?, ?, ?, ?)',
   )
   for (const register of registers) {
     const { id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable } = register
-    const where = [register.end, register.reported, register.q, register.day, id] as const
+    const src = register.src === null ? null : JSON.stringify(register.src)
+    const where = [register.end, register.reported, register.q, register.day, src, id] as const
     if (update.run(...where).changes > 0) continue
     born.run(id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable ? 1 : 0)
     insert.run(...where)

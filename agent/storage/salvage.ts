@@ -7,6 +7,7 @@ import { openEpoch } from './streams.ts'
 const GROUPS = {
   channels: ['channel'],
   policy: ['policy'],
+  past: ['usage_undated'],
   usage: ['meta', 'register', 'register_value', 'register_confirmed', 'stream', 'usage_record'],
 } as const
 type Group = keyof typeof GROUPS
@@ -36,6 +37,7 @@ function saveAll(source: Connection, database: Connection, newEpoch: () => Epoch
     channels: isSaved(source, database, 'channels'),
     policy: isSaved(source, database, 'policy'),
     usage: isSaved(source, database, 'usage'),
+    past: isSaved(source, database, 'past'),
   }
   if (!saved.usage) return saved
   database

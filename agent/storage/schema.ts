@@ -87,6 +87,12 @@ export const MIGRATIONS: readonly Migration[] = [
         'ends', json_group_object(CAST(id AS TEXT), CAST(end AS TEXT)))
       FROM register_value HAVING count(*) > 0;
   `),
+  sql(`
+    -- JSON: the link that what a cellular register has not reported yet was counted on.
+    ALTER TABLE register_value ADD COLUMN src TEXT;
+    -- JSON: usage records of a time that the gateway did not know, until they are given their days.
+    CREATE TABLE usage_undated (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+  `),
 ]
 
 /**

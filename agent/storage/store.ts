@@ -176,7 +176,7 @@ export class Store {
   /** The wall clock stepped: an event, and a record in the usage chain (metering.md 4.5). */
   async noteClockStep(step: { readonly stepMs: number; readonly wallMs: number }): Promise<void> {
     const org = this.policy.current()?.owner.org ?? this.parts.options.organisation
-    this.parts.ledger.noteEvent('clock_step', org)
+    this.parts.ledger.noteEvent({ name: 'clock_step', org, wallBefore: step.wallMs - step.stepMs })
     await this.recordEvent('clock_step', { stepMs: step.stepMs, wallMs: step.wallMs })
   }
 

@@ -25,7 +25,7 @@ export class StoppedClock {
   now(): Moment {
     const { monoMs, wallMs, clock } = this
     const day = clock === 'unsynced' ? null : new Date(wallMs).toISOString().slice(0, 10)
-    return { monoMs, wallMs, clock, maxErrMs: 0, day }
+    return { monoMs, wallMs, clock, maxErrMs: 0, day, trustedMs: day === null ? null : wallMs }
   }
 
   highWaterMs(): number | null {
@@ -125,6 +125,7 @@ export function hastyClock(highWaterMs: number | null): StoreClock {
         clock: 'synced',
         maxErrMs: 0,
         day: new Date(wallMs).toISOString().slice(0, 10),
+        trustedMs: wallMs,
       }
     },
     highWaterMs: () => look().wallMs,

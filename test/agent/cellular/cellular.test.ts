@@ -139,8 +139,8 @@ test('I8 a SIM is the subject, and another SIM ends the interval and begins its 
   ])
   const rows = store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all()
   expect((rows as Uint8Array[]).map(decodeRecord).map(({ kind, event }) => [kind, event])).toEqual([
-    ['event', 'sim_swap'],
     ['interval', null],
+    ['event', 'sim_swap'],
   ])
 })
 
@@ -151,7 +151,7 @@ test('a modem plugged in again ends the interval, and the record says that a str
   set(40, 2, 7)
   await cellular.look()
   const rows = store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all()
-  const [event, interval] = (rows as Uint8Array[]).map(decodeRecord)
+  const [interval, event] = (rows as Uint8Array[]).map(decodeRecord)
   expect(event).toMatchObject({ kind: 'event', event: 'ctr_reset' })
   const partial = 1 << USAGE_QUALITY.PARTIAL
   expect(interval?.registers.map(({ meter: name, end, q }) => [name, end, q & partial])).toEqual([
