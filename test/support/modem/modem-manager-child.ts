@@ -142,7 +142,7 @@ async function scene(): Promise<unknown> {
       clock: 'synced',
       maxErrMs: 0,
       day: null,
-      tz: 'UTC',
+      trustedMs: null,
     }),
     log: { info: () => undefined, warn: () => undefined },
   })
