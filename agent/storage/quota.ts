@@ -190,7 +190,7 @@ export class Quota implements Participant {
     this.#noted = noted
     for (const workspace of turned) {
       const org = orgs.get(workspace)
-      if (org !== undefined) this.#parts.ledger.noteEvent('quota', org)
+      if (org !== undefined) this.#parts.ledger.noteEvent({ name: 'quota', org })
     }
   }
 }
