@@ -51,8 +51,9 @@ export class ClaimGuard {
     this.#failedAtMs = this.#monoMs()
   }
 
-  proven(): void {
-    this.#keep({ failures: 0 })
+  /** What it turned out to be, written in either case. */
+  judged(isProven: boolean): void {
+    this.#keep(isProven ? { failures: 0 } : {})
   }
 
   /** Promises that neither is ever in use again. */

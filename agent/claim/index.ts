@@ -1,2 +1,3 @@
 export { createClaim } from './create.ts'
-export type { ClaimFacts, ClaimService } from './service.ts'
+export type { ClaimFacts } from './ports.ts'
+export type { ClaimService } from './service.ts'

@@ -1,6 +1,7 @@
 import type { SigningKey } from '../../cloud-sync/codec/index.ts'
 import type { GatewayId, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import type { ClaimGuard } from './guard.ts'
+import type { ClaimState } from './machine.ts'
 import type { Presence } from './presence.ts'
 
 /** Where the state is kept: one transaction with the event that tells of it. */
@@ -44,4 +45,16 @@ export interface ClaimOptions {
   readonly eachHour: (run: () => void) => () => void
   readonly random?: (bytes: number) => Uint8Array
   readonly log: { info(detail: object, text: string): void; warn(detail: object, text: string): void }
+}
+
+/** What the gateway tells of its claim to whoever asks on site. */
+export interface ClaimFacts {
+  readonly gateway: string
+  readonly state: ClaimState['state']
+  readonly organisation: string | null
+  /** 32 raw bytes, base64. */
+  readonly publicKey: string
+  readonly lockedSeconds: number
+  /** Of the last claim or release, base64: for the installer's phone to bring to the cloud. */
+  readonly receipt: string | null
 }

@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import {
   cloudIdOf,
+  NOBODYS_KEY,
   openClaimDocument,
   openSiteProof,
   sealChallenge,
@@ -21,19 +22,7 @@ import { type ClaimInput, type ClaimState, nextClaim } from './machine.ts'
 import { closedPolicy, provisionalPolicy } from './provisional.ts'
 import { type Kept, keptClaim } from './kept.ts'
 import { isAlarm, UNCONFIRMED_EVENT } from './unconfirmed.ts'
-import type { ClaimOptions } from './ports.ts'
-
-/** What the gateway tells of its claim to whoever asks on site. */
-export interface ClaimFacts {
-  readonly gateway: string
-  readonly state: ClaimState['state']
-  readonly organisation: string | null
-  /** 32 raw bytes, base64. */
-  readonly publicKey: string
-  readonly lockedSeconds: number
-  /** Of the last claim or release, base64: for the installer's phone to bring to the cloud. */
-  readonly receipt: string | null
-}
+import type { ClaimFacts, ClaimOptions } from './ports.ts'
 
 const NONCE_BYTES = 16
 const ASKINGS_MAX = 16
@@ -113,7 +102,8 @@ export class ClaimService {
       guard.tried()
       const ticket = this.#ticketIn(given.ticket)
       const isProven = this.#isProven(given.proof, ticket)
-      if (isProven) guard.proven()
+      // Written in either case: how long the disk took tells nobody that the code was right.
+      guard.judged(isProven)
       if (!isProven || ticket === undefined || !this.#isOpenTo(ticket)) {
         log.warn(
           { isProven, ticket: ticket?.id ?? null, state: this.#kept.state.state },
@@ -149,7 +139,9 @@ export class ClaimService {
   async #takeReserved(): Promise<void> {
     const { log, trustedMs } = this.#options
     const now = trustedMs()
-    const live = [...this.#reservations.values()].filter(({ ticket }) => now === null || now <= ticket.until)
+    const live = [...this.#reservations.values()].filter(
+      ({ ticket }) => this.#isOfThisLabel(ticket) && (now === null || now <= ticket.until),
+    )
     const [only, ...others] = live
     if (only === undefined || this.#kept.state.state !== 'unclaimed') return
     if (others.length > 0) {
@@ -280,10 +272,16 @@ export class ClaimService {
   }
 
   /** Nobody's, or claimed by this very ticket before: then its answer was lost. */
-  #isOpenTo({ id }: ClaimTicket): boolean {
+  #isOpenTo(ticket: ClaimTicket): boolean {
     const { state } = this.#kept.state
+    if (!this.#isOfThisLabel(ticket)) return false
     if (state === 'unclaimed') return true
-    return (state === 'provisional' || state === 'claimed') && this.#ticket?.id === id
+    return (state === 'provisional' || state === 'claimed') && this.#ticket?.id === ticket.id
+  }
+
+  /** What somebody reserved who had seen an older label is over with that label. */
+  #isOfThisLabel({ generation = this.#kept.state.generation }: ClaimTicket): boolean {
+    return generation === this.#kept.state.generation
   }
 
   #ticketIn(bytes: Uint8Array): ClaimTicket | undefined {
@@ -343,6 +341,3 @@ export class ClaimService {
     this.#options.log.warn({ err: error }, 'the claim was not kept; it is tried again at the next start')
   }
 }
-
-/** A key that nobody has: without a code, a proof costs what it costs with one. */
-const NOBODYS_KEY = Buffer.alloc(32, 0x58).toString('base64')

@@ -11,6 +11,7 @@ export {
   sha256,
   shardOf,
   signingKey,
+  NOBODYS_KEY,
 } from './keys.ts'
 export { policyBody, policyHash } from './policy/body.ts'
 export * from './policy/delta.ts'

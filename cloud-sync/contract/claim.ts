@@ -75,6 +75,8 @@ export const ClaimTicket = z.strictObject({
   /** The cloud's clock, epoch ms. A gateway without trusted time cannot judge it: the cloud does, when the receipt comes. */
   from: z.int().min(0),
   until: z.int().min(0),
+  /** Of a reservation: of the code that was proven. Under another label it is worth nothing. Absent in a ticket. */
+  generation: CodeGeneration.optional(),
   /** All that may do anything at the gateway until the cloud's first snapshot. */
   members: z.array(Member).max(TICKET_MEMBERS_MAX),
   keys: z.array(ApiKey).max(TICKET_MEMBERS_MAX),

@@ -2,11 +2,23 @@ import { claimSite } from '../support/claim-site.ts'
 import type { Defer } from '../support/cloud-process.ts'
 import { type Harness, scaled } from '../support/harness.ts'
 import { guesses } from './claims/guesses.ts'
+import { doors, otherCloud } from './claims/elsewhere.ts'
 import { kills } from './claims/kills.ts'
 import { offlineRace, revokedAndReserved } from './claims/race.ts'
+import { receipts, twice } from './claims/receipts.ts'
+import { photo } from './claims/photo.ts'
 import { ClaimScene } from './claims/scene.ts'
 
 const KILLS = 100
+
+/** Each may be played on the site where another one was. */
+export const ATTACKERS = [
+  ['a photo of the label', photo],
+  ['receipts', receipts],
+  ['one ticket on two gateways', twice],
+  ['another cloud', otherCloud],
+  ['doors', doors],
+] as const
 
 /** Plays with a cloud and gateways of its own, all of them processes; gives what went otherwise than designed. */
 export async function played(play: (scene: ClaimScene) => Promise<void>): Promise<readonly string[]> {
@@ -30,6 +42,7 @@ export const harness: Harness = {
       ['two installers', offlineRace],
       ['tickets and reservations', revokedAndReserved],
       ['guesses', guesses],
+      ...ATTACKERS,
       ['kills', (scene: ClaimScene) => kills(scene, rounds)],
     ] as const
     for (const [name, part] of parts) {

@@ -157,19 +157,23 @@ async function asked(
   }
 }
 
-/** What somebody at the gateway sends with this label and ticket; undefined where the gateway gave no challenge. */
-async function siteProof(
-  { console, serial }: Pick<SiteGateway, 'console' | 'serial'>,
-  { label, sealed }: { readonly label: ClaimLabel; readonly sealed: string },
-): Promise<{ ticket: string; proof: string }> {
+/** What somebody at the gateway sends with this label and ticket; `ask` posts to whichever door of the gateway. */
+export async function siteProof({
+  label,
+  sealed,
+  ask,
+}: {
+  readonly label: ClaimLabel
+  readonly sealed: string
+  readonly ask: (path: string, body: object) => Promise<unknown>
+}): Promise<{ ticket: string; proof: string }> {
   const nonceP = randomUUID().replaceAll('-', '')
-  const line = 'POST /v1/claim/challenge'
-  const { body } = await asked(`${console()}/v1/claim/challenge`, { line, body: { nonce: nonceP } })
+  const body = (await ask('/v1/claim/challenge', { nonce: nonceP })) as Record<string, unknown>
   const publicKey = String(body['publicKey'])
   const challenge = openChallenge(Buffer.from(String(body['challenge']), 'base64'), { nonceP, publicKey })
   const ticket = ticketIdIn(Buffer.from(sealed, 'base64'))
   const key = await claimKeyOf(label.serial, label.code)
-  const said = SiteProof.parse({ v: 1, gateway: serial, nonceP, nonceG: challenge?.nonceG, ticket })
+  const said = SiteProof.parse({ v: 1, gateway: label.serial, nonceP, nonceG: challenge?.nonceG, ticket })
   return { ticket: sealed, proof: Buffer.from(sealSiteProof(said, key)).toString('base64') }
 }
 
@@ -178,9 +182,16 @@ export async function claimAt(
   gateway: Pick<SiteGateway, 'console' | 'serial'>,
   by: { readonly label: ClaimLabel; readonly sealed: string },
 ): Promise<Answered> {
-  const proof = await siteProof(gateway, by)
-  return asked(`${gateway.console()}/v1/claim`, { line: 'POST', body: proof })
+  const ask = async (path: string, body: object) => (await postedAt(gateway, path, body)).body
+  return postedAt(gateway, '/v1/claim', await siteProof({ ...by, ask }))
 }
+
+/** Posts to the gateway's console, as anybody there can. */
+export const postedAt = (
+  gateway: Pick<SiteGateway, 'console'>,
+  path: string,
+  body: object,
+): Promise<Answered> => asked(`${gateway.console()}${path}`, { line: `POST ${path}`, body })
 
 const writeCloud = (path: string, mqttPort: number): void => {
   const listen = `listen: {mqtt: ["tcp://127.0.0.1:${mqttPort}"], http: "127.0.0.1:0"}`

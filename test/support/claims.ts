@@ -43,12 +43,21 @@ export function labelOf(text: string | null): ClaimLabel {
 let nonces = 0
 export const newNonce = (): string => String((nonces += 1)).padStart(32, '0')
 
+const keys = new Map<string, Promise<SigningKey>>()
+/** Of the code on it; derived once, which takes a tenth of a second. */
+function keyOf({ serial, code }: ClaimLabel): Promise<SigningKey> {
+  const name = `${serial} ${code}`
+  const known = keys.get(name) ?? claimKeyOf(serial, code)
+  keys.set(name, known)
+  return known
+}
+
 /** What somebody with the label sends to the cloud. */
 export async function onlineClaim(
   label: ClaimLabel,
   { org, user, cloudId, nonce = newNonce() }: { org: string; user: string; cloudId: string; nonce?: string },
 ): Promise<{ org: string; gateway: GatewayId; nonce: string; proof: string }> {
-  const key = await claimKeyOf(label.serial, label.code)
+  const key = await keyOf(label)
   const proof = OnlineProof.parse({ v: 1, gateway: label.serial, org, workspace: null, user, nonce })
   return {
     org,

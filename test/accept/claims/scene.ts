@@ -53,8 +53,13 @@ export class ClaimScene {
 
   /** Brings a receipt by phone: verdict and why. */
   async bring(gateway: string, receipt: unknown): Promise<unknown[]> {
-    const { body } = await this.site.ask('anybody', 'POST /v1/claims/receipts', { gateway, receipt })
+    const { body } = await this.bringAs(gateway, receipt)
     return [body['verdict'], body['because']]
+  }
+
+  /** The whole answer to a receipt that somebody brings. */
+  bringAs(gateway: string, receipt: unknown) {
+    return this.site.ask('anybody', 'POST /v1/claims/receipts', { gateway, receipt })
   }
 
   async look(serial: string): Promise<Record<string, unknown>> {

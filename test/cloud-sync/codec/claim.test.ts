@@ -6,6 +6,7 @@ import {
   keyIdOf,
   labelText,
   newClaimCode,
+  NOBODYS_KEY,
   openChallenge,
   openClaimDocument,
   openOnlineProof,
@@ -175,4 +176,20 @@ test('a receipt is the gateway’s word to its own cloud', () => {
   expect(openReceipt(message, { cloudId, publicKey: identity.publicKey })).toEqual(receipt)
   expect(openReceipt(message, { cloudId, publicKey: claimKey.publicKey })).toBeUndefined()
   expect(openReceipt(message, { cloudId: '0'.repeat(16), publicKey: identity.publicKey })).toBeUndefined()
+})
+
+test('the key that nobody has is a point of the curve, so that checking against it takes as long as against any', () => {
+  const p = 2n ** 255n - 19n
+  const power = (base: bigint, exponent: bigint): bigint => {
+    let [result, square, left] = [1n, base % p, exponent]
+    for (; left > 0n; left >>= 1n, square = (square * square) % p)
+      if (left & 1n) result = (result * square) % p
+    return result
+  }
+  const y = BigInt(`0x${Buffer.from(NOBODYS_KEY, 'base64').reverse().toString('hex')}`)
+  const d = ((p - 121_665n) * power(121_666n, p - 2n)) % p
+  const x2 = ((y * y - 1n + p) * power(d * y * y + 1n, p - 2n)) % p
+  expect(y < p).toBe(true)
+  // Euler: 1 for the square of something. RFC 8032, 5.1.3: then there is an x, and it is a point.
+  expect(power(x2, (p - 1n) / 2n)).toBe(1n)
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { openOnlineProof } from '../../../codec/index.ts'
+import { NOBODYS_KEY, openOnlineProof } from '../../../codec/index.ts'
 import {
   ClaimNonce,
   GatewayId,
@@ -26,8 +26,6 @@ const TRIES_AN_ACCOUNT_MAX = 30
 const TRIES_AN_ADDRESS_MAX = 100
 /** Longest proof, characters of base64. */
 const PROOF_LENGTH_MAX = 2_000
-/** A valid key that nobody has: an unknown gateway costs the same as a known one. */
-const NOBODYS_KEY = Buffer.alloc(32, 0x58).toString('base64')
 
 /**
  * Reserves a gateway for an organisation by its label. It claims nothing yet: the gateway itself has to sign, and does so
@@ -70,6 +68,7 @@ export const reserve = command({
       serials: [gateway],
       maxUses: 1,
       until: writing.at + RESERVATION_MS,
+      generation: code.generation,
     })
     return { gateway, ...ticketShown(reservation, writing) }
   },

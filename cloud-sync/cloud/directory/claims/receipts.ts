@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { openReceipt, SIGNED_HEAD_BYTES } from '../../../codec/index.ts'
+import { NOBODYS_KEY, openReceipt, SIGNED_HEAD_BYTES } from '../../../codec/index.ts'
 import { ClaimReceipt, ClaimTicket, GatewayId, NOBODY } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
@@ -28,12 +28,9 @@ export const receive = command({
     const claimant = unverified(receipt)?.org ?? NOBODY
     return [PLATFORM_CHAIN, ...[NOBODY, row?.org ?? NOBODY, claimant].map(orgChain)]
   },
-  async run(writing, { gateway: id, receipt: given }) {
-    const gateway = await writing.read.get('gateway', { id })
-    const receipt =
-      gateway === undefined ? undefined : verified(writing.world, Buffer.from(given, 'base64'), gateway)
-    if (gateway === undefined || receipt?.gateway !== id)
-      return refuse('DIRECTORY_CLAIM_REFUSED', 'this is no receipt of a gateway of this cloud')
+  before: verified,
+  async run(writing, { gateway: id, receipt: given }, receipt: ClaimReceipt) {
+    const gateway = (await writing.read.get('gateway', { id })) ?? refuseReceipt()
     const { what, claimCounter: counter } = receipt
     const known = await writing.read.get('claim_receipt', { gateway: id, counter, what })
     // The first word stands. Another one under the same counter is a gateway that was set back, and changes nothing.
@@ -65,15 +62,26 @@ const shown = ({ gateway, counter, what, verdict, because }: DirectoryRow<'claim
   because,
 })
 
-function verified(
-  { seal }: Asking['world'],
-  message: Uint8Array,
-  { public_key: publicKey }: DirectoryRow<'gateway'>,
-): ClaimReceipt | undefined {
-  return seal === undefined ? undefined : openReceipt(message, { cloudId: seal().cloudId, publicKey })
+/**
+ * Before anything waits for it: anybody may bring one, and who brings rubbish holds up nobody. The same work whether or not
+ * there is such a gateway.
+ */
+async function verified(
+  { seal, store }: Asking['world'],
+  _actor: unknown,
+  { gateway: id, receipt }: { gateway: GatewayId; receipt: string },
+): Promise<ClaimReceipt> {
+  const row = await store.read.get('gateway', { id })
+  const publicKey = row?.public_key ?? NOBODYS_KEY
+  const message = Buffer.from(receipt, 'base64')
+  const said = seal === undefined ? undefined : openReceipt(message, { cloudId: seal().cloudId, publicKey })
+  return said === undefined || said.gateway !== id || row === undefined ? refuseReceipt() : said
 }
 
-/** Only to know which chains to hold; what it says counts when its signature is checked. */
+const refuseReceipt = (): never =>
+  refuse('DIRECTORY_CLAIM_REFUSED', 'this is no receipt of a gateway of this cloud')
+
+/** Only to know which chains to hold: its signature has been checked by then. */
 function unverified(receipt: string): Claimed | undefined {
   try {
     const body = Buffer.from(receipt, 'base64').subarray(SIGNED_HEAD_BYTES)
@@ -113,10 +121,10 @@ async function standingOf(writing: Writing, receipt: Claimed): Promise<TicketSta
   const { read } = writing
   const row = await read.get('claim_ticket', { id: receipt.ticket })
   if (row === undefined) return undefined
-  const { serials } = ClaimTicket.parse(JSON.parse(row.body))
+  const { serials, generation = receipt.generation } = ClaimTicket.parse(JSON.parse(row.body))
   const uses = await usesOf(read, row.id)
   return {
-    state: row.state,
+    state: generation === receipt.generation ? row.state : 'revoked',
     from: row.from_at,
     until: row.until_at,
     namesGateway: serials === null || serials.includes(receipt.gateway),

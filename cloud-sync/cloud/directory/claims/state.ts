@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sealBirth } from '../../../codec/index.ts'
-import { ClaimBirth, GatewayId, NOBODY, OrgId } from '../../../contract/index.ts'
+import { ClaimBirth, ClaimTicket, GatewayId, NOBODY, OrgId } from '../../../contract/index.ts'
 import { notFound } from '../errors.ts'
 import { demand, demandOperator } from '../kernel/authority.ts'
 import { type Asking, type DirectoryWorld, query } from '../kernel/write.ts'
@@ -63,6 +63,9 @@ export async function claimDocuments(
   const row = await store.read.get('gateway', { id: gateway })
   if (row?.state !== 'unclaimed') return [birth]
   const reserved = await store.read.find('claim_ticket', { gateway, state: 'live' }, { orderBy: ['id'] })
-  const live = reserved.filter(({ until_at }) => until_at > now())
+  // What was reserved by an older label is over with it: somebody may have had a picture of that one.
+  const live = reserved.filter(
+    (one) => one.until_at > now() && ClaimTicket.parse(JSON.parse(one.body)).generation === generation,
+  )
   return [birth, ...live.map((one) => Buffer.from(sealedTicket(one, { seal }), 'base64'))]
 }

@@ -130,12 +130,14 @@ export interface NewTicket {
   readonly serials: readonly GatewayId[] | null
   readonly maxUses: number
   readonly until: number
+  /** Of the code that a reservation was proven with. */
+  readonly generation?: number
 }
 
 /** Kept as it will be signed: the same ticket is always the same bytes but for the keys that sign for the cloud then. */
 export async function makeTicket(
   writing: Writing,
-  { org, workspace, standing, installer, kind, serials, maxUses, until }: NewTicket,
+  { org, workspace, standing, installer, kind, serials, maxUses, until, generation }: NewTicket,
 ): Promise<DirectoryRow<'claim_ticket'>> {
   const id = TicketId.parse(writing.world.newId())
   const body = ClaimTicket.parse({
@@ -149,6 +151,7 @@ export async function makeTicket(
     maxUses,
     from: writing.at,
     until,
+    generation,
     ...(await fewestMembers(writing.read, org, installer)),
   })
   const row = {
