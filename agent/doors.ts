@@ -60,12 +60,12 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce, cla
     mounts: [policyRoutes(store), ...onBoth(administratorCaller(member))],
   })
   if (config.console === null) return { localApi, console: null }
-  const { host, port } = config.console
+  const { host, port, names } = config.console
   const mounts: Mount[] = [
     (app) => {
       factRoutes(app, { inForce, callerOf: member, facts })
     },
     ...onBoth(member),
   ]
-  return { localApi, console: createConsole({ host, port, log, mounts }) }
+  return { localApi, console: createConsole({ host, port, names, log, mounts }) }
 }

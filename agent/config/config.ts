@@ -43,7 +43,12 @@ export interface Config {
     /** A file that is touched when the button of the gateway is pressed. */
     readonly button: string | null
   }
-  readonly console: { readonly host: string; readonly port: number } | null
+  readonly console: {
+    readonly host: string
+    readonly port: number
+    /** By which it may be asked for besides its addresses. */
+    readonly names: readonly string[]
+  } | null
   /** Who may do what without a cloud; null with one, or where nobody is named. */
   readonly local: LocalDirectory | null
   readonly storage: {
@@ -170,7 +175,8 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
     },
     cloud: file.cloud === undefined ? null : cloudOf(file.cloud, dir),
     claim: { button: file.claim.button === undefined ? null : resolve(dir, file.claim.button) },
-    console: file.console === undefined ? null : hostAndPort(file.console.listen),
+    console:
+      file.console === undefined ? null : { ...hostAndPort(file.console.listen), names: file.console.names },
     local,
     storage: {
       commitWindowMs: storage.commitWindow,

@@ -157,7 +157,9 @@ export const ConfigFile = z.strictObject({
     })
     .prefault({}),
   cloud: cloud.optional(),
-  console: z.strictObject({ listen: hostAndPort }).optional(),
+  console: z
+    .strictObject({ listen: hostAndPort, names: z.array(z.string().min(1).max(253)).max(16).default([]) })
+    .optional(),
   claim: z.strictObject({ button: fileName.optional() }).prefault({}),
   organisation: z.strictObject({ id: OrgId, name: z.string().min(1).max(128) }).optional(),
   users: z.array(user).max(USERS_MAX).default([]),

@@ -14,9 +14,14 @@ interface Bindings {
 
 /**
  * The routes of the gateway's HTTP doors. A page of another site is refused whatever it asks: a browser would send the
- * key it knows along.
+ * key it knows along. So is who asks for a name that is not the gateway's: a page whose own name was made to lead here
+ * (DNS rebinding) asks by that name.
  */
-export function consoleApp(log: Log, mounts: readonly Mount[]): Hono<{ Variables: Variables }> {
+export function consoleApp(
+  log: Log,
+  mounts: readonly Mount[],
+  isOwnHost: (host: string | undefined) => boolean = () => true,
+): Hono<{ Variables: Variables }> {
   const app = new Hono<{ Variables: Variables }>()
   app.onError(problemFor(log))
   app.notFound(() => {
@@ -25,6 +30,8 @@ export function consoleApp(log: Log, mounts: readonly Mount[]): Hono<{ Variables
   app.use(async (c, next) => {
     const env = c.env as Partial<Bindings> | undefined
     c.set('address', env?.incoming?.socket.remoteAddress ?? 'unix')
+    if (!isOwnHost(c.req.header('Host')))
+      throw new AgentError('CONSOLE_NOT_ALLOWED', 'this gateway is not called that; see console.names')
     const origin = c.req.header('Origin')
     if (origin !== undefined && hostOf(origin) !== c.req.header('Host'))
       throw new AgentError('CONSOLE_NOT_ALLOWED', 'pages of other sites may not ask')

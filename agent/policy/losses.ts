@@ -22,12 +22,12 @@ export function lossesBetween({ before, after, when }: Change): (principal: Prin
   if (before === undefined) return () => false
   if (after === undefined) return () => true
   const isSameField = fieldText(before.snapshot) === fieldText(after.snapshot)
+  const [textBefore, textAfter] = [ownTexts(before.snapshot), ownTexts(after.snapshot)]
   const questions = questionsAbout(before.snapshot)
   const moved = devicesThatChangedHands({ before, after })
   const isMoved = (on: Resource): boolean => 'device' in on && moved.has(on.device)
   return (principal) => {
-    if (isSameField && ownText(before.snapshot, principal) === ownText(after.snapshot, principal))
-      return false
+    if (isSameField && textBefore(principal) === textAfter(principal)) return false
     return questions.some(({ action, resource }) => {
       const may = ({ compiled }: Held): boolean =>
         decide({ principal, action, resource, when }, compiled).allowed
@@ -72,15 +72,37 @@ const fieldText = (snapshot: PolicySnapshot): string => {
   return JSON.stringify([owner, organisations, roles, workspaces, devices, sensors, policies])
 }
 
-/** What the answers to this one depend on besides. */
-function ownText(snapshot: PolicySnapshot, { org, name }: Principal): string {
-  const keys = snapshot.keys.filter((key) => key.org === org && key.name === name)
-  const names = new Set<string>([name, ...keys.map(({ member }) => member)])
-  const members = snapshot.members.filter((member) => member.org === org && names.has(member.name))
-  const teams = snapshot.teams.filter((team) => team.org === org)
-  const grants = snapshot.grants.filter(
-    ({ to }) => to.org === org && (to.kind !== 'member' || names.has(to.name)),
-  )
-  const links = snapshot.links.filter(({ partner }) => partner === org)
-  return JSON.stringify([keys, members, teams, grants, links])
+/** What the answers to somebody depend on besides. Sorted by whom it is about once: it is asked for everybody. */
+function ownTexts(snapshot: PolicySnapshot): (principal: Principal) => string {
+  const { keys, members, teams, grants, links } = snapshot
+  const keysOf = byName(keys, nameOf)
+  const membersOf = byName(members, nameOf)
+  const toOne = byName(grants, ({ to }) => (to.kind === 'member' ? nameOf(to) : to.org))
+  const teamsOf = byName(teams, ({ org }) => org)
+  const linksOf = byName(links, ({ partner }) => partner)
+  return ({ org, name }) => {
+    const own = keysOf.get(nameOf({ org, name })) ?? []
+    const names = [...new Set<string>([name, ...own.map(({ member }) => member)])]
+    const people = names.map((one) => nameOf({ org, name: one }))
+    return JSON.stringify([
+      own,
+      people.map((one) => membersOf.get(one)),
+      teamsOf.get(org),
+      [org, ...people].map((to) => toOne.get(to)),
+      linksOf.get(org),
+    ])
+  }
 }
+
+function byName<T>(all: readonly T[], nameOf: (one: T) => string): Map<string, T[]> {
+  const sorted = new Map<string, T[]>()
+  for (const one of all) {
+    const name = nameOf(one)
+    const known = sorted.get(name)
+    if (known === undefined) sorted.set(name, [one])
+    else known.push(one)
+  }
+  return sorted
+}
+
+const nameOf = ({ org, name }: { readonly org: string; readonly name: string }): string => `${org}:${name}`

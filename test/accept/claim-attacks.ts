@@ -12,7 +12,7 @@ import { ClaimScene } from './claims/scene.ts'
 const KILLS = 100
 
 /** Each may be played on the site where another one was. */
-export const ATTACKERS = [
+const ATTACKERS = [
   ['a photo of the label', photo],
   ['receipts', receipts],
   ['one ticket on two gateways', twice],

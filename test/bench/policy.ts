@@ -1,71 +1,130 @@
-import { randomBytes } from 'node:crypto'
-import {
-  applyDelta,
-  diffPolicy,
-  generateKeyPair,
-  openSnapshot,
-  sealDelta,
-  sealKeyset,
-  sealSnapshot,
-  signingKey,
-} from '../../cloud-sync/codec/index.ts'
-import { GatewayId, PolicySnapshot } from '../../cloud-sync/contract/index.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Enforcement } from '../../agent/enforcement.ts'
+import { LocalPolicy, type LocalPrincipal } from '../../agent/policy/local-policy.ts'
+import type { PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import type { Bench } from '../support/harness.ts'
+import { largePolicy } from '../support/policies.ts'
+import { PolicySigner } from '../support/policy-signer.ts'
+import { GATEWAY, StoppedClock, testStore } from '../support/store.ts'
 
 const MEMBERS = 200
 const GRANTS = 500
+/** Applied one after the other; the first few only warm up. */
 const ROUNDS = 200
+const WARM_UP = 20
+/** Then the whole is sent again, as a gateway asks for it. */
+const CHANGES_A_WHOLE = 50
 
-const gateway = GatewayId.parse('GW-1')
-const names = Array.from({ length: MEMBERS }, (_, n) => `member-${n}`)
-const policyOf = (version: number, grants: number): PolicySnapshot =>
-  PolicySnapshot.parse({
-    v: 2,
-    gateway,
-    version,
-    issuedAt: 1,
-    owner: { org: 'acme', ownerEpoch: 1 },
-    organisations: [{ id: 'acme', name: 'Acme' }],
-    members: names.map((name) => ({ org: 'acme', name, role: 'member', incarnation: 1 })),
-    keys: names.map((name) => ({ org: 'acme', name, member: name, incarnation: 1, hash: hashOf(name) })),
-    devices: [{ id: 'tilt-1', org: 'acme', ownerEpoch: 1 }],
-    grants: Array.from({ length: grants }, (_, n) => ({
-      id: `g-${n}`,
-      on: { kind: 'device', device: 'tilt-1' },
-      to: { kind: 'member', org: 'acme', name: names[n % MEMBERS], incarnation: 1 },
-      level: 'viewer',
-      ownerEpoch: 1,
-    })),
-    critical: [],
-  })
-const hashes = new Map(names.map((name) => [name, randomBytes(32).toString('hex')]))
-const hashOf = (name: string): string => hashes.get(name) ?? ''
+type Taken = 'wallMs' | 'cpuMs'
+
+/** Every other version has a share more, each time another one. */
+function policyOf(version: number): PolicySnapshot {
+  const all = largePolicy({ members: MEMBERS, grants: GRANTS + ROUNDS, version })
+  const more = version % 2 === 0 ? all.grants.slice(GRANTS + (version % ROUNDS)).slice(0, 1) : []
+  return { ...all, grants: [...all.grants.slice(0, GRANTS), ...more] }
+}
+
+/** A gateway's store on a real file with all that decides by it: 200 people are connected. */
+class Site {
+  readonly signer = new PolicySigner()
+  readonly #folder = mkdtempSync(join(tmpdir(), 'headgate-bench-policy-'))
+  readonly store
+  readonly #people: LocalPrincipal[] = []
+  readonly #policy: LocalPolicy
+
+  constructor() {
+    const clock = new StoppedClock()
+    const trust = this.signer.root.publicKey
+    this.store = testStore(this.#folder, { clock, trust, windowMs: 1 })
+    const { issuedAt: at } = policyOf(1)
+    const when = () => ({ place: 'gateway', at, signed: true }) as const
+    this.#policy = new LocalPolicy({ gateway: GATEWAY, anonymous: 'none', when })
+    const quiet = (): void => undefined
+    const broker = {
+      closeSessions: (isGone: (principal: LocalPrincipal) => boolean) => {
+        for (const one of this.#people) isGone(one)
+        return Promise.resolve(0)
+      },
+      dropRetained: () => Promise.resolve(0),
+    }
+    const log = { info: quiet, warn: quiet, error: quiet }
+    new Enforcement({
+      store: this.store,
+      policy: this.#policy,
+      broker,
+      log,
+    } as unknown as ConstructorParameters<typeof Enforcement>[0])
+  }
+
+  async logIn({ keys }: PolicySnapshot): Promise<void> {
+    for (const { org, name, member } of keys) {
+      const password = Buffer.from(`key of ${member}`)
+      const login = { username: `${org}:${name}`, password, certificate: null }
+      const answer = await this.#policy.connect(login as unknown as Parameters<LocalPolicy['connect']>[0])
+      if (!answer.allowed) throw new Error(`${org}:${name} cannot log in`)
+      this.#people.push(answer.principal)
+    }
+  }
+
+  /** From the bytes to: verified, committed with fsync, indexed, decided by, and noted beside the database. */
+  async apply(bytes: Uint8Array): Promise<Record<Taken, number>> {
+    const cpu = process.cpuUsage()
+    const began = performance.now()
+    const outcome = await this.store.policy.apply(bytes)
+    const wallMs = performance.now() - began
+    const { user, system } = process.cpuUsage(cpu)
+    if (!outcome.applied) throw new Error(`a policy was refused: ${outcome.because}`)
+    return { wallMs, cpuMs: (user + system) / 1_000 }
+  }
+
+  async end(): Promise<void> {
+    await this.store.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** All versions by the same kind of message, and how large these are. */
+async function applied(kind: 'whole' | 'change') {
+  const site = new Site()
+  const { signer } = site
+  const taken: Record<Taken, number>[] = []
+  const sizes: number[] = []
+  try {
+    let before = policyOf(1)
+    await site.apply(signer.whole(before))
+    await site.logIn(before)
+    for (let version = 2; version <= ROUNDS + WARM_UP; version += 1) {
+      const next = policyOf(version)
+      const isWhole = kind === 'whole' || version % CHANGES_A_WHOLE === 0
+      const bytes = isWhole ? signer.whole(next) : signer.change(before, next)
+      const times = await site.apply(bytes)
+      before = next
+      if (version <= WARM_UP || isWhole !== (kind === 'whole')) continue
+      taken.push(times)
+      sizes.push(bytes.length)
+    }
+  } finally {
+    await site.end()
+  }
+  const at = (which: Taken, share: number): number => {
+    const sorted = taken.map((times) => times[which]).sort((a, b) => a - b)
+    return Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? 0) * 10) / 10
+  }
+  return {
+    rounds: taken.length,
+    bytesMax: Math.max(...sizes),
+    applyP50Ms: at('wallMs', 0.5),
+    applyP99Ms: at('wallMs', 0.99),
+    cpuP50Ms: at('cpuMs', 0.5),
+    cpuP99Ms: at('cpuMs', 0.99),
+  }
+}
 
 export const bench: Bench = {
-  what: 'A policy of 200 members with key hashes and 500 grants: bytes on the link, and opening it.',
-  run() {
-    const root = signingKey(generateKeyPair().privateKey)
-    const key = signingKey(generateKeyPair().privateKey)
-    const keyset = sealKeyset({ v: 2, generation: 1, version: 1, keys: [key.publicKey] }, root)
-    const sealed = [policyOf(1, GRANTS), policyOf(2, GRANTS + 1)].map((snapshot) =>
-      sealSnapshot({ keyset, snapshot, key }),
-    )
-    const opened = sealed.map((bytes) =>
-      openSnapshot({ rootPublicKey: root.publicKey, gateway, bytes, newestKeyset: undefined }),
-    )
-    const [from, to] = opened
-    if (from?.ok !== true || to?.ok !== true) throw new Error('a sealed policy does not open')
-    const delta = diffPolicy({ version: 1, body: from.body }, { version: 2, body: to.body })
-    if (delta === undefined) throw new Error('no delta leads there')
-    const times = Array.from({ length: ROUNDS }, () => {
-      const began = performance.now()
-      applyDelta({ version: 1, body: from.body }, delta, gateway)
-      return performance.now() - began
-    }).toSorted((a, b) => a - b)
-    return Promise.resolve({
-      snapshotBytes: sealed[0]?.length ?? 0,
-      deltaBytes: sealDelta({ delta, gateway, key }).length,
-      applyP99Ms: times[Math.floor(ROUNDS * 0.99)] ?? 0,
-    })
+  what: 'A policy of 200 members with key hashes and 500 shares, whole and by changes: bytes on the link, and the time until the gateway decides by it, fsync included.',
+  async run() {
+    return { whole: await applied('whole'), change: await applied('change') }
   },
 }

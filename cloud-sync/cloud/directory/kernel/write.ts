@@ -147,6 +147,12 @@ export async function perform<S extends z.ZodType, R, P>(
     return refused(new DirectoryRefusal('DIRECTORY_INPUT_INVALID', z.prettifyError(parsed.error)))
   try {
     assertCall(call)
+  } catch (error) {
+    // Before anything is answered again: what a key may not do, it may not repeat either.
+    if (error instanceof DirectoryRefusal) return refused(error)
+    throw error
+  }
+  try {
     return await performed(world, made, call, parsed.data)
   } catch (error) {
     if (!(error instanceof DirectoryRefusal)) throw error
@@ -318,9 +324,10 @@ export const userChain = (user: string): string => `user:${user}`
 export const ownChain = (_input: unknown, actor: Actor): string[] =>
   actor.kind === 'user' ? [userChain(actor.user)] : []
 
+/** In another organisation's name it is another write: what was answered in one is not shown in the other. */
 const actorKey = (actor: Actor): string => {
-  const { kind, id } = nameOf(actor)
-  return `${kind}:${id}`
+  const { kind, id, org } = nameOf(actor)
+  return org === null ? `${kind}:${id}` : `${kind}:${id}@${org}`
 }
 
 const fingerprintOf = (name: string, input: unknown): string =>
