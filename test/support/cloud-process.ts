@@ -37,9 +37,14 @@ export function writeConfig(folder: string, directory: string, mqttPort = 0): st
 export type Defer = (cleanUp: () => Promise<void> | void) => void
 
 /** `cloud/main.ts` as a real child process. */
-export async function spawnCloud(config: string, defer: Defer): Promise<CloudProcess> {
+export async function spawnCloud(
+  config: string,
+  defer: Defer,
+  env: Readonly<Record<string, string>> = {},
+): Promise<CloudProcess> {
   const child = spawn(process.execPath, [MAIN, '--config', config, '--log-level', 'error'], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   })
   const ended = once(child, 'exit')
   defer(async () => {

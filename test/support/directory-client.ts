@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { DirectoryStore } from '../../cloud-sync/cloud/storage/index.ts'
 
 export interface HttpAnswer {
@@ -19,6 +20,8 @@ export class DirectoryClient {
   readonly #url: string
   readonly #operator: string
   readonly #store: DirectoryStore
+  /** Also after a restart no two writes have one key. */
+  readonly #prefix = randomUUID()
   #keys = 0
 
   constructor(parts: { readonly url: string; readonly operator: string; readonly store: DirectoryStore }) {
@@ -47,7 +50,7 @@ export class DirectoryClient {
       method,
       headers: {
         ...(authorization === undefined ? {} : { Authorization: authorization }),
-        ...(method === 'GET' ? {} : { 'Idempotency-Key': `site-${(this.#keys += 1)}` }),
+        ...(method === 'GET' ? {} : { 'Idempotency-Key': `${this.#prefix}-${(this.#keys += 1)}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...(as === undefined ? {} : { 'Headgate-Organisation': as }),
       },
@@ -86,8 +89,7 @@ export class DirectoryClient {
   }
 
   /** The secret in the newest invitation to somebody. */
-  async mailed(name: string): Promise<string> {
-    const recipient = `${name}@example.org`
+  async mailed(name: string, recipient = `${name}@example.org`): Promise<string> {
     const mails = await this.#store.read.find('mail', { recipient }, { orderBy: ['created_at', 'id'] })
     const found = mails.flatMap(({ body }) => /\/invitation#(\S{43})/.exec(body)?.[1] ?? [])
     return found.at(-1) ?? ''

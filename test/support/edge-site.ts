@@ -10,7 +10,7 @@ import { askGateway } from '../../agent/local-api/client.ts'
 import type { GatewayState, UsageFacts } from '../../agent/local-api/state.ts'
 import { type DirectoryStore, openDirectoryStore } from '../../cloud-sync/cloud/storage/index.ts'
 import { type CloudProcess, spawnCloud } from './cloud-process.ts'
-import { DirectoryClient } from './directory-client.ts'
+import { DirectoryClient, org, type Person } from './directory-client.ts'
 import { LinkProxy } from './link-proxy.ts'
 
 const CLI = join(import.meta.dirname, '../../agent/cli/main.ts')
@@ -28,6 +28,21 @@ export interface EdgeSiteOptions {
   /** Parts of `cloud.yaml`. */
   readonly cloud?: object
 }
+type Environment = Readonly<Record<string, string>>
+
+/** In whose name something is asked on site: `organisation:name` and its key. */
+export interface Login {
+  readonly login: string
+  readonly key: string
+}
+
+/** What the gateway's HTTP port answered. */
+export interface SiteAnswer {
+  readonly status: number
+  readonly text: string
+  /** Parsed; undefined where it is no JSON. */
+  readonly json: unknown
+}
 
 /** Waits for something that is to become so. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -35,6 +50,15 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   while (!(await holds())) {
     if (Date.now() > late) throw new Error(`never: ${what}`)
     await sleep(50)
+  }
+}
+
+/** Readings come as lines of JSON, which is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
@@ -53,6 +77,8 @@ export interface EdgeClient {
  */
 export class EdgeSite {
   readonly folder = mkdtempSync(join(tmpdir(), 'headgate-edge-'))
+  /** Of the processes when they start, beside this one's. */
+  env: { readonly gateway?: Environment; readonly cloud?: Environment } = {}
   readonly #options: EdgeSiteOptions
   readonly #cleanUps: (() => unknown)[] = []
   readonly #clients: MqttClient[] = []
@@ -62,6 +88,7 @@ export class EdgeSite {
   #link: LinkProxy | undefined
   #gateway: Child | undefined
   #broker = ''
+  #console = ''
 
   constructor(options: EdgeSiteOptions = {}) {
     this.#options = options
@@ -84,16 +111,35 @@ export class EdgeSite {
   async beginCloud(): Promise<void> {
     const directory = join(this.folder, 'directory.yaml')
     writeFileSync(directory, stringify({ organisations: [{ id: 'seed', name: 'Seed' }] }))
-    const config = join(this.folder, 'cloud.yaml')
-    const listen = { mqtt: ['tcp://127.0.0.1:0'], http: '127.0.0.1:0' }
-    writeFileSync(config, stringify({ listen, dataDir: 'cloud', directory, ...this.#options.cloud }))
-    this.#cloud = await spawnCloud(config, (cleanUp) => this.#cleanUps.push(cleanUp))
+    this.#cleanUps.push(() => this.#store?.close())
+    await this.startCloud()
+  }
+
+  /** Starts the cloud, again where it was: then gateways find it where they left it. */
+  async startCloud(): Promise<void> {
+    const mqtt = [this.#cloud?.mqtt ?? 'tcp://127.0.0.1:0'].map((url) => url.replace('mqtt:', 'tcp:'))
+    const directory = join(this.folder, 'directory.yaml')
+    const own = { dataDir: 'cloud', directory, ...this.#options.cloud }
+    writeFileSync(this.cloudConfig, stringify({ listen: { mqtt, http: '127.0.0.1:0' }, ...own }))
+    const defer: Parameters<typeof spawnCloud>[1] = (cleanUp) => this.#cleanUps.push(cleanUp)
+    this.#cloud = await spawnCloud(this.cloudConfig, defer, this.env.cloud)
     const data = join(this.folder, 'cloud')
     this.#store = await openDirectoryStore({ dialect: 'sqlite', path: join(data, 'organisations.db') })
-    const store = this.#store
-    this.#cleanUps.push(() => store.close())
     const operator = readFileSync(join(data, 'operator.token'), 'utf8').trim()
-    this.#directory = new DirectoryClient({ url: this.#cloud.http, operator, store })
+    this.#directory = new DirectoryClient({ url: this.#cloud.http, operator, store: this.#store })
+  }
+
+  async stopCloud(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    await this.#cloud?.end(signal)
+    await this.#store?.close()
+  }
+
+  get cloudConfig(): string {
+    return join(this.folder, 'cloud.yaml')
+  }
+
+  get gatewayConfig(): string {
+    return join(this.folder, 'gateway.yaml')
   }
 
   /** Registers the gateway for an organisation and starts it. */
@@ -108,7 +154,7 @@ export class EdgeSite {
     const link = this.#link
     const linkPort = await link.start()
     this.#cleanUps.push(() => link.stop())
-    const config = join(this.folder, 'gateway.yaml')
+    const config = this.gatewayConfig
     const cloud = { url: `mqtt://127.0.0.1:${linkPort}`, trust: this.#cloud?.trust }
     const own = { gateway: { id: GATEWAY, dataDir: 'gateway' }, broker: { listen: ['tcp://127.0.0.1:0'] } }
     writeFileSync(config, stringify({ ...own, cloud, log: { level: 'warn' }, ...this.#options.gateway }))
@@ -117,6 +163,7 @@ export class EdgeSite {
       args: [CLI, 'gateway', '--config', config],
       logFile: join(this.folder, 'gateway.log'),
       readyMs: READY_MS,
+      env: this.env.gateway ?? {},
     })
     this.#gateway = gateway
     this.#cleanUps.push(() => gateway.stop(STOP_MS))
@@ -126,6 +173,7 @@ export class EdgeSite {
   async startGateway(): Promise<void> {
     const ready = await this.#gateway?.start()
     this.#broker = String((ready?.['broker'] as string[])[0])
+    this.#console = String(ready?.['console'])
     await until('a policy is in force', async () => (await this.policyVersion()) > 0)
   }
 
@@ -151,6 +199,28 @@ export class EdgeSite {
     return (await askGateway(join(this.folder, 'gateway'), '/v1/status')) as GatewayState
   }
 
+  /** Asks the gateway's HTTP port, where `console` opens one; with a body it is a POST. */
+  async console(path: string, { login, key }: Login, body?: object): Promise<SiteAnswer> {
+    const response = await fetch(`${this.#console}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${login}:${key}`).toString('base64')}`,
+        'content-type': 'application/json',
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, text, json: parsed(text) }
+  }
+
+  /** Something on the gateway's own socket, in somebody's name where one is given. */
+  socket(path: string, by?: Login, body?: object): Promise<unknown> {
+    return askGateway(join(this.folder, 'gateway'), path, {
+      ...(body === undefined ? {} : { body }),
+      ...(by === undefined ? {} : { login: { name: by.login, key: by.key } }),
+    })
+  }
+
   /** What the gateway has counted, by organisation and meter. */
   async usage(): Promise<UsageFacts[]> {
     return (await askGateway(join(this.folder, 'gateway'), '/v1/usage')) as UsageFacts[]
@@ -158,6 +228,23 @@ export class EdgeSite {
 
   async policyVersion(): Promise<number> {
     return (await this.state()).policy.version
+  }
+
+  /** Puts devices of an organisation on the gateway, and an API key for who does it: the login `organisation:name`. */
+  async addDevices(by: Person, organisation: string, devices: readonly string[]): Promise<string> {
+    const path = `POST ${org(organisation, `/gateways/${GATEWAY}/devices`)}`
+    for (const device of devices) await this.directory.do(by, path, { device, name: device })
+    return this.directory.key(by, organisation)
+  }
+
+  /** Somebody new, as a member with a key that the gateway knows. */
+  async member(
+    name: string,
+    { of, by, role = 'member' }: { of: string; by: Person; role?: string },
+  ): Promise<{ who: Person; key: string; login: string }> {
+    const who = await this.directory.person(name)
+    await this.directory.joins(who, { to: of, by, role })
+    return { who, key: await this.inForce(() => this.directory.key(who, of)), login: `${of}:${name}` }
   }
 
   /** Changes the directory and waits until the gateway decides by it. */
