@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { claimKeyOf, openChallenge, sealSiteProof, ticketIdIn } from '../../cloud-sync/codec/index.ts'
 import { askGateway } from '../../agent/local-api/client.ts'
+import type { GatewayState } from '../../agent/local-api/state.ts'
 import { type ClaimLabel, SiteProof } from '../../cloud-sync/contract/index.ts'
 import type { Defer } from './cloud-process.ts'
 import { LinkProxy } from './link-proxy.ts'
@@ -16,6 +17,8 @@ const MAIN = join(import.meta.dirname, '../../agent/cli/main.ts')
 const STATE_MS_MAX = 60_000
 /** A gateway lets nobody ask more than 60 times in a minute. */
 const ASK_EVERY_MS = 1_100
+/** What the cloud has for a gateway comes within this time of the connection. */
+const TOLD_MS_MAX = 2_000
 
 const DIRECTORY = `organisations: [{id: acme, name: Acme}, {id: borealis, name: Borealis}]
 members:
@@ -53,6 +56,8 @@ export interface SiteGateway {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   /** What it says of its claim. */
   facts(): Promise<Record<string, unknown>>
+  /** Waits until it has its cloud, and has been told what the cloud has for it. */
+  linked(): Promise<void>
   /** Waits until it is so, and answers what it says then. */
   until(state: string): Promise<Record<string, unknown>>
 }
@@ -235,6 +240,16 @@ function gatewayOf(
     },
     async end(signal) {
       await process?.end(signal)
+    },
+    async linked() {
+      const late = Date.now() + STATE_MS_MAX
+      for (;;) {
+        const { link } = (await askGateway(join(folder, serial), '/v1/status')) as GatewayState
+        if (link?.['state'] === 'online') break
+        if (Date.now() > late) throw new Error(`${serial} is ${String(link?.['state'])}, never online`)
+        await sleep(ASK_EVERY_MS)
+      }
+      await sleep(TOLD_MS_MAX)
     },
     async until(state) {
       const late = Date.now() + STATE_MS_MAX

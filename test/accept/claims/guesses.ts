@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { claimAt } from '../../support/claim-site.ts'
 import { labelOf } from '../../support/claims.ts'
 import { parseLabel } from '../../../cloud-sync/codec/index.ts'
 import type { GatewayId } from '../../../cloud-sync/contract/index.ts'
 import { type ClaimScene, guessOf } from './scene.ts'
+
+/** The gateway looks at its button every second. */
+const SEEN_MS_MAX = 2_500
 
 /** What is wrong cannot be told from the answer, guessing locks over a kill, and puts out no claim that is made. */
 export async function guesses(scene: ClaimScene): Promise<void> {
@@ -54,6 +58,14 @@ export async function guesses(scene: ClaimScene): Promise<void> {
   )
   // The cloud gives it to nobody else before it has heard that the gateway knows.
   await scene.untilCloud('GW-5', 'unclaimed')
+  // What was reserved with the old label is over too: the button gives the gateway to nobody.
+  await scene.rejoin(gateway)
+  await gateway.linked()
+  site.press('GW-5')
+  await sleep(SEEN_MS_MAX)
+  scene.holds('an old reservation after a release', (await gateway.facts())['state'], 'unclaimed')
+  const audit = await site.ask('acme:ana', 'GET /v1/organisations/acme/audit')
+  scene.holds('the owner reads of the release', audit.text.includes('"gateway.release"'), true)
   const next = await scene.reserve('borealis:bea', labelOf(String(freed.body['label'])))
   scene.holds('the new code', next.status, 201)
   await gateway.end('SIGTERM')

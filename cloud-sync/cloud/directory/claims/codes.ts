@@ -35,7 +35,7 @@ export interface NewCode {
   readonly birth: string | null
 }
 
-/** The next code is the one that opens. */
+/** The next code is the one that opens: what was reserved with one before it is over. */
 export async function putCode(
   writing: Writing,
   { gateway, model, minted }: { gateway: DirectoryRow<'gateway'>; model: string; minted: MintedCode },
@@ -48,6 +48,8 @@ export async function putCode(
     claim_key: minted.claimKey,
     created_at: writing.at,
   })
+  for (const reserved of await writing.read.find('claim_ticket', { gateway: gateway.id, state: 'live' }))
+    await writing.put('claim_ticket', { ...reserved, state: 'revoked', revoked_at: writing.at })
   const serial = gateway.id as GatewayId
   const said = { v: 1, gateway: serial, model, generation, claimKey: minted.claimKey }
   const { seal } = writing.world

@@ -15,7 +15,8 @@ const minted = (_world: unknown, _actor: unknown, { gateway }: { gateway: Gatewa
   mintCode(gateway)
 const chainsOf = async ({ gateway }: { gateway: string }, _actor: unknown, read: DirectoryReader) => {
   const org = (await read.get('gateway', { id: gateway }))?.org ?? NOBODY
-  return [PLATFORM_CHAIN, orgChain(NOBODY), orgChain(org)]
+  const reserved = await read.find('claim_ticket', { gateway, state: 'live' })
+  return [PLATFORM_CHAIN, ...[org, NOBODY, ...reserved.map((ticket) => ticket.org)].map(orgChain)]
 }
 
 /** In the factory: the gateway is known by its key, belongs to nobody, and its label says how to claim it. */

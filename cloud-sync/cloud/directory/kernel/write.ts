@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { CloudSeal } from '../../../codec/index.ts'
+import { NOBODY } from '../../../contract/index.ts'
 import {
   type DirectoryReader,
   type DirectoryRow,
@@ -206,7 +207,8 @@ async function inTransaction<S extends z.ZodType, R, P>(
   { world, made, call, input, prepared }: Running<S, R, P>,
 ): Promise<R> {
   const at = world.now()
-  const chains = [...new Set(await made.chains(input, call.actor, tx))].sort()
+  const named = await made.chains(input, call.actor, tx)
+  const chains = [...new Set(named)].sort()
   const heads = new Map<string, Head>()
   if (chains.length > 0) for (const head of await tx.hold(chains)) heads.set(head.chain, head)
   const ops = new Map<string, Op[]>()
@@ -250,7 +252,7 @@ async function inTransaction<S extends z.ZodType, R, P>(
   const value = await made.run(writing, input, prepared)
   await tx.finish({
     ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
-    audit: auditLine({ made, call, at, chains, outcome: made.outcome?.(value) ?? 'done' }),
+    audit: auditLine({ made, call, at, chains: named, outcome: made.outcome?.(value) ?? 'done' }),
     done: {
       actor: actorKey(call.actor),
       key: call.key,
@@ -303,7 +305,9 @@ function auditLine<S extends z.ZodType, R, P>({
   chains: readonly string[]
   outcome: string
 }): Omit<DirectoryRow<'audit'>, 'position'> {
-  const org = chains.find((chain) => chain.startsWith(ORG_CHAIN))?.slice(ORG_CHAIN.length) ?? null
+  // In the order in which the command names them: whose affair it is comes first, and nobody reads what is nobody's.
+  const own = chains.find((chain) => chain.startsWith(ORG_CHAIN) && chain !== orgChain(NOBODY))
+  const org = own?.slice(ORG_CHAIN.length) ?? null
   const { kind, id, org: actorOrg } = nameOf(call.actor)
   return {
     at,
