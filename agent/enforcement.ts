@@ -22,6 +22,8 @@ interface EnforcementParts {
 export class Enforcement {
   readonly #parts: EnforcementParts
   #publishing: Publishing | undefined
+  /** Policy time of the last look at keys that expire. */
+  #lookedAt = -Infinity
 
   constructor(parts: EnforcementParts) {
     this.#parts = parts
@@ -39,6 +41,17 @@ export class Enforcement {
   /** What keeps last values of readings beside the broker. */
   watch(publishing: Publishing): void {
     this.#publishing = publishing
+  }
+
+  /** Ends the sessions of keys that have expired since the last time: no policy need come for that. */
+  async endExpired(): Promise<void> {
+    const { policy, broker } = this.#parts
+    const since = this.#lookedAt
+    const { at } = policy.inForce.when()
+    this.#lookedAt = at
+    const keys = policy.inForce.snapshot?.keys ?? []
+    if (keys.some(({ expiresAt }) => expiresAt !== null && expiresAt > since && expiresAt <= at))
+      await broker.closeSessions(policy.isGone)
   }
 
   #apply(): void {

@@ -7,6 +7,8 @@ import { systemTicker, type Ticker } from './schedule/ticker.ts'
 import type { Service } from './services.ts'
 
 const STATUS_EVERY_MS = 10_000
+/** A key that has expired is given nothing from that moment; its connections end so much later at most. */
+const EXPIRED_EVERY_MS = 5_000
 /** Where a person looks for what happened yesterday: one line at the end of each UTC day. */
 const DAILY = '0 0 * * *'
 
@@ -14,13 +16,25 @@ export interface RoutineParts {
   readonly publishing: Pick<Publishing, 'gateway'>
   readonly log: Pick<Log, 'info' | 'warn'>
   readonly status: () => GatewayState
+  /** Ends what has expired. */
+  readonly endExpired: () => Promise<void>
   /** Wall clock, epoch ms. */
   readonly wall: () => number
   readonly ticker?: Ticker
 }
 
-/** What the gateway says of itself without being asked: its status every ten seconds, a summary every day. */
-export function routineOf({ publishing, log, status, wall, ticker = systemTicker }: RoutineParts): Service {
+/**
+ * What the gateway does without being asked: it tells its status every ten seconds, a summary every day, and ends the
+ * sessions of keys that have expired.
+ */
+export function routineOf({
+  publishing,
+  log,
+  status,
+  endExpired,
+  wall,
+  ticker = systemTicker,
+}: RoutineParts): Service {
   const onError = (job: string, error: unknown): void => {
     log.warn({ err: error, job }, 'a routine job failed; it is tried again at its next turn')
   }
@@ -30,6 +44,7 @@ export function routineOf({ publishing, log, status, wall, ticker = systemTicker
     async start() {
       await publishing.gateway(true)
       scheduler.every('status', STATUS_EVERY_MS, () => publishing.gateway(true))
+      scheduler.every('expired keys', EXPIRED_EVERY_MS, endExpired)
       new Calendar({ scheduler, wall, ticker, onError }).at('daily summary', DAILY, () => {
         const { store, broker, link, hardware, upSeconds } = status()
         log.info({ store, broker, link, hardware, upSeconds }, 'daily summary')

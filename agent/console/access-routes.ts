@@ -67,10 +67,17 @@ function sharesFor(inForce: PolicyInForce, caller: Caller): ShareFacts[] {
     thing: textOfThing(grant.on),
     to: textOfGrantee(grant.to),
     level: grant.level,
-    by: grant.by === null ? null : `${grant.by.org}:${grant.by.name}`,
+    by: authorFor(caller, grant, ownerOf(snapshot, grant.on)),
     legacy: grant.legacy,
     expiresAt: grant.expiresAt,
   }))
+}
+
+/** Who gave a share; whoever did it for a third organisation, a partner above all, is shown as that one (S4.14). */
+function authorFor(caller: Caller, { by }: Grant, owner: OrgId | undefined): string | null {
+  if (by === null) return null
+  const isForeign = caller.kind === 'member' && by.org !== caller.principal.org && by.org !== owner
+  return isForeign ? by.org : `${by.org}:${by.name}`
 }
 
 function maySeeShare(inForce: PolicyInForce, caller: Caller, { id, on }: Grant): boolean {
@@ -125,7 +132,10 @@ function whyFor(
       'CONSOLE_NOT_ALLOWED',
       'this needs audit.read in the organisation that owns the thing',
     )
-  const { decision, paths } = why({ principal, action, resource, when: inForce.when() }, inForce.compiled)
+  const judged = why({ principal, action, resource, when: inForce.when() }, inForce.compiled)
+  const via = judged.paths.map((path) => path.via)
+  // Who works here through a partner only has no name here, so that none is found out by asking.
+  const { decision, paths } = isOutsider(caller, { org: principal.org, via }) ? NOT_KNOWN : judged
   return {
     organisation: principal.org,
     name: principal.name,
@@ -133,6 +143,11 @@ function whyFor(
     policy: inForce.snapshot?.version ?? 0,
     paths: audits ? paths.map(({ via, against }) => ({ via, against })) : [],
   }
+}
+
+const NOT_KNOWN: ReturnType<typeof why> = {
+  decision: { allowed: false, because: 'unknown-principal' },
+  paths: [],
 }
 
 const answered = (decision: Decision): Pick<WhyFacts, 'allowed' | 'because' | 'via'> =>

@@ -13,6 +13,7 @@ export interface ShareFacts {
   /** `acme`, `acme:ana`, `acme:@team`. */
   readonly to: string
   readonly level: string
+  /** `acme:ana`; only the organisation where it is neither the owner's nor the asker's. */
   readonly by: string | null
   readonly legacy: boolean
   /** Policy time, epoch ms. */

@@ -62,11 +62,17 @@ export class PolicyInForce {
     this.#compiled = snapshot === undefined ? undefined : compilePolicy(snapshot)
   }
 
-  /** @param keyHash SHA-256 of the key; null = a verified certificate has proved the name */
+  /**
+   * A key that has expired opens nothing, also where the cloud has been silent since.
+   * @param keyHash SHA-256 of the key; null = a verified certificate has proved the name
+   */
   logIn(username: string, keyHash: Hash | null): Login | undefined {
     const snapshot = this.#snapshot
-    const answer = authenticate({ snapshot, username, keyHash, equal: sameHash })
-    if (snapshot === undefined || !answer.ok) return undefined
+    if (snapshot === undefined) return undefined
+    const { at } = this.when()
+    const keys = snapshot.keys.filter(({ expiresAt }) => expiresAt === null || at < expiresAt)
+    const answer = authenticate({ snapshot: { ...snapshot, keys }, username, keyHash, equal: sameHash })
+    if (!answer.ok) return undefined
     const { principal, key } = answer
     const member = snapshot.members.find((one) => one.org === key.org && one.name === key.member)
     if (member === undefined) return undefined

@@ -6,6 +6,7 @@ import { HandTicker } from './schedule/hand-ticker.ts'
 function bench() {
   const ticker = new HandTicker()
   const said: string[] = []
+  const looks: number[] = []
   let failing = false
   const routine = routineOf({
     publishing: {
@@ -20,6 +21,10 @@ function bench() {
       warn: (detail: object) => said.push(`failed ${(detail as { job: string }).job}`),
     },
     status: () => ({ upSeconds: 1 }) as GatewayState,
+    endExpired: () => {
+      looks.push(ticker.now())
+      return Promise.resolve()
+    },
     wall,
     ticker,
   })
@@ -29,7 +34,7 @@ function bench() {
   const fail = (yes: boolean): void => {
     failing = yes
   }
-  return { ticker, said, routine, fail }
+  return { ticker, said, looks, routine, fail }
 }
 const signal = new AbortController().signal
 
@@ -40,6 +45,14 @@ test('the gateway is online from the start, says so every ten seconds, and is of
   await routine.stop()
   await ticker.pass(60_000)
   expect(said).toEqual(['online true', 'online true', 'online true', 'online false'])
+})
+
+test('keys that have expired are looked for every five seconds', async () => {
+  const { ticker, looks, routine } = bench()
+  await routine.start(signal)
+  await ticker.pass(10_000)
+  await routine.stop()
+  expect(looks).toHaveLength(2)
 })
 
 test('a status that could not be published is told and tried again', async () => {

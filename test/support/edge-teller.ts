@@ -67,8 +67,14 @@ export class Teller {
   /** Whether what somebody publishes about a device comes through, as an order to it or as its own word. */
   async obeys(who: EdgeClient, device: string): Promise<boolean> {
     const text = `order-${device}-${(this.#texts += 1)}`
+    // Who is closed meanwhile has said nothing: an acknowledgement would never come.
+    const closed = new Promise<void>((resolve) =>
+      who.mqtt.once('close', () => {
+        resolve()
+      }),
+    )
     for (const topic of [inTopic(device), `headgate/${GATEWAY}/${device}/cmd`])
-      await who.mqtt.publishAsync(topic, text, { qos: 1 })
+      if (who.mqtt.connected) await Promise.race([who.mqtt.publishAsync(topic, text, { qos: 1 }), closed])
     await this.say(device)
     return this.#owner.has(text)
   }
