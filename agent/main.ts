@@ -92,13 +92,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       named('hardware', hardware),
       ...(link === null ? [] : [named('link', link)]),
       ...(cellular === null ? [] : [named('cellular', cellular)]),
-      routineOf({
-        publishing,
-        log,
-        status: () => facts.status(),
-        endExpired: () => enforcement.endExpired(),
-        wall: () => clock.now().wallMs,
-      }),
+      routineOf({ publishing, enforcement, facts, log, wall: () => clock.now().wallMs }),
       named('local api', localApi),
       ...(console === null ? [] : [named('console', console)]),
     ]

@@ -15,9 +15,8 @@ const DAILY = '0 0 * * *'
 export interface RoutineParts {
   readonly publishing: Pick<Publishing, 'gateway'>
   readonly log: Pick<Log, 'info' | 'warn'>
-  readonly status: () => GatewayState
-  /** Ends what has expired. */
-  readonly endExpired: () => Promise<void>
+  readonly facts: { status(): GatewayState }
+  readonly enforcement: { endExpired(): Promise<void> }
   /** Wall clock, epoch ms. */
   readonly wall: () => number
   readonly ticker?: Ticker
@@ -30,8 +29,8 @@ export interface RoutineParts {
 export function routineOf({
   publishing,
   log,
-  status,
-  endExpired,
+  facts,
+  enforcement,
   wall,
   ticker = systemTicker,
 }: RoutineParts): Service {
@@ -44,9 +43,9 @@ export function routineOf({
     async start() {
       await publishing.gateway(true)
       scheduler.every('status', STATUS_EVERY_MS, () => publishing.gateway(true))
-      scheduler.every('expired keys', EXPIRED_EVERY_MS, endExpired)
+      scheduler.every('expired keys', EXPIRED_EVERY_MS, () => enforcement.endExpired())
       new Calendar({ scheduler, wall, ticker, onError }).at('daily summary', DAILY, () => {
-        const { store, broker, link, hardware, upSeconds } = status()
+        const { store, broker, link, hardware, upSeconds } = facts.status()
         log.info({ store, broker, link, hardware, upSeconds }, 'daily summary')
       })
     },

@@ -20,10 +20,12 @@ function bench() {
         said.push(`${new Date(wall()).toISOString()} ${message ?? ''}`),
       warn: (detail: object) => said.push(`failed ${(detail as { job: string }).job}`),
     },
-    status: () => ({ upSeconds: 1 }) as GatewayState,
-    endExpired: () => {
-      looks.push(ticker.now())
-      return Promise.resolve()
+    facts: { status: () => ({ upSeconds: 1 }) as GatewayState },
+    enforcement: {
+      endExpired: () => {
+        looks.push(ticker.now())
+        return Promise.resolve()
+      },
     },
     wall,
     ticker,
