@@ -14,6 +14,7 @@ export {
   NOBODYS_KEY,
 } from './keys.ts'
 export { policyBody, policyHash } from './policy/body.ts'
+export { chunkPolicy, isPolicyChunk, PolicyChunks } from './policy/chunks.ts'
 export * from './policy/delta.ts'
 export { joinPolicy, splitPolicy } from './policy/joined.ts'
 export * from './policy/snapshot.ts'

@@ -1,11 +1,19 @@
-import { encodeWant, type SigningKey, signMessage } from '../codec/index.ts'
+import { encodeWant, isPolicyChunk, PolicyChunks, type SigningKey, signMessage } from '../codec/index.ts'
 import { comparePolicyOrder, type PolicyOrder, type PolicyWant } from '../contract/index.ts'
 import type { Keyring } from './keyring.ts'
-import { type MembershipSink, orderInForce, type PolicyRefusal, type UplinkClock } from './ports.ts'
+import {
+  type MembershipSink,
+  orderInForce,
+  type PolicyRefusal,
+  type UplinkClock,
+  type UplinkLog,
+} from './ports.ts'
 import type { Timers } from './timers.ts'
 
 /** The whole policy is asked for at most this often because of what a change was, ms. */
 const WHOLE_ASKED_EVERY_MS = 30_000
+/** A policy in parts is asked for again where so long no part came, ms: minutes on the slowest links. */
+const PARTS_MS = 5 * 60_000
 /** A change of something else than what is here, or by keys that are not known yet. */
 const WHOLE_HELPS: readonly PolicyRefusal[] = ['base', 'unknown-key']
 
@@ -14,7 +22,9 @@ interface PolicyTalkParts {
     readonly membership: MembershipSink
     readonly key: SigningKey
     readonly clock: Pick<UplinkClock, 'now'>
+    readonly log: UplinkLog
   }
+  readonly counters: { refused: number }
   readonly keyring: Keyring
   readonly timers: Timers
   readonly cloudId: string
@@ -26,6 +36,7 @@ interface PolicyTalkParts {
 /** What a session says about policies: asks for what is missing, tells what is in force. */
 export class PolicyTalk {
   readonly #parts: PolicyTalkParts
+  readonly #chunks = new PolicyChunks()
   #askedForWholeAt = -Infinity
 
   constructor(parts: PolicyTalkParts) {
@@ -44,13 +55,62 @@ export class PolicyTalk {
     if (comparePolicyOrder(head, orderInForce(this.#parts.options.membership)) > 0) this.ask()
   }
 
-  applied(version: number): void {
-    this.#send({ have: version, want: false, applied: version })
+  /**
+   * Takes a policy or a part of one, and says what became of it.
+   * @param learnt called where it brought newer keys, once it is applied
+   */
+  async hear(
+    payload: Uint8Array,
+    { isOver, learnt }: { isOver: () => boolean; learnt: () => void },
+  ): Promise<void> {
+    const message = this.#joined(payload)
+    if (message === 'waits') return
+    if (message === 'refused') {
+      this.#refused('parts')
+      return
+    }
+    const { keyring, options } = this.#parts
+    const brought = keyring.learnFrom(message)
+    const outcome = await options.membership.apply(message)
+    if (isOver()) return
+    if (brought) learnt()
+    if (outcome.applied) {
+      const { version } = outcome
+      options.log.info({ version }, 'policy applied')
+      this.#send({ have: version, want: false, applied: version })
+      return
+    }
+    const { because } = outcome
+    if (because === 'same') return
+    if (WHOLE_HELPS.includes(because)) this.#askForWhole()
+    if (because !== 'older') this.#refused(because)
   }
 
-  /** Asks for the whole where that helps; not often, or whoever can write here could make the gateway talk without end. */
-  refused(because: PolicyRefusal): void {
-    if (!WHOLE_HELPS.includes(because)) return
+  #refused(because: PolicyRefusal | 'parts'): void {
+    this.#parts.counters.refused += 1
+    this.#parts.options.log.warn({ because }, 'policy refused')
+  }
+
+  /** The policy as it was sealed, once it is all here. What fits nothing is forgotten and the whole asked for again. */
+  #joined(payload: Uint8Array): Uint8Array | 'waits' | 'refused' {
+    if (!isPolicyChunk(payload)) return payload
+    const { timers, scaled } = this.#parts
+    const joining = this.#chunks.take(payload)
+    if (joining.state === 'whole') return joining.message
+    if (joining.state === 'refused') {
+      this.#askForWhole()
+      return 'refused'
+    }
+    timers.after('policy parts', scaled(PARTS_MS), () => {
+      if (!this.#chunks.isWaiting) return
+      this.#chunks.clear()
+      this.ask()
+    })
+    return 'waits'
+  }
+
+  /** Not often, or whoever can write here could make the gateway talk without end. */
+  #askForWhole(): void {
     const { timers, options, scaled } = this.#parts
     const waitMs = this.#askedForWholeAt + scaled(WHOLE_ASKED_EVERY_MS) - options.clock.now()
     timers.after('whole policy', Math.max(0, waitMs), () => {

@@ -57,9 +57,9 @@ export class Session {
     this.#shard = shardOf(lasting.options.gatewayId)
     this.#ended = ended
     this.#timers = new Timers(lasting.options.clock)
-    const { keyring, scaled, options } = lasting
+    const { keyring, scaled, options, counters } = lasting
     this.#policyTalk = new PolicyTalk({
-      ...{ options, keyring, scaled, timers: this.#timers, cloudId: this.#cloudId },
+      ...{ options, keyring, scaled, counters, timers: this.#timers, cloudId: this.#cloudId },
       send: (message) => {
         this.#watch(this.#connection.publish(this.#topic('pol'), message, false))
       },
@@ -236,8 +236,7 @@ export class Session {
         this.#policyTalk.heardOf(heard.head)
         return
       case 'policy':
-        await this.#applyPolicy(heard.message)
-        return
+        return this.#policyTalk.hear(heard.message, { isOver: () => this.#isOver, learnt: this.#learnt })
       case 'claim':
         return this.#options.onClaim?.(heard.message)
       case 'unknown-key':
@@ -255,25 +254,11 @@ export class Session {
     }
   }
 
-  async #applyPolicy(message: Uint8Array): Promise<void> {
-    const learnt = this.#lasting.keyring.learnFrom(message)
-    const outcome = await this.#options.membership.apply(message)
-    if (this.#over()) return
-    if (learnt && this.#missesKeys) {
-      // The ledger said where the streams stand, but in words that could not be checked then.
-      this.#missesKeys = false
-      this.#publishStatus()
-    }
-    if (outcome.applied) {
-      this.#options.log.info({ version: outcome.version }, 'policy applied')
-      this.#policyTalk.applied(outcome.version)
-      return
-    }
-    if (outcome.because === 'same') return
-    this.#policyTalk.refused(outcome.because)
-    if (outcome.because === 'older') return
-    this.#lasting.counters.refused += 1
-    this.#options.log.warn({ because: outcome.because }, 'policy refused')
+  /** The ledger said where the streams stand, but in words that could not be checked then. */
+  readonly #learnt = (): void => {
+    if (!this.#missesKeys) return
+    this.#missesKeys = false
+    this.#publishStatus()
   }
 
   async #applyAck(stream: Stream, ack: Ack): Promise<void> {

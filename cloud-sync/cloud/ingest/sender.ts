@@ -1,5 +1,5 @@
-import { downTopic, type GatewayId, LINK_PAYLOAD_BYTES_MAX, PolicyHead } from '../../contract/index.ts'
-import { sealAck, sealChangeAck, shardOf } from '../../codec/index.ts'
+import { downTopic, type GatewayId, PolicyHead } from '../../contract/index.ts'
+import { chunkPolicy, sealAck, sealChangeAck, shardOf } from '../../codec/index.ts'
 import type { Claims } from '../claims.ts'
 import type { Policies, SealedPolicy } from '../policies/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
@@ -43,10 +43,9 @@ export function createSender({ policies, claims, keys, now, log, send }: SenderS
     send({ topic: downTopic(shardOf(gateway), gateway, 'pol/head'), payload, retain: true })
   }
   const sendPolicy = (gateway: GatewayId, message: Uint8Array): void => {
-    if (message.length > LINK_PAYLOAD_BYTES_MAX) {
-      log.warn({ gateway, bytes: message.length }, 'a policy longer than some brokers carry')
-    }
-    send({ topic: downTopic(shardOf(gateway), gateway, 'pol/d'), payload: message, retain: false })
+    // Some brokers that operators run carry no more than 60 KiB at once.
+    for (const payload of chunkPolicy(message))
+      send({ topic: downTopic(shardOf(gateway), gateway, 'pol/d'), payload, retain: false })
   }
   const sendClaims = async (gateway: GatewayId): Promise<void> => {
     for (const payload of await claims.documentsFor(gateway)) {
