@@ -7,7 +7,7 @@ import { createApp } from './api/index.ts'
 import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
 import { type CloudConfig, isServer } from './config.ts'
-import { createCuts } from './cuts.ts'
+import { createCuts, type Cuts } from './cuts.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys/index.ts'
@@ -92,7 +92,10 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     return Promise.resolve()
   })
   signal.throwIfAborted()
-  const applied = createCuts({ directory, store, log })
+  const cuts = createCuts({ directory, store, log })
+  const { applied } = cuts
+  const unlisten = policies.onSealed((gateway) => void cuts.sealed(gateway))
+  started.push(() => Promise.resolve(unlisten()))
   const offlineAfterMs = config.alerts.offlineAfterS * 1_000
   const { watch } = directory
   const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
@@ -163,7 +166,7 @@ async function startLink(
     claims: Claims
     changes: GatewayChanges
     keys: CloudKeys
-    applied: ReturnType<typeof createCuts>
+    applied: Cuts['applied']
     alerting: Alerting
   },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {

@@ -14,7 +14,14 @@ interface Applied {
 
 const Told = z.object({ owner: z.object({ ownerEpoch: z.int() }) })
 
-/** Completes the transfer of a gateway that has acknowledged the policy of its next epoch. Never rejects. */
+/** Follows a transfer from its acceptance to the gateway's word. Nothing here ever rejects: what fails is done at the next word. */
+export interface Cuts {
+  /** The policy of the next epoch has been made: the gateway may cut at any moment, the transfer is being settled. */
+  sealed(gateway: GatewayId): Promise<void>
+  /** Completes the transfer of a gateway that has acknowledged the policy of its next epoch. */
+  applied(applied: Applied): Promise<void>
+}
+
 export function createCuts({
   directory,
   store,
@@ -23,22 +30,38 @@ export function createCuts({
   directory: OrgDirectory
   store: DirectoryStore
   log: Log
-}): (applied: Applied) => Promise<void> {
-  return async ({ gateway, order, acknowledged }) => {
-    try {
-      const transfer = await acceptedTransfer(store.read, gateway)
-      if (transfer === undefined) return
-      const inForce = await store.read.get('gateway_policy', { gateway, ...order })
-      if (inForce === undefined) return
-      const { ownerEpoch } = Told.parse(JSON.parse(inForce.content)).owner
-      if (ownerEpoch !== transfer.owner_epoch) return
-      // The same key for the same cut: said twice, it is done once.
-      const call = { actor: { kind: 'operator', name: 'cloud' }, key: `cut-${transfer.id}` } as const
-      const outcome = await directory.write.transfers.cut(call, { gateway, ownerEpoch, acknowledged })
-      if (outcome.ok) log.info({ gateway, ownerEpoch }, 'a gateway has changed hands')
-      else log.error({ gateway, code: outcome.code }, 'a transfer cannot be completed')
-    } catch (error) {
-      log.error({ err: error, gateway }, 'a transfer waits: the gateway will say again what it has applied')
-    }
+}): Cuts {
+  const actor = { kind: 'operator', name: 'cloud' } as const
+  const epochIn = async (where: { gateway: string; generation?: number; version?: number }) => {
+    const newest = { orderBy: ['version'], descending: true, limit: 1 } as const
+    const [policy] = await store.read.find('gateway_policy', where, newest)
+    return policy && Told.parse(JSON.parse(policy.content)).owner.ownerEpoch
+  }
+  const settle = async (gateway: GatewayId): Promise<void> => {
+    const transfer = await acceptedTransfer(store.read, gateway)
+    if (transfer?.state !== 'accepted' || (await epochIn({ gateway })) !== transfer.owner_epoch) return
+    const outcome = await directory.write.transfers.settle(
+      { actor, key: `settle-${transfer.id}` },
+      { gateway },
+    )
+    if (!outcome.ok) log.error({ gateway, code: outcome.code }, 'a transfer cannot be settled')
+  }
+  const cut = async ({ gateway, order, acknowledged }: Applied): Promise<void> => {
+    const transfer = await acceptedTransfer(store.read, gateway)
+    if (transfer === undefined) return
+    const ownerEpoch = await epochIn({ gateway, ...order })
+    if (ownerEpoch !== transfer.owner_epoch) return settle(gateway)
+    // The same key for the same cut: said twice, it is done once.
+    const call = { actor, key: `cut-${transfer.id}` } as const
+    const outcome = await directory.write.transfers.cut(call, { gateway, ownerEpoch, acknowledged })
+    if (outcome.ok) log.info({ gateway, ownerEpoch }, 'a gateway has changed hands')
+    else log.error({ gateway, code: outcome.code }, 'a transfer cannot be completed')
+  }
+  const waits = (gateway: GatewayId) => (error: unknown) => {
+    log.error({ err: error, gateway }, 'a transfer waits: the gateway will say again what it has applied')
+  }
+  return {
+    sealed: (gateway) => settle(gateway).catch(waits(gateway)),
+    applied: (applied) => cut(applied).catch(waits(applied.gateway)),
   }
 }

@@ -38,10 +38,14 @@ test('the next snapshot after the acceptance shows the next epoch, and its ackno
   expect(guests.map(({ ownerEpoch }) => ownerEpoch)).toEqual(guests.map(() => 1))
   expect(after.devices.some(({ org }) => org === 'acme')).toBe(false)
 
-  const applied = createCuts({ directory, store: directory.store, log: silent })
+  const cuts = createCuts({ directory, store: directory.store, log: silent })
+  const state = async () => (await directory.store.read.get('gateway_transfer', { id: transfer }))?.state
+  expect(await state()).toBe('accepted')
+  await cuts.sealed(GW1)
+  expect(await state()).toBe('settling')
   const owner = async () => (await directory.store.read.get('gateway', { id: GW1 }))?.org
   const say = (version: number) =>
-    applied({ gateway: GW1, order: { generation: after.generation, version }, acknowledged: ACK })
+    cuts.applied({ gateway: GW1, order: { generation: after.generation, version }, acknowledged: ACK })
   await say(before.version)
   expect(await owner()).toBe('acme')
   // Until the gateway has cut, the cloud decides by what is in force there.
@@ -51,11 +55,37 @@ test('the next snapshot after the acceptance shows the next epoch, and its ackno
   await say(after.version)
   expect(await owner()).toBe('delta')
   await say(after.version)
+  expect(await state()).toBe('done')
   await policies.caughtUp()
   // The directory is now what the gateway was told: no other version is made of it.
   expect((await open.snapshot(GW1)).version).toBe(after.version)
   expect(decided()).toMatchObject({ org: 'delta', ownerEpoch: 2 })
   expect(policies.gateway(GW1)?.org).toBe('delta')
+})
+
+test('a transfer is settled from the moment at which the policy of the next epoch is there, and once', async () => {
+  const { directory, policies, ...open } = await opened()
+  await directory.person('dora', 'delta')
+  const offered = { org: 'acme', gateway: GW1, to: 'delta' }
+  const { transfer } = await done(directory.write.transfers.offer(directory.as('ana', 'acme'), offered))
+  const cuts = createCuts({ directory, store: directory.store, log: silent })
+  const unlisten = policies.onSealed((gateway) => void cuts.sealed(gateway))
+  onTestFinished(unlisten)
+  const state = async () => (await directory.store.read.get('gateway_transfer', { id: transfer }))?.state
+  await cuts.sealed(GW1)
+  expect(await state()).toBe('offered')
+  await done(directory.write.transfers.accept(directory.as('dora', 'delta'), { org: 'delta', transfer }))
+  await policies.caughtUp()
+  await expect.poll(state).toBe('settling')
+  // A gateway that still has the policy before says so, as often as it likes.
+  const acknowledged = ACK
+  for (const version of [1, 1])
+    await cuts.applied({ gateway: GW1, order: { generation: 1, version }, acknowledged })
+  expect(await state()).toBe('settling')
+  expect(await directory.store.read.find('audit', { what: 'gateway.settle-transfer' })).toHaveLength(1)
+  const { version } = await open.snapshot(GW1)
+  await cuts.applied({ gateway: GW1, order: { generation: 1, version }, acknowledged })
+  expect(await state()).toBe('done')
 })
 
 test('a gateway is told what a custom role takes away', async () => {
