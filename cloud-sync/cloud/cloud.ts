@@ -20,8 +20,7 @@ import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
 const KEYS_LOOKED_AT_MS = 5_000
-const DAY_MS = 24 * 3_600_000
-const POLICY_TERMS = { freshMs: DAY_MS, hardMs: 30 * DAY_MS }
+const HOUR_MS = 3_600_000
 
 export interface RunningCloud {
   /** Addresses of the embedded broker, `tcp://HOST:PORT`; empty with an external one. */
@@ -84,7 +83,9 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   signal.throwIfAborted()
   const { directory, store, claims, changes } = organisations
   const monoMs = (): number => performance.now()
-  const policies = await startPolicies({ store, keys, now, monoMs, log, terms: POLICY_TERMS })
+  const { freshHours, hardDays } = config.policy
+  const terms = { freshMs: freshHours * HOUR_MS, hardMs: hardDays * 24 * HOUR_MS }
+  const policies = await startPolicies({ store, keys, now, monoMs, log, terms })
   started.push(() => policies.stop())
   const watching = watchKeys(keys, policies, log)
   started.push(() => {
@@ -118,6 +119,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     log,
     trust: keys.rootPublicKey,
     newId: randomUUID,
+    trustedProxies: config.http.trustedProxies,
     operator: {
       token: operatorToken(config.dataDir),
       now,

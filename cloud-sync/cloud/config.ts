@@ -2,9 +2,11 @@ import { isAbsolute, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 import { listenerFault } from '../../broker/index.ts'
 import { OFFLINE_AFTER_S } from './alerting/index.ts'
+import { parseNetwork } from './api/index.ts'
 import { parseYaml, readYamlFile } from './yaml.ts'
 
 const URL_LENGTH_MAX = 1_024
+const PROXIES_MAX = 64
 
 /** A URL alone, or a group with the certificates that belong to it. */
 const MqttListener = z.preprocess(
@@ -57,6 +59,32 @@ const CloudConfigFile = z
         from: z.email(),
       })
       .optional(),
+    http: z
+      .strictObject({
+        /** Addresses and networks of reverse proxies: only their `X-Forwarded-For` is believed. */
+        trustedProxies: z
+          .array(
+            z
+              .string()
+              .refine((text) => parseNetwork(text) !== undefined, 'an address or a network, e.g. 10.0.0.0/8'),
+          )
+          .max(PROXIES_MAX)
+          .default([]),
+      })
+      .prefault({}),
+    /** How long a gateway that hears nothing goes by what it knows (policy time). */
+    policy: z
+      .strictObject({
+        /** So long it may give rights itself. */
+        freshHours: z.int().min(1).max(168).default(24),
+        /** So long things are shown across organisations. */
+        hardDays: z.int().min(1).max(365).default(30),
+      })
+      .refine(
+        ({ freshHours, hardDays }) => freshHours <= hardDays * 24,
+        'freshHours must not be longer than hardDays',
+      )
+      .prefault({}),
     /** When people are told. */
     alerts: z
       .strictObject({

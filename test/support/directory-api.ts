@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { onTestFinished } from 'vitest'
+import { clientAddress } from '../../cloud-sync/cloud/api/client-address.ts'
 import { directoryRoutes } from '../../cloud-sync/cloud/api/directory/index.ts'
 import { withSafeHeaders } from '../../cloud-sync/cloud/api/headers.ts'
 import { operatorGuard } from '../../cloud-sync/cloud/api/operator.ts'
@@ -40,7 +41,10 @@ export interface DirectoryApi {
   session(user: string): Promise<string>
 }
 
-export async function serveDirectory(target?: DatabaseTarget): Promise<DirectoryApi> {
+export async function serveDirectory(
+  target?: DatabaseTarget,
+  trustedProxies: readonly string[] = [],
+): Promise<DirectoryApi> {
   const path = join(temporaryFolder(), 'organisations.db')
   const directory = await openTestDirectory(target ?? { dialect: 'sqlite', path })
   onTestFinished(() => directory.close())
@@ -48,8 +52,10 @@ export async function serveDirectory(target?: DatabaseTarget): Promise<Directory
   const app = new Hono()
   app.onError(problemFor(stderr))
   app.use(withSafeHeaders)
-  const assertOperator = operatorGuard(OPERATOR_TOKEN)
-  app.route('/', directoryRoutes({ directory, assertOperator, elapsed: () => elapsed }))
+  const address = clientAddress(trustedProxies)
+  const assertOperator = operatorGuard(OPERATOR_TOKEN, address)
+  const addressOf = (c: Context) => address.of(c)
+  app.route('/', directoryRoutes({ directory, assertOperator, addressOf, elapsed: () => elapsed }))
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())
   let keys = 0

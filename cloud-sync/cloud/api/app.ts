@@ -7,6 +7,7 @@ import type { Log } from '../log.ts'
 import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
 import { authenticated, requireLead } from './caller.ts'
+import { clientAddress } from './client-address.ts'
 import { directoryRoutes } from './directory/index.ts'
 import { withSafeHeaders } from './headers.ts'
 import { operatorGuard, operatorRoutes, type OperatorSettings } from './operator.ts'
@@ -22,7 +23,9 @@ export interface ApiSettings {
   readonly log: Log
   /** Root public key, base64. */
   readonly trust: string
-  readonly operator: Omit<OperatorSettings, 'db' | 'directory' | 'policies' | 'newId'>
+  readonly operator: Omit<OperatorSettings, 'db' | 'directory' | 'policies' | 'newId' | 'address'>
+  /** Proxies whose word about whence a request comes is believed; absent = none. */
+  readonly trustedProxies?: readonly string[]
 }
 
 const Day = z.iso.date()
@@ -40,6 +43,7 @@ const SENML = 'application/senml+json'
 export function createApp(settings: ApiSettings): Hono {
   const { db, directory, policies, log } = settings
   const { now } = settings.operator
+  const address = clientAddress(settings.trustedProxies ?? [])
   const app = new Hono()
   app.onError(problemFor(log))
   app.use(withSafeHeaders)
@@ -48,7 +52,8 @@ export function createApp(settings: ApiSettings): Hono {
     '/',
     directoryRoutes({
       directory,
-      assertOperator: operatorGuard(settings.operator.token),
+      assertOperator: operatorGuard(settings.operator.token, address),
+      addressOf: (c) => address.of(c),
       elapsed: () => performance.now(),
     }),
   )
@@ -61,7 +66,7 @@ export function createApp(settings: ApiSettings): Hono {
   app.get('/v1/trust', (c) => c.json({ trust: settings.trust }))
   app.route(
     '/v1/operator',
-    operatorRoutes({ ...settings.operator, db, directory, policies, newId: settings.newId }),
+    operatorRoutes({ ...settings.operator, address, db, directory, policies, newId: settings.newId }),
   )
 
   app.get('/v1/readings', async (c) => {

@@ -1,1 +1,2 @@
 export { createApp } from './app.ts'
+export { parseNetwork } from './client-address.ts'

@@ -19,6 +19,7 @@ import {
   streamsOf,
 } from '../storage/index.ts'
 import type { Policies } from '../policies/index.ts'
+import type { ClientAddress } from './client-address.ts'
 import { ApiError, checked } from './problem.ts'
 import { done } from './outcome.ts'
 
@@ -28,6 +29,7 @@ export interface OperatorSettings {
   readonly policies: Policies
   readonly newId: () => string
   readonly token: string
+  readonly address: ClientAddress
   /** Figures of the running parts. */
   readonly counts: () => object
   /** Wall clock, epoch ms. */
@@ -36,13 +38,11 @@ export interface OperatorSettings {
 
 const Adopted = z.strictObject({ gateway: GatewayId, stream: z.enum(STREAMS), epoch: Epoch })
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
-
 /** Everything, for whoever runs the cloud: only from this machine, only with the token of `dataDir/operator.token`. */
 export function operatorRoutes(settings: OperatorSettings): Hono {
   const { db, directory, policies, newId } = settings
   const app = new Hono<{ Bindings: HttpBindings }>()
-  app.use(guard(settings.token))
+  app.use(guard(settings))
   const gatewayOf = (query: Record<string, string>): GatewayId => checked(GatewayId, query['gateway'])
 
   app.get('/counts', (c) => c.json(settings.counts()))
@@ -111,8 +111,11 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
   return app as unknown as Hono
 }
 
-function guard(token: string): MiddlewareHandler<{ Bindings: HttpBindings }> {
-  const assertOperator = operatorGuard(token)
+function guard({
+  token,
+  address,
+}: Pick<OperatorSettings, 'token' | 'address'>): MiddlewareHandler<{ Bindings: HttpBindings }> {
+  const assertOperator = operatorGuard(token, address)
   return async (c, next) => {
     assertOperator(c)
     await next()
@@ -120,14 +123,16 @@ function guard(token: string): MiddlewareHandler<{ Bindings: HttpBindings }> {
 }
 
 /** Throws API_NOT_FOUND to everybody from another machine, API_UNAUTHORISED without the token. */
-export function operatorGuard(token: string): (c: Context<{ Bindings: HttpBindings }>) => void {
+export function operatorGuard(
+  token: string,
+  address: ClientAddress,
+): (c: Context<{ Bindings: HttpBindings }>) => void {
   const expected = sha256(Buffer.from(token))
   return (c) => {
     const given = /^bearer (.{1,256})$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? ''
     const isRight = sameHash(sha256(Buffer.from(given)), expected)
     // From anywhere else the operator's surface does not exist.
-    if (!LOOPBACK.has(c.env.incoming.socket.remoteAddress ?? ''))
-      throw new ApiError('API_NOT_FOUND', 'no such address')
+    if (!address.isLocal(c)) throw new ApiError('API_NOT_FOUND', 'no such address')
     if (!isRight) throw new ApiError('API_UNAUTHORISED', 'the operator token is wrong or missing')
   }
 }

@@ -25,6 +25,8 @@ test('a configuration is read, frozen, and its paths count from its folder', () 
   expect(config).toEqual({
     listen: { mqtt: [{ url: 'tcp://127.0.0.1:8883' }], http: '127.0.0.1:8090' },
     alerts: { offlineAfterS: 300 },
+    http: { trustedProxies: [] },
+    policy: { freshHours: 24, hardDays: 30 },
     dataDir: '/etc/headgate/data',
     directory: '/srv/directory.yaml',
   })
@@ -49,6 +51,15 @@ const faulty: [string, string, (string | RegExp)[]][] = [
     [/^cloud.yaml:2: listen: give either/],
   ],
   ['a missing key, where it should stand', 'listen: {mqtt: ["tcp://h:1"]}\n', [/^cloud.yaml:1: dataDir: /]],
+  [
+    'a proxy that is none, and policies that are fresh for longer than they count',
+    'dataDir: d\nlisten: {mqtt: ["tcp://h:1"]}\nhttp: {trustedProxies: ["10.0.0.0/33", "proxy"]}\npolicy: {freshHours: 48, hardDays: 1}\n',
+    [
+      /^cloud.yaml:3: http.trustedProxies.0: an address/,
+      /^cloud.yaml:3: http.trustedProxies.1: an address/,
+      /^cloud.yaml:4: policy: freshHours must not/,
+    ],
+  ],
   ['broken YAML', 'dataDir: d\nlisten: "x\n', [/^cloud.yaml:\d: /]],
   ['a key twice', 'dataDir: a\ndataDir: b\nlisten: {mqtt: ["tcp://h:1"]}\n', [/^cloud.yaml:2: /]],
 ]

@@ -13,6 +13,8 @@ export interface DirectoryApiSettings {
   readonly directory: OrgDirectory
   /** Refuses who is not the operator of this machine. */
   readonly assertOperator: (c: Context) => void
+  /** Whence a request comes: what limits and the audit count by. */
+  readonly addressOf: (c: Context) => string
   /** Monotonic clock, ms. */
   readonly elapsed: () => number
 }
@@ -29,10 +31,16 @@ interface Endpoint {
 }
 
 /** Everything of the directory of organisations over HTTP, and the OpenAPI document that tells of it. */
-export function directoryRoutes({ directory, assertOperator, elapsed }: DirectoryApiSettings): Hono {
+export function directoryRoutes({
+  directory,
+  assertOperator,
+  addressOf,
+  elapsed,
+}: DirectoryApiSettings): Hono {
   const serving: Serving = {
     directory,
     assertOperator,
+    addressOf,
     perAddress: createAllowance(ADDRESS_RATE, elapsed),
     perUser: createAllowance(USER_RATE, elapsed),
   }

@@ -1,4 +1,3 @@
-import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { Actor, OrgDirectory } from '../../directory/index.ts'
@@ -14,6 +13,7 @@ export interface Serving {
   readonly directory: OrgDirectory
   /** Refuses who is not the operator of this machine. */
   readonly assertOperator: (c: Context) => void
+  readonly addressOf: (c: Context) => string
   readonly perAddress: Allowance
   readonly perUser: Allowance
 }
@@ -41,7 +41,7 @@ export function guarded(
 ): (c: Context) => Promise<Response> {
   const shape = shapeOf(operation)
   return async (c) => {
-    const address = addressOf(c)
+    const address = serving.addressOf(c)
     if (operation.by === 'operator') serving.assertOperator(c)
     else assertWithin(serving.perAddress, address)
     assertNotCrossSite(c)
@@ -149,5 +149,3 @@ const only = (fields: Fields, names: readonly string[]): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => names.includes(name)))
 const without = (fields: Fields, names: readonly string[]): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
-
-const addressOf = (c: Context): string => (c.env as HttpBindings).incoming.socket.remoteAddress ?? 'unknown'
