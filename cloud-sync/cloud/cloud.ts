@@ -94,9 +94,13 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   })
   signal.throwIfAborted()
   const cuts = createCuts({ directory, store, log })
-  const { applied } = cuts
-  const unlisten = policies.onSealed((gateway) => void cuts.sealed(gateway))
-  started.push(() => Promise.resolve(unlisten()))
+  const unlisten = policies.onSealed((gateway) => {
+    void cuts.sealed(gateway)
+  })
+  started.push(() => {
+    unlisten()
+    return Promise.resolve()
+  })
   const offlineAfterMs = config.alerts.offlineAfterS * 1_000
   const { watch } = directory
   const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
@@ -107,7 +111,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     claims,
     changes,
     keys,
-    applied,
+    applied: (said) => cuts.applied(said),
     alerting,
     ...starting,
   })

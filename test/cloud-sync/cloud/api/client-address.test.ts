@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { clientAddress, parseNetwork } from '../../../../cloud-sync/cloud/api/client-address.ts'
@@ -10,7 +9,7 @@ async function seen(peer: string, forwarded?: string): Promise<{ address: string
   const address = clientAddress(PROXIES)
   const app = new Hono()
   app.get('/', (c) => c.json({ address: address.of(c), local: address.isLocal(c) }))
-  const incoming = { socket: { remoteAddress: peer } } as IncomingMessage
+  const incoming = { socket: { remoteAddress: peer } }
   const headers = forwarded === undefined ? {} : { 'X-Forwarded-For': forwarded }
   return (await app.request('/', { headers }, { incoming })).json() as Promise<{
     address: string
