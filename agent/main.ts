@@ -9,11 +9,13 @@ import type { Config } from './config/config.ts'
 import { doorsOf } from './doors.ts'
 import { Enforcement } from './enforcement.ts'
 import { FieldState } from './field-state.ts'
+import { meterFieldDevices } from './field-traffic.ts'
 import { localRootKey } from './identity.ts'
 import { LearntSplits } from './learnt-splits.ts'
 import { Facts } from './local-api/facts.ts'
 import type { Log } from './log.ts'
 import { metricsPage } from './metrics-page.ts'
+import type { OwnerRules } from './owners.ts'
 import { Pipeline } from './pipeline.ts'
 import { localRules, localSnapshot } from './policy/local-authority.ts'
 import { LocalPolicy, type LocalPrincipal } from './policy/local-policy.ts'
@@ -125,6 +127,14 @@ const homeOf = ({ local, devices }: Config): OrgId =>
   devices.find(({ organisation }) => organisation !== null)?.organisation ??
   UNCLAIMED
 
+function ownerRules(config: Config): OwnerRules {
+  const home = homeOf(config)
+  const proposed = config.devices.map(
+    ({ id, organisation, custodian }) => [id, { org: organisation ?? home, custodian }] as const,
+  )
+  return { organisation: home, proposed: new Map(proposed) }
+}
+
 function openStoreAndClock(
   config: Config,
   { log, onDamage }: { log: Log; onDamage: () => void },
@@ -184,6 +194,7 @@ function brokerOf(
       })
     },
   })
+  const traffic = meterFieldDevices(ownerRules(config), store)
   const broker = createBroker<LocalPrincipal>({
     listen: config.broker.listen,
     policy,
@@ -192,6 +203,9 @@ function brokerOf(
     storage: { database: store.database, writer: store.writer },
     limits: config.broker.limits,
     ownerOf: (topic) => policy.ownerOf(topic) ?? homeOf(config),
+    onTraffic: (packet) => {
+      traffic.count(packet)
+    },
     onAudit: refusals.take,
   })
   const enforcement = new Enforcement({ store, policy, broker, log })
@@ -223,14 +237,14 @@ function pipelineOf(
   { store, publishing, log }: { store: Store; publishing: Publishing; log: Log },
 ): Pipeline {
   const resolutions = new Resolutions(config.devices)
-  const home = homeOf(config)
+  const diagnostic = new Set<string>(
+    config.devices.flatMap((device) => (device.diagnostic ? [device.id] : [])),
+  )
   return new Pipeline({
     store,
-    organisation: home,
-    proposed: new Map(
-      config.devices.map(({ id, organisation, custodian }) => [id, { org: organisation ?? home, custodian }]),
-    ),
+    ...ownerRules(config),
     resolutionOf: (device, channel) => resolutions.of(device, channel),
+    isDiagnostic: (device) => diagnostic.has(device),
     publish: (readings) => publishing.readings(readings),
     onPublishFailed: (error) => {
       log.warn({ err: error }, 'readings are stored but were not published')

@@ -26,6 +26,8 @@ export interface PipelineOptions extends OwnerRules {
   readonly store: Store
   /** Of a device's channel, from its profile; null = the double is kept exactly. */
   resolutionOf(device: string, channel: string): Resolution | null
+  /** The device tells of the gateway itself: nobody is billed for it. Default: none does. */
+  isDiagnostic?(device: string): boolean
   /** Hands committed readings to the local broker; who may have them is decided there, for every delivery. */
   publish(readings: readonly PublishedReading[]): Promise<void>
   /** A publish failed; the readings are stored and go to the cloud in any case. */
@@ -140,7 +142,8 @@ export class Pipeline {
     const stored = storedReading(reading, def, this.#store)
     if (reading.alarm) this.#held.alarm(stored)
     const { derived, payloadBytes } = reading
-    const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes }
+    const billable = this.#options.isDiagnostic?.(reading.device) !== true
+    const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes, billable }
     return { reading: stored, def, subject, owner, countable }
   }
 

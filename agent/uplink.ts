@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createUplink, DEFAULT_BUDGETS, type LaneFactors } from '../cloud-sync/gateway/index.ts'
+import type { SentMessage } from './cellular/index.ts'
 import type { ClaimService } from './claim/index.ts'
 import type { GatewayClock } from './clock/index.ts'
 import type { CloudConfig, Config } from './config/config.ts'
@@ -13,8 +14,12 @@ import { VERSION } from './version.ts'
 export interface Link {
   start(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
+  /** Called with each batch that is given to the socket. */
+  onSent(listener: (sent: SentMessage) => void): void
   /** Sends more slowly from now on. */
   slow(factors: LaneFactors): void
+  /** Bytes and keep-alive pings of its connections since the start, and the address that it goes by now. */
+  traffic(): { readonly bytes: number; readonly pings: number; readonly localAddress: string | null }
   facts(): Readonly<Record<string, number | string | boolean | null>>
 }
 
@@ -29,6 +34,7 @@ interface LinkParts {
 
 /** Joins the store's outbox, the gateway's key and the configured cloud. Throws where a named PEM file cannot be read. */
 export function createLink(cloud: CloudConfig, { config, store, clock, log, claim }: LinkParts): Link {
+  const listeners: ((sent: SentMessage) => void)[] = []
   const { keepaliveMs, liveBytesPerSecond, backfillBytesPerSecond } = config.uplink
   const uplink = createUplink({
     url: cloud.url,
@@ -53,6 +59,9 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log, clai
     onClaim: async (message) => {
       if ((await claim?.deliver(message)) !== true) log.warn({}, 'what came about claiming was refused')
     },
+    onSent: (sent) => {
+      for (const listener of listeners) listener(sent)
+    },
     onTrustedTime: (serverTime) => {
       clock.learn(serverTime)
       store.policyTime.learn(serverTime)
@@ -61,8 +70,15 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log, clai
   return {
     start: (signal) => uplink.start(signal),
     stop: () => uplink.stop(),
+    onSent: (listener) => {
+      listeners.push(listener)
+    },
     slow: (factors) => {
       uplink.slow(factors)
+    },
+    traffic() {
+      const { bytesOut, bytesIn, pings, localAddress } = uplink.status()
+      return { bytes: bytesOut + bytesIn, pings, localAddress }
     },
     facts() {
       const { state, failures, connects, bytesOut, bytesIn, refused, streams } = uplink.status()

@@ -24,8 +24,20 @@ export interface BrokerOptions<P extends Principal> {
    * Whose a topic is, for the registers; default: nobody's (the empty text). Asked once for a topic until `closeSessions`.
    */
   readonly ownerOf?: (topic: string) => string
+  /**
+   * Called with each message that was taken from a client or written to one, once each, before the commit that holds it.
+   * Whatever it keeps must go into that commit by the same writer.
+   */
+  readonly onTraffic?: (packet: TrafficPacket) => void
   /** Told of refused connects, publishes, subscriptions and wills; rate-limited. */
   readonly onAudit?: (event: AuditEvent) => void
+}
+
+export interface TrafficPacket {
+  readonly topic: string
+  /** The whole packet. */
+  readonly bytes: number
+  readonly direction: 'in' | 'out'
 }
 
 export interface LocalMessage {

@@ -1,4 +1,4 @@
-import type { Subject } from '../../cloud-sync/contract/index.ts'
+import type { LinkSource, Subject } from '../../cloud-sync/contract/index.ts'
 import { USAGE_QUALITY } from '../../cloud-sync/contract/index.ts'
 import type { Increment, Moment } from '../metering/index.ts'
 import { Scheduler } from '../schedule/scheduler.ts'
@@ -10,7 +10,8 @@ import type { KernelLinks, LinkScan } from './kernel.ts'
 import { type CellularMemory, kept, remembered } from './memory.ts'
 import { type AskModems, lookAtModems, type Modem, type ModemLook } from './mmcli.ts'
 import type { CellularGateway, CellularMeter } from './ports.ts'
-import { count, type LinkDelta } from './register.ts'
+import { count, type LinkDelta, type LinkMemory } from './register.ts'
+import { LinkSources } from './source.ts'
 
 /** ModemManager itself reads its modems every 30 s. */
 const MODEMS_EVERY_MS = 30_000
@@ -26,6 +27,14 @@ export interface CellularRules {
   readonly hostAbsorbs: boolean
   /** Of each SIM; null = none. `day` of the month, 1 to 28. */
   readonly budget: { readonly bytes: number; readonly day: number } | null
+}
+
+const NOTHING_CLAIMED = { claims: [], protocol: 0n, idle: 0n }
+
+interface Sources {
+  /** By interface. */
+  readonly of: ReadonlyMap<string, LinkSource>
+  readonly isAnother: boolean
 }
 
 export interface CellularParts {
@@ -55,6 +64,7 @@ export class Cellular {
   #modems: ModemLook = { state: 'absent' }
   #modemsAt = -Infinity
   readonly #comparisons = new Map<string, Divergence>()
+  readonly #sources = new LinkSources()
   #told = ''
 
   /** @throws where what was kept cannot be read */
@@ -107,13 +117,27 @@ export class Cellular {
     const { counterBits } = rules
     const counted = count(this.#memory.links, { scan, monoMs: moment.monoMs, simOf, counterBits })
     const uses = this.#spend(counted.deltas, moment.day)
-    const increments = this.#increments(counted.deltas)
+    const sources = this.#look(scan, counted.memory, moment.monoMs)
+    const increments = this.#increments(counted.deltas, sources.of)
     const isReset = counted.deltas.some(({ flags }) => flags.reset)
     const events = [...counted.swapped.map(() => 'sim_swap'), ...(isReset ? ['ctr_reset'] : [])]
     this.#memory = { links: counted.memory, uses }
     this.#compare(scan, moment.monoMs)
     this.#slow()
-    await meter.count({ increments, memory: kept(this.#memory), events })
+    await meter.count({ increments, memory: kept(this.#memory), events, isLast: sources.isAnother })
+  }
+
+  /** On which network the bytes of each link were counted, and whether a link has gone over to another. */
+  #look(scan: LinkScan, { marks }: LinkMemory, monoMs: number): Sources {
+    const of = new Map<string, LinkSource>()
+    let isAnother = false
+    for (const { iface, ifindex } of scan.links) {
+      const iccid = marks.get(iface)?.sim ?? null
+      const seen = this.#sources.look({ iface, ifindex, iccid, modem: this.#modemOf(iface) }, monoMs)
+      of.set(iface, seen.src)
+      isAnother ||= seen.isAnother
+    }
+    return { of, isAnother }
   }
 
   #known(): readonly Modem[] {
@@ -134,32 +158,39 @@ export class Cellular {
     const before = this.#modems.state
     const look = await lookAtModems(modems)
     this.#modems = look
+    if (look.state === 'known') this.#tellTime(look.modems)
     if (look.state === before) return
     if (look.state === 'failed')
       log.warn({ reason: look.reason }, 'ModemManager does not answer; the kernel goes on counting')
     else log.info({ state: look.state }, 'ModemManager')
   }
 
-  #increments(deltas: readonly LinkDelta[]): Increment[] {
+  #tellTime(modems: readonly Modem[]): void {
+    const told = modems.map(({ networkTime }) => Date.parse(networkTime ?? '')).find(Number.isFinite)
+    if (told !== undefined) this.#parts.gateway.onNetworkTime?.(told)
+  }
+
+  #increments(deltas: readonly LinkDelta[], sources: ReadonlyMap<string, LinkSource>): Increment[] {
     const { gateway, rules } = this.#parts
     if (deltas.length === 0) return []
     const host = gateway.host()
     const own = gateway.ownTraffic()
     const increments: Increment[] = []
-    for (const [index, delta] of deltas.entries()) {
+    for (const delta of deltas) {
       const subject = subjectOf(delta)
-      const q = delta.flags.partial ? 1 << USAGE_QUALITY.PARTIAL : 0
-      const evidence = { subject, owner: host, q, billable: false }
+      const src = sources.get(delta.iface)
+      const counted = { q: qualityOf(delta.flags), ...(src !== undefined && { src }) }
+      const evidence = { subject, owner: host, ...counted, billable: false }
       increments.push({ ...evidence, meter: 'cell.rx', by: delta.rx })
       increments.push({ ...evidence, meter: 'cell.tx', by: delta.tx })
-      // Where there are several links, whichever is first carries the gateway's own; the others get what is left.
-      const claimed = index === 0 ? own : { claims: [], protocol: 0n, idle: 0n }
+      // Other links carry nothing of the gateway's own; what the connection claims is of the one that it goes by.
+      const claimed = delta.iface === own.iface ? own : NOTHING_CLAIMED
       const payers = { host, hostAbsorbs: rules.hostAbsorbs }
       const divided = attribute({ ...claimed, bytes: delta.rx + delta.tx }, this.#carried, payers)
       this.#carried = divided.carried
       for (const share of divided.shares) {
         const whose = { subject: share.subject ?? subject, owner: share.owner }
-        increments.push({ meter: 'cell.alloc', ...whose, by: share.bytes, q })
+        increments.push({ meter: 'cell.alloc', ...whose, by: share.bytes, ...counted })
       }
     }
     return increments
@@ -217,6 +248,9 @@ export class Cellular {
     }
   }
 }
+
+const qualityOf = ({ partial, reset }: LinkDelta['flags']): number =>
+  (partial ? 1 << USAGE_QUALITY.PARTIAL : 0) | (reset ? 1 << USAGE_QUALITY.CTR_RESET : 0)
 
 /** A SIM is one payer's contract wherever it is plugged in; without one the interface stands for it. */
 function subjectOf({ iface, sim }: { readonly iface: string; readonly sim: string | null }): Subject {

@@ -1,3 +1,5 @@
+export type { OwnTraffic } from './ports.ts'
+export { CarriedReadings, type SentMessage } from './carried.ts'
 export { Cellular, type CellularRules } from './cellular.ts'
 export { KernelLinks } from './kernel.ts'
 export { askMmcli } from './mmcli.ts'

@@ -15,11 +15,15 @@ export interface CellularMeter {
     readonly memory: unknown
     /** Usage records without registers that say what happened, e.g. `sim_swap`; with one the interval ends. */
     readonly events: readonly string[]
+    /** What comes after this is to be in another record: the link is on another network. */
+    readonly isLast: boolean
   }): Promise<void>
 }
 
 /** What the gateway's own connections used since it was asked last. */
 export interface OwnTraffic {
+  /** The interface that they go by; null where nobody knows: then nothing is claimed. */
+  readonly iface: string | null
   readonly claims: readonly Claim[]
   /** Bytes of the connections beyond payload and idle. */
   readonly protocol: bigint
@@ -31,6 +35,8 @@ export interface CellularGateway {
   /** Whose gateway it is: pays what nobody else does. The same object while the owner is the same. */
   host(): Owner
   ownTraffic(): OwnTraffic
+  /** The mobile network said what time it is, epoch ms; nobody signed it. */
+  onNetworkTime?(epochMs: number): void
   /** A SIM reached another step of its budget, or left one. */
   onFactors(factors: LaneFactors): void
 }

@@ -1,6 +1,13 @@
 import type { Moment } from '../metering/index.ts'
 import type { TimeSources } from './sources.ts'
-import { type Anchor, anchorFromCloud, anchorFromWall, stateOf, trustedAt } from './trust.ts'
+import {
+  type Anchor,
+  anchorFromCloud,
+  anchorFromNetwork,
+  anchorFromWall,
+  stateOf,
+  trustedAt,
+} from './trust.ts'
 
 /** A step of the wall clock from here on is reported (metering.md 4.5, rule 5). */
 const STEP_MS = 2000
@@ -73,6 +80,17 @@ export class GatewayClock {
   learn(serverTimeMs: number): void {
     const monoMs = this.#sources.monoMs()
     this.#anchor = anchorFromCloud(this.#anchor, serverTimeMs, { monoMs, highWaterMs: this.#highWaterMs })
+    this.#raiseHighWater(monoMs)
+  }
+
+  /** What the mobile network says the time is, epoch ms. It counts for labels only, and only where nothing better does. */
+  learnFromNetwork(networkMs: number): void {
+    const monoMs = this.#sources.monoMs()
+    this.#anchor = anchorFromNetwork(
+      this.#anchor,
+      { networkMs, monoMs },
+      { highWaterMs: this.#highWaterMs, rules: { cloudConfigured: this.#cloudConfigured } },
+    )
     this.#raiseHighWater(monoMs)
   }
 

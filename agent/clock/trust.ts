@@ -9,14 +9,16 @@ const DRIFT = 200e-6
 /** A cloud's signed time is older than its arrival by the way it took. */
 const CLOUD_ERROR_MS = 2000
 const NTP_ERROR_MS = 1000
+/** A mobile network tells whole seconds, and nobody says how it sets its own clock. */
+const NETWORK_ERROR_MS = 10_000
 
 /** Trusted time at one monotonic instant; it runs on from there by the monotonic clock alone. */
 export interface Anchor {
   readonly trustedMs: number
   readonly monoMs: number
   readonly errorMs: number
-  /** `carried`: the wall clock at start, no earlier than the last trusted time and less than a day after it. */
-  readonly source: 'cloud' | 'ntp' | 'carried'
+  /** `network`: told by the mobile network, believed where nothing better is known. `carried`: the wall clock at start, no earlier than the last trusted time and less than a day after it. */
+  readonly source: 'cloud' | 'ntp' | 'network' | 'carried'
 }
 
 export interface Look {
@@ -69,10 +71,27 @@ export function anchorFromCloud(
   return { trustedMs: serverTimeMs, monoMs: at.monoMs, errorMs: CLOUD_ERROR_MS, source: 'cloud' }
 }
 
+/**
+ * The anchor after the mobile network told the time: an offline source (metering.md 4.5), below time servers and the cloud
+ * as long as those are fresh, and never policy time. With a cloud, a step of more than a day is not believed.
+ */
+export function anchorFromNetwork(
+  anchor: Anchor | null,
+  { networkMs, monoMs }: { readonly networkMs: number; readonly monoMs: number },
+  known: { readonly highWaterMs: number | null; readonly rules: TrustRules },
+): Anchor | null {
+  const isBetter = anchor?.source === 'cloud' || anchor?.source === 'ntp'
+  if (isBetter && monoMs - anchor.monoMs <= SYNCED_FOR_MS) return anchor
+  const expected = anchor === null ? known.highWaterMs : trustedAt(anchor, monoMs)
+  if (!isBelieved(networkMs, expected, known.rules)) return anchor
+  return { trustedMs: networkMs, monoMs, errorMs: NETWORK_ERROR_MS, source: 'network' }
+}
+
 export function stateOf(anchor: Anchor | null, monoMs: number): { clock: ClockState; maxErrMs: number } {
   if (anchor === null) return { clock: 'unsynced', maxErrMs: 0 }
   const age = monoMs - anchor.monoMs
-  const clock = anchor.source !== 'carried' && age <= SYNCED_FOR_MS ? 'synced' : 'holdover'
+  const isSynced = (anchor.source === 'cloud' || anchor.source === 'ntp') && age <= SYNCED_FOR_MS
+  const clock = isSynced ? 'synced' : 'holdover'
   return { clock, maxErrMs: Math.ceil(anchor.errorMs + age * DRIFT) }
 }
 

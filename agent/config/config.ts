@@ -20,6 +20,8 @@ import { ConfigError, type ConfigFault, faultsOf, Locator } from './fault.ts'
 import { type ProfileReader, profileReader } from './profile-file.ts'
 import { ConfigFile } from './schema.ts'
 
+const HOUR_MS = 3_600_000
+
 const CONFIG_BYTES_MAX = 1024 * 1024
 const FINGERPRINT_DIGITS = 16
 
@@ -76,6 +78,8 @@ export interface ConfiguredDevice extends DeviceConfig {
   /** With a cloud these are a proposal only. */
   readonly organisation: OrgId | null
   readonly custodian: MemberName | null
+  /** It tells of the gateway itself: metered, not billed. */
+  readonly diagnostic: boolean
   readonly workspace: WorkspaceId | null
 }
 
@@ -183,7 +187,7 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
       maxBytes: storage.maxBytes,
       keepReadingsMs: storage.keepReadings,
     },
-    usage: { intervalMs: usage.interval },
+    usage: { intervalMs: usage.interval ?? (file.cellular === undefined ? HOUR_MS : 24 * HOUR_MS) },
     cellular: file.cellular === undefined ? null : cellularOf(file.cellular),
     uplink: {
       keepaliveMs: uplink.keepalive,
@@ -222,6 +226,7 @@ function deviceOf(
     calibrations,
     organisation: device.organisation ?? home ?? null,
     custodian: device.custodian ?? null,
+    diagnostic: device.diagnostic === 'true',
     workspace: device.workspace ?? null,
   }
 }

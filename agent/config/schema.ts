@@ -74,6 +74,7 @@ const device = z.strictObject({
   organisation: OrgId.optional(),
   custodian: MemberName.optional(),
   workspace: WorkspaceId.optional(),
+  diagnostic: z.enum(['true', 'false']).default('false'),
   calibrations: z.array(calibration).max(CALIBRATIONS_MAX).default([]),
 })
 
@@ -171,7 +172,7 @@ export const ConfigFile = z.strictObject({
     })
     .prefault({}),
   cellular: cellular.optional(),
-  usage: z.strictObject({ interval: duration({ least: '1s', most: '24h' }).prefault('1h') }).prefault({}),
+  usage: z.strictObject({ interval: duration({ least: '1s', most: '24h' }).optional() }).prefault({}),
   uplink: z
     .strictObject({
       keepalive: duration({ least: '10s', most: '1h' }).prefault('900s'),

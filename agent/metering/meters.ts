@@ -8,6 +8,8 @@ export interface Countable {
   readonly derived: boolean
   /** Bytes that carried the value in the device's answer. */
   readonly payloadBytes: number
+  /** False for what the gateway measures of itself: counted, and nobody is billed for it. Default true. */
+  readonly billable?: boolean
 }
 
 export type DayOf = (org: OrgId) => string | null
@@ -16,6 +18,7 @@ export type DayOf = (org: OrgId) => string | null
 interface Tally {
   readonly subject: Subject
   readonly owner: Owner
+  readonly billable: boolean
   readings: number
   values: number
   payloadBytes: number
@@ -32,7 +35,7 @@ export class Meters {
   #tallies = new Map<Subject, Tally[]>()
 
   count(subject: Subject, owner: Owner, reading: Countable): void {
-    const tally = this.#tallyFor(subject, owner)
+    const tally = this.#tallyFor(subject, owner, reading.billable ?? true)
     if (reading.value !== null) {
       tally.values += 1
       if (!reading.derived && reading.quality !== 'bad') tally.readings += 1
@@ -50,12 +53,12 @@ export class Meters {
     this.#tallies.clear()
   }
 
-  #tallyFor(subject: Subject, owner: Owner): Tally {
+  #tallyFor(subject: Subject, owner: Owner, billable: boolean): Tally {
     let tallies = this.#tallies.get(subject)
     if (tallies === undefined) this.#tallies.set(subject, (tallies = []))
     let tally = tallies.at(-1)
-    if (tally?.owner !== owner) {
-      tally = { subject, owner, readings: 0, values: 0, payloadBytes: 0 }
+    if (tally?.owner !== owner || tally.billable !== billable) {
+      tally = { subject, owner, billable, readings: 0, values: 0, payloadBytes: 0 }
       tallies.push(tally)
     }
     return tally
@@ -63,14 +66,15 @@ export class Meters {
 }
 
 function incrementsOf(tally: Tally, day: string | null): Increment[] {
-  const { subject, owner } = tally
+  const { subject, owner, billable } = tally
+  const whose = { subject, owner, billable }
   const increments: Increment[] = [
-    { meter: 'sensor.readings', subject, owner, by: BigInt(tally.readings) },
-    { meter: 'sensor.values', subject, owner, by: BigInt(tally.values) },
-    { meter: 'sensor.payload_bytes', subject, owner, by: BigInt(tally.payloadBytes) },
+    { meter: 'sensor.readings', ...whose, by: BigInt(tally.readings) },
+    { meter: 'sensor.values', ...whose, by: BigInt(tally.values) },
+    { meter: 'sensor.payload_bytes', ...whose, by: BigInt(tally.payloadBytes) },
   ]
   if (tally.readings > 0 && day !== null) {
-    increments.push({ meter: 'sensor.active_day', subject, owner, by: 1n, day })
+    increments.push({ meter: 'sensor.active_day', ...whose, by: 1n, day })
   }
   return increments
 }

@@ -71,7 +71,8 @@ const sameSource = (a: LinkSource, b: LinkSource): boolean =>
  * Whether the register goes on: for the same payer, and not for another link while what it counted on the last one is not
  * reported. Intervals end with a link's network, so the second is rare.
  */
-function goesOn(register: Register, { owner, src }: Increment): boolean {
+function goesOn(register: Register, { owner, src, billable = true }: Increment): boolean {
+  if (register.billable !== billable) return false
   const isHeld = register.src !== null && register.end !== register.reported
   return sameOwner(register, owner) && (!isHeld || src === undefined || sameSource(register.src, src))
 }

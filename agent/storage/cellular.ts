@@ -33,11 +33,11 @@ export class CellularRecord implements CellularMeter {
   /** Counts and remembers in one transaction; an event ends the interval with it. Resolves once it is committed. */
   count(counted: Parameters<CellularMeter['count']>[0]): Promise<void> {
     const { ledger, organisation } = this.#parts
-    const { increments, memory, events } = counted
+    const { increments, memory, events, isLast } = counted
     // Both wait in the ledger for the same transaction: a commit that fails keeps both for the next.
     ledger.count(increments, { key: KEY, value: memory })
     for (const name of events) ledger.noteEvent({ name, org: organisation() })
-    if (events.length > 0) ledger.closeAtNextCommit()
+    if (isLast || events.length > 0) ledger.closeAtNextCommit()
     return this.#writer.submit(() => undefined)
   }
 }

@@ -93,6 +93,18 @@ export const MIGRATIONS: readonly Migration[] = [
     -- JSON: usage records of a time that the gateway did not know, until they are given their days.
     CREATE TABLE usage_undated (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
   `),
+  sql(`
+    -- What the packs of each channel take, bytes: a day's end asks, and must not read them all.
+    CREATE TABLE stored_bytes (channel INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
+    INSERT INTO stored_bytes SELECT channel, sum(length(body)) FROM pack GROUP BY channel;
+    CREATE TRIGGER pack_stored AFTER INSERT ON pack BEGIN
+      INSERT INTO stored_bytes (channel, bytes) VALUES (new.channel, length(new.body))
+        ON CONFLICT (channel) DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER pack_dropped AFTER DELETE ON pack BEGIN
+      UPDATE stored_bytes SET bytes = bytes - length(old.body) WHERE channel = old.channel;
+    END;
+  `),
 ]
 
 /**

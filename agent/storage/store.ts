@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ChannelDef, GatewayEvent } from '../../cloud-sync/contract/index.ts'
-import type { Moment } from '../metering/index.ts'
+import type { Increment, Moment } from '../metering/index.ts'
 import type { CellularRecord } from './cellular.ts'
 import type { ChangeStore } from './changes.ts'
 import type { ChannelBook, ChannelKey } from './channels.ts'
@@ -123,6 +123,11 @@ export class Store {
   /** One look at the clocks the store goes by. */
   now(): Moment {
     return this.parts.clock.now()
+  }
+
+  /** Asked at every commit for what was counted since the one before; it goes into that commit. */
+  addMeter(take: () => Increment[]): void {
+    this.parts.ledger.addSource(take)
   }
 
   /** Called after each commit that stored readings, before their `take` resolves. */

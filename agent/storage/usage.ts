@@ -15,6 +15,7 @@ import {
 } from '../metering/index.ts'
 import { readMeta, readMetaNumber, writeMeta } from './meta.ts'
 import { loadRegisters } from './registers.ts'
+import { storedIncrements } from './stored-bytes.ts'
 import { loadPast, type UsagePast } from './usage-past.ts'
 import { UsageTurn } from './usage-turn.ts'
 
@@ -71,6 +72,7 @@ export class UsageLedger {
   /** Latest trusted time of earlier runs. */
   readonly #lastKnownMs: number | null
   #counted: Increment[] = []
+  readonly #sources: (() => Increment[])[] = []
   /** By key of meta. */
   readonly #kept = new Map<string, unknown>()
 
@@ -105,6 +107,11 @@ export class UsageLedger {
   /** The next transaction chains a record that says what happened. */
   noteEvent(event: UsageEvent): void {
     this.#events.push(event)
+  }
+
+  /** Asked at every transaction for what was counted since the one before; what it answered is kept until it is committed. */
+  addSource(take: () => Increment[]): void {
+    this.#sources.push(take)
   }
 
   /** The next transaction counts these and keeps, together with them, what whoever counted must remember. */
@@ -152,8 +159,9 @@ export class UsageLedger {
   write(database: Database, increments: (dayOf: DayOf) => Increment[]): () => void {
     const now = this.#options.clock.now()
     const turn = this.#turn(database, now)
-    const opened = this.#turnOfDay(turn, now)
+    const opened = this.#turnOfDay(database, turn, now)
     turn.settle(opened, this.#interval ?? this.#before)
+    for (const take of this.#sources) this.#counted.push(...take())
     turn.count([...this.#counted, ...increments((org) => labelOf(opened, org)?.day ?? null)])
     const next = this.#endIfDue(turn, opened, now)
     if (this.#newEpoch !== undefined) turn.changeEpoch(this.#newEpoch)
@@ -190,12 +198,13 @@ export class UsageLedger {
     })
   }
 
-  #turnOfDay(turn: UsageTurn, now: Moment): Interval {
+  #turnOfDay(database: Database, turn: UsageTurn, now: Moment): Interval {
     const { clock, intervalMs: lengthMs, inForce } = this.#options
     const zones = inForce.zones()
     const before = this.#interval ?? this.#before
     if (this.#interval !== null) {
       if (endOf(this.#interval, now, { lengthMs, zones }) !== 'day') return this.#interval
+      if (this.#interval.day !== null) turn.count(storedIncrements(database, this.#book))
       turn.close({ interval: this.#interval, end: now, q: 0 })
     }
     return openInterval(now, clock.bootId, { before, zones })

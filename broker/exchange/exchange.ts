@@ -97,6 +97,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     const registers = (this.registers = new TrafficRegisters(storage.database))
     const sink = {
       ownerOf: options.ownerOf ?? (() => ''),
+      ...(options.onTraffic !== undefined && { onTraffic: options.onTraffic }),
       write: registers.write.bind(registers),
     }
     const traffic = (this.#traffic = new Traffic(sink, writer))

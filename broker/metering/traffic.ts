@@ -4,6 +4,8 @@ import type { CommitWriter, TrafficDelta } from '../persistence/index.ts'
 export interface TrafficSink {
   /** Whose topic it is; remembered, so the same for the same topic until `forgetOwners`. */
   ownerOf(topic: string): string
+  /** Told of each message, repeats and refused ones not included. */
+  onTraffic?(packet: MeteredPacket & { readonly direction: 'in' | 'out' }): void
   /** Called within the transaction that stores the messages; may be called again with the same if it fails. */
   write(deltas: readonly Readonly<TrafficDelta>[]): void
 }
@@ -45,6 +47,7 @@ export class Traffic {
     } else {
       delta.messages += 1
       delta.bytes += bytes
+      this.#sink.onTraffic?.({ topic, bytes, direction: 'in' })
     }
   }
 
@@ -56,6 +59,7 @@ export class Traffic {
     }
     delta.messages += 1
     delta.bytes += bytes
+    this.#sink.onTraffic?.({ topic, bytes, direction: 'out' })
   }
 
   /** Topics may have changed their owner. */

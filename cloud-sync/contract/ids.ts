@@ -53,12 +53,16 @@ export type Hash = z.infer<typeof Hash>
 /** The hash before the first item of a stream. */
 export const ZERO_HASH = '0'.repeat(64) as Hash
 
-/** What a register counts for: one sensor, the gateway itself, or one of its links. */
+/** What a register counts for: one sensor, a field device that speaks MQTT, the gateway itself, or one of its links. */
 export const Subject = z
   .string()
-  .regex(/^(sensor:[a-z0-9-]{1,64}\/[a-z0-9-]{1,64}|gateway|link:[A-Za-z0-9._-]{1,64})$/)
+  .regex(
+    /^(sensor:[a-z0-9-]{1,64}\/[a-z0-9-]{1,64}|device:[a-z0-9-]{1,64}|gateway|link:[A-Za-z0-9._-]{1,64})$/,
+  )
   .brand<'Subject'>()
 export type Subject = z.infer<typeof Subject>
 
 export const sensorSubject = (device: DeviceId, sensor: SensorName): Subject =>
   `sensor:${device}/${sensor}` as Subject
+
+export const deviceSubject = (device: DeviceId): Subject => `device:${device}` as Subject

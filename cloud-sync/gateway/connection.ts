@@ -28,7 +28,16 @@ export interface Connection {
   cut(because: Error): void
   /** DISCONNECT, so that the broker drops the will; then as `cut`. */
   leave(): Promise<void>
-  readonly bytes: { readonly in: number; readonly out: number }
+  readonly bytes: Traffic
+}
+
+export interface Traffic {
+  readonly in: number
+  readonly out: number
+  /** Keep-alive pings sent. */
+  readonly pings: number
+  /** Own address; null before and after the connection. */
+  readonly localAddress: string | null
 }
 
 /** One MQTT 3.1.1 connection with a clean session and no life after it: whoever wants another opens another. */
@@ -44,6 +53,10 @@ export function openConnection(settings: ConnectionSettings, events: ConnectionE
   })
   let isClosed = false
   let last = { in: 0, out: 0 }
+  let pings = 0
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'pingreq') pings += 1
+  })
   const bytesNow = (): { in: number; out: number } => {
     // Until the stream is there, and for streams that do not count, what was last known.
     const counting = client.stream as { bytesRead?: number; bytesWritten?: number } | undefined
@@ -82,7 +95,9 @@ export function openConnection(settings: ConnectionSettings, events: ConnectionE
       close(new SyncError('SYNC_LINK_DOWN', 'The gateway left.'))
     },
     get bytes() {
-      return isClosed ? last : bytesNow()
+      const stream = client.stream as { localAddress?: string } | undefined
+      const localAddress = isClosed ? null : (stream?.localAddress ?? null)
+      return { ...(isClosed ? last : bytesNow()), pings, localAddress }
     },
   }
 }
@@ -92,4 +107,11 @@ async function subscribe(client: MqttClient, filter: string): Promise<void> {
   if (granted.some(({ qos }) => qos === REFUSED)) {
     throw new SyncError('SYNC_LINK_DOWN', 'The broker refuses the subscription.')
   }
+}
+
+/** A PUBLISH of QoS 1: type, remaining length, topic with its length, packet id, payload. */
+export function publishBytes(topic: string, payload: Uint8Array): number {
+  const remaining = 2 + topic.length + 2 + payload.length
+  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : 3
+  return 1 + lengthBytes + remaining
 }

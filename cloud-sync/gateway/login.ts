@@ -3,6 +3,8 @@ import { upTopic } from '../contract/index.ts'
 import type { ConnectionSettings } from './connection.ts'
 import type { UplinkOptions } from './options.ts'
 
+export const CONNECT_TIMEOUT_MS = 30_000
+
 const KEEPALIVE_S = 900
 export const OFFLINE = Buffer.from(JSON.stringify({ online: false }))
 

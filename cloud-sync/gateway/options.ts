@@ -1,4 +1,4 @@
-import type { GatewayId } from '../contract/index.ts'
+import type { GatewayId, Stream } from '../contract/index.ts'
 import type { SigningKey } from '../codec/index.ts'
 import type { Budgets, LaneFactors } from './lanes.ts'
 import type { ChangeOutbox, MembershipSink, Outbox, UplinkClock, UplinkLog } from './ports.ts'
@@ -30,6 +30,12 @@ export interface UplinkOptions {
   readonly timeScale?: number
   /** The cloud's signed clock, epoch ms, just received; only ever newer ones. */
   readonly onTrustedTime?: (serverTime: number) => void
+  /** A batch was given to the socket; `bytes` are those of its whole packet. Repeats too: they cost the same. */
+  readonly onSent?: (sent: {
+    readonly stream: Stream
+    readonly body: Uint8Array
+    readonly bytes: number
+  }) => void
   /** What the cloud says about claiming, as it came; it is signed, and whoever takes it checks that. */
   readonly onClaim?: (message: Uint8Array) => Promise<void>
 }
@@ -54,6 +60,10 @@ export interface UplinkStatus {
   /** Bytes of the TCP streams since the start of this process. */
   readonly bytesOut: number
   readonly bytesIn: number
+  /** Own address of the connection: tells which interface it goes by; null while there is none. */
+  readonly localAddress: string | null
+  /** Keep-alive pings since the start of this process. */
+  readonly pings: number
   /** Messages from the cloud's topics that were not properly signed for this gateway. */
   readonly refused: number
   readonly streams: Readonly<Record<'usage' | 'rd' | 'rd/h' | 'evt', StreamReport>>

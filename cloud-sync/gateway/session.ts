@@ -9,10 +9,10 @@ import {
 } from '../contract/index.ts'
 import { cloudIdOf, signMessage, shardOf } from '../codec/index.ts'
 import { ChangeSender } from './change-sender.ts'
-import { type Connection, openConnection } from './connection.ts'
+import { type Connection, openConnection, publishBytes, type Traffic } from './connection.ts'
 import { type Heard, readDown } from './down.ts'
 import type { Lasting } from './lasting.ts'
-import { connectionSettings, OFFLINE } from './login.ts'
+import { CONNECT_TIMEOUT_MS, connectionSettings, OFFLINE } from './login.ts'
 import type { UplinkOptions } from './options.ts'
 import { PolicyTalk } from './policy-talk.ts'
 import type { StoredBatch } from './ports.ts'
@@ -25,7 +25,6 @@ const STANDING_MS = 5_000
 const CHECK_MS = 5_000
 /** Policy is asked for this often, ms. */
 const POLICY_MS = 6 * 3_600_000
-const CONNECT_TIMEOUT_MS = 30_000
 const GOODBYE_MS = 2_000
 /** Messages from the cloud waiting to be applied; a broker that floods loses the rest, acknowledgements come again. */
 const INCOMING_MAX = 1_000
@@ -85,7 +84,7 @@ export class Session {
     })
   }
 
-  get bytes(): { readonly in: number; readonly out: number } {
+  get bytes(): Traffic {
     return this.#connection.bytes
   }
 
@@ -207,6 +206,7 @@ export class Session {
     counters.sent[stream] += 1
     if (last <= (furthest.get(name) ?? 0)) counters.resent[stream] += 1
     else furthest.set(name, last)
+    this.#options.onSent?.({ stream, body, bytes: publishBytes(topic, message) })
     this.#watch(this.#connection.publish(topic, message, false))
   }
 

@@ -34,7 +34,7 @@ class KeptUp implements Uplink {
   #failures = 0
   #connects = 0
   #onlineSince: number | undefined
-  #bytes = { in: 0, out: 0 }
+  #bytes = { in: 0, out: 0, pings: 0 }
 
   constructor(options: UplinkOptions) {
     this.#options = options
@@ -86,13 +86,15 @@ class KeptUp implements Uplink {
       sent: counters.sent[stream],
       resent: counters.resent[stream],
     })
-    const now = this.#session?.bytes ?? { in: 0, out: 0 }
+    const now = this.#session?.bytes ?? { in: 0, out: 0, pings: 0, localAddress: null }
     return {
       state: this.#state,
       failures: this.#isStable() ? 0 : this.#failures,
       connects: this.#connects,
       bytesOut: this.#bytes.out + now.out,
       bytesIn: this.#bytes.in + now.in,
+      pings: this.#bytes.pings + now.pings,
+      localAddress: now.localAddress,
       refused: counters.refused,
       streams: eachStream(report),
     }
@@ -129,8 +131,9 @@ class KeptUp implements Uplink {
   }
 
   #lost(session: Session, because: Error): void {
-    const { in: bytesIn, out } = session.bytes
-    this.#bytes = { in: this.#bytes.in + bytesIn, out: this.#bytes.out + out }
+    const { in: bytesIn, out, pings } = session.bytes
+    const { in: inBefore, out: outBefore, pings: pingsBefore } = this.#bytes
+    this.#bytes = { in: inBefore + bytesIn, out: outBefore + out, pings: pingsBefore + pings }
     this.#failures = this.#isStable() ? 1 : this.#failures + 1
     this.#session = undefined
     this.#onlineSince = undefined

@@ -4,6 +4,7 @@ import {
   comparePolicyOrder,
   type GatewayId,
   type Keyset,
+  type OrgId,
   type PolicyOrder,
   type PolicySnapshot,
 } from '../../../cloud-sync/contract/index.ts'
@@ -27,6 +28,18 @@ export interface PolicyOptions extends PolicyReader {
   readonly time: PolicyTime
   readonly wallMs: () => number
   readonly monoMs: () => number
+}
+
+/** Whoever owns the gateway, or a device that was there before, and did not. */
+function newOwners(before: PolicySnapshot | null, after: PolicySnapshot): Set<OrgId> {
+  const owned = ({ org, ownerEpoch }: { org: OrgId; ownerEpoch: number }): string => `${org} ${ownerEpoch}`
+  if (before === null) return new Set()
+  const devices = new Map(before.devices.map((device) => [device.id, owned(device)]))
+  const changed = after.devices.filter(
+    (device) => devices.has(device.id) && devices.get(device.id) !== owned(device),
+  )
+  const gateway = owned(before.owner) === owned(after.owner) ? [] : [after.owner.org]
+  return new Set([...gateway, ...changed.map(({ org }) => org)])
 }
 
 const refused = (because: 'same' | PolicyRefusal): PolicyOutcome => ({ applied: false, because })
@@ -193,6 +206,8 @@ export class PolicyStore implements MembershipSink {
     })
     // Owners may change with it: what was counted so far ends under the old ones, in this same transaction.
     this.#options.ledger.closeAtNextCommit()
+    for (const org of newOwners(this.#policy?.snapshot ?? null, policy.snapshot))
+      this.#options.ledger.noteEvent({ name: 'owner_change', org })
   }
 
   #storeWhole(database: Database, { snapshot, keyset }: Verified, bytes: Uint8Array): void {

@@ -18,7 +18,7 @@ const RULES: CellularRules = {
   hostAbsorbs: false,
   budget: null,
 }
-const NONE: OwnTraffic = { claims: [], protocol: 0n, idle: 0n }
+const NONE: OwnTraffic = { iface: 'wwan0', claims: [], protocol: 0n, idle: 0n }
 
 let place: ReturnType<typeof temporaryFolder>
 let clock: StoppedClock
@@ -105,13 +105,70 @@ test('I10 guests pay their payload and protocol, the host the rest, together the
   const cellular = meter()
   await cellular.look()
   const subject = 'sensor:guest/main' as Subject
-  own = { claims: [{ subject, owner: GUEST, payload: 300n, packets: 3n }], protocol: 100n, idle: 50n }
+  const claims = [{ subject, owner: GUEST, payload: 300n, packets: 3n }]
+  own = { iface: 'wwan0', claims, protocol: 100n, idle: 50n }
   set(600, 400)
   await cellular.look()
   const billed = registers().filter((register) => register.includes('cell.alloc'))
   expect(billed.sort()).toEqual([
     'acme link:wwan0 cell.alloc 600 billed',
     'borealis sensor:guest/main cell.alloc 400 billed',
+  ])
+})
+
+test('I10 what went by another interface claims nothing of the cellular link', async () => {
+  set(0, 0)
+  const cellular = meter()
+  await cellular.look()
+  const claims = [{ subject: 'sensor:guest/main' as Subject, owner: GUEST, payload: 300n, packets: 3n }]
+  for (const iface of ['eth0', null]) {
+    own = { iface, claims, protocol: 100n, idle: 0n }
+    set(1000, 0)
+    await cellular.look()
+  }
+  expect(registers().filter((register) => register.includes('cell.alloc'))).toEqual([
+    'acme link:wwan0 cell.alloc 1000 billed',
+  ])
+})
+
+test('records name the network that their bytes were counted on, and another one ends the interval', async () => {
+  let network = { operator: '26201', state: 'home', access: 'lte' }
+  const modems: AskModems = ([what]) => {
+    const generic = {
+      bearers: [],
+      sim: '/SIM/0',
+      state: 'connected',
+      'access-technologies': [network.access],
+    }
+    if (what === '-L') return Promise.resolve({ 'modem-list': ['/Modem/0'] })
+    if (what === '-i') return Promise.resolve({ sim: { properties: { iccid: '8949000000000000001' } } })
+    const three = { 'operator-code': network.operator, 'registration-state': network.state }
+    return Promise.resolve({ modem: { generic, '3gpp': three } })
+  }
+  const cellular = meter({}, modems)
+  const pass = async (bytes: number): Promise<void> => {
+    clock.pass(31_000)
+    set(bytes, 0)
+    await cellular.look()
+  }
+  await pass(0)
+  await pass(100)
+  // The radio access alone ends no interval so soon: modems change it all day long.
+  network = { ...network, access: 'umts' }
+  await pass(200)
+  network = { operator: '23201', state: 'roaming', access: 'umts' }
+  await pass(300)
+  await pass(350)
+  store.parts.ledger.closeAtNextCommit()
+  await pass(360)
+  const rows = store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all()
+  const told = (rows as Uint8Array[]).map(decodeRecord).map(({ src, registers: ends }) => {
+    const alloc = ends.find(({ meter: name }) => name === 'cell.alloc')
+    return [src?.iface, src?.iccid, src?.mccmnc, src?.roaming, src?.rat, alloc?.end]
+  })
+  expect(told).toEqual([
+    ['wwan0', '8949000000000000001', '26201', false, 'lte', 300n],
+    ['wwan0', '8949000000000000001', '23201', true, 'umts', 360n],
   ])
 })
 
@@ -153,7 +210,7 @@ test('a modem plugged in again ends the interval, and the record says that a str
   const rows = store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all()
   const [interval, event] = (rows as Uint8Array[]).map(decodeRecord)
   expect(event).toMatchObject({ kind: 'event', event: 'ctr_reset' })
-  const partial = 1 << USAGE_QUALITY.PARTIAL
+  const partial = (1 << USAGE_QUALITY.PARTIAL) | (1 << USAGE_QUALITY.CTR_RESET)
   expect(interval?.registers.map(({ meter: name, end, q }) => [name, end, q & partial])).toEqual([
     ['cell.rx', 40n, partial],
     ['cell.tx', 2n, partial],

@@ -77,6 +77,25 @@ test('an old message of the cloud never sets trusted time back', () => {
   expect(clock.highWaterMs()).toBe(NOON + HOUR)
 })
 
+test('the time of a mobile network dates what nothing better does, and is no more than held over', () => {
+  const sources = new Sources()
+  const clock = clockOf(sources)
+  sources.wall = 0
+  clock.learnFromNetwork(NOON)
+  expect(clock.now()).toMatchObject({ clock: 'holdover', day: '2026-11-21' })
+  expect(clock.now().maxErrMs).toBeGreaterThanOrEqual(10_000)
+  // A network that says something else by more than a day is not believed, and no one beside the cloud.
+  clock.learnFromNetwork(NOON + 30 * 24 * HOUR)
+  expect(clock.now().day).toBe('2026-11-21')
+  clock.learn(NOON + HOUR)
+  clock.learnFromNetwork(NOON - 5 * HOUR)
+  expect(clock.now()).toMatchObject({ clock: 'synced', trustedMs: NOON + HOUR })
+  // The cloud is long silent: better the network's time than a crystal's of two days.
+  sources.mono += 48 * HOUR
+  clock.learnFromNetwork(NOON + 49 * HOUR + 7_000)
+  expect(clock.now()).toMatchObject({ clock: 'holdover', trustedMs: NOON + 49 * HOUR + 7_000 })
+})
+
 test('trusted time goes on by the monotonic clock, whatever the wall clock does, and grows less certain', () => {
   const sources = new Sources()
   const clock = clockOf(sources)

@@ -77,6 +77,7 @@ storage: { maxBytes: 64MiB }`,
         calibrations: [{ version: 2, validFrom: Date.UTC(2026), values: { gain: 0.0015 } }],
         organisation: 'acme',
         custodian: null,
+        diagnostic: false,
         workspace: null,
       },
     ])
