@@ -14,12 +14,15 @@ type Who = 'admin' | 'mia'
 /** A gateway without a cloud as a real process: `home:admin` owns it, `home:mia` is a member, one device that is not there. */
 export interface LocalSite {
   readonly config: string
+  /** Both change with a restart. */
   readonly url: string
   readonly broker: string
   readonly keys: Readonly<Record<Who, string>>
   get(path: string, who?: Who): Promise<Response>
   getAs(path: string, login: string, key: string, headers?: Record<string, string>): Promise<Response>
   post(path: string, who: Who, body: object): Promise<Response>
+  /** Ends the gateway in this way and starts it again on the same data. */
+  restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   end(): Promise<void>
 }
 
@@ -46,26 +49,31 @@ export async function localSite(): Promise<LocalSite> {
       '',
     ].join('\n'),
   )
-  const child = spawn(process.execPath, [MAIN, 'gateway', '--config', config], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  let running = await started(config)
   const end = async (): Promise<void> => {
-    await ended(child)
+    await ended(running.child, 'SIGTERM')
     rmSync(folder, { recursive: true, force: true })
   }
-  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
-  const { console: url, broker } = JSON.parse(line) as { console: string; broker: string[] }
   const getAs: LocalSite['getAs'] = (path, login, key, headers = {}) =>
-    fetch(`${url}${path}`, { headers: { authorization: basic(login, key), ...headers } })
+    fetch(`${running.url}${path}`, { headers: { authorization: basic(login, key), ...headers } })
   return {
     config,
-    url,
-    broker: broker[0] ?? '',
     keys,
+    get url() {
+      return running.url
+    },
+    get broker() {
+      return running.broker
+    },
+    async restart(signal) {
+      await ended(running.child, signal)
+      running = await started(config)
+    },
     getAs,
-    get: (path, who) => (who === undefined ? fetch(`${url}${path}`) : getAs(path, `home:${who}`, keys[who])),
+    get: (path, who) =>
+      who === undefined ? fetch(`${running.url}${path}`) : getAs(path, `home:${who}`, keys[who]),
     post: (path, who, body) =>
-      fetch(`${url}${path}`, {
+      fetch(`${running.url}${path}`, {
         method: 'POST',
         headers: { authorization: basic(`home:${who}`, keys[who]), 'content-type': 'application/json' },
         body: JSON.stringify(body),
@@ -74,10 +82,19 @@ export async function localSite(): Promise<LocalSite> {
   }
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function started(config: string): Promise<{ child: ChildProcess; url: string; broker: string }> {
+  const child = spawn(process.execPath, [MAIN, 'gateway', '--config', config], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+  const { console: url, broker } = JSON.parse(line) as { console: string; broker: string[] }
+  return { child, url, broker: broker[0] ?? '' }
+}
+
+async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
-  child.kill('SIGTERM')
+  child.kill(signal)
   const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
   await gone
   clearTimeout(late)
