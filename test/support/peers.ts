@@ -8,6 +8,11 @@ const PEERS = {
   libmodbus: ['sh', '-c', 'pkg-config --exists libmodbus && command -v cc'],
   pymodbus: ['/usr/bin/python3', '-c', 'import pymodbus, serial_asyncio'],
   python: ['/usr/bin/python3', '-c', 'import zlib'],
+  'python-cryptography': [
+    '/usr/bin/python3',
+    '-c',
+    'from cryptography.hazmat.primitives.asymmetric import ed25519',
+  ],
   mosquitto: ['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto'],
   paho: ['/usr/bin/python3', '-c', 'import paho.mqtt.client'],
   chromium: ['sh', '-c', 'command -v chromium'],

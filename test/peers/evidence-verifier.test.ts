@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { OrgId } from '../../cloud-sync/contract/index.ts'
+import { forged, lineAt, linesOf, replaced, verified } from '../support/evidence-file.ts'
+import { evidenceWorld, newKey } from '../support/evidence-world.ts'
+import { testWith } from '../support/peers.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const PROGRAM = join(import.meta.dirname, 'evidence-verifier.py')
+
+interface Verdict {
+  readonly ok: boolean
+  readonly line: number | null
+  readonly what: string | null
+  readonly facts: number
+  readonly records: number
+}
+
+/** What a verifier in another language makes of the file. */
+function peersVerdict(file: Uint8Array, trust: string): Verdict {
+  const path = join(temporaryFolder(), 'evidence')
+  writeFileSync(path, file)
+  const output = execFileSync('/usr/bin/python3', [PROGRAM, path, trust], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  return JSON.parse(output) as Verdict
+}
+
+testWith('python-cryptography')(
+  'a verifier in another language, written from docs/evidence.md alone, comes to the same verdicts',
+  async () => {
+    const world = evidenceWorld({ records: 25, seed: 7 })
+    const { signing } = world
+    const trust = world.root.publicKey
+    const scope = { of: 'organisation', org: 'acme' as OrgId } as const
+    const period = { from: '2026-11-02', to: '2026-11-03' }
+    const whole = await world.file()
+    for (const file of [whole, await world.file({ scope }), await world.file({ period })]) {
+      const own = await verified(file, { trust })
+      const records = own.streams.reduce((sum, { signed, attested }) => sum + signed + attested, 0)
+      const verdict = peersVerdict(file, trust)
+      expect(verdict).toMatchObject({ ok: true, what: null, facts: own.facts, records })
+      expect(own.ok).toBe(true)
+    }
+    const lines = linesOf(whole)
+    const [batch, fact, stream] = [
+      lineAt(lines, 'batch', 3),
+      lineAt(lines, 'fact'),
+      lineAt(lines, 'stream', 1),
+    ]
+    const bad = [
+      Buffer.from(whole.map((byte, index) => (index === 5_000 ? byte ^ 1 : byte))),
+      whole.subarray(0, whole.length - 400),
+      Buffer.concat([whole, Buffer.from('\n')]),
+      forged(lines, trust, newKey()),
+      forged(replaced(batch.index, null, lines), trust, signing),
+      forged(replaced(fact.index, { ...fact.line, quantity: '1' }, lines), trust, signing),
+      forged(replaced(stream.index, { ...stream.line, parent: null }, lines), trust, signing),
+      forged(replaced(stream.index, { ...stream.line, upTo: 24 }, lines), trust, signing),
+      forged(replaced(lineAt(lines, 'keyset').index, null, lines), trust, signing),
+    ]
+    for (const [index, file] of bad.entries()) {
+      const { fault } = await verified(file, { trust })
+      const { ok, line, what } = peersVerdict(file, trust)
+      expect([index, ok, line, what]).toEqual([index, false, fault?.line, fault?.what])
+    }
+    expect(peersVerdict(whole, newKey().publicKey).what).toBe('root')
+  },
+)
