@@ -3,6 +3,9 @@ export const AGENT_ERRORS = {
   CONFIG_INVALID: 'Correct the lines named above; the last good configuration keeps running.',
   CONFIG_UNREADABLE: 'Check the path and the permissions of the file.',
   FILE_UNREADABLE: 'Check the path and the permissions of the file.',
+  CDR_INVALID:
+    "Say in the carrier's profile what the columns are called, and how it writes dates and numbers.",
+  CARRIER_PROFILE_INVALID: 'docs/reconcile.md tells what a profile holds.',
   STORE_NEWER: 'Install the version that wrote this database, or a newer one.',
   STORE_UNSAFE: 'The database is not in synchronous=FULL; this is a fault of the build, please report it.',
   STORE_FULL: 'Free space on the disk, or lower retention; usage is kept in any case.',

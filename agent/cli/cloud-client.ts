@@ -39,6 +39,8 @@ export interface CloudClient {
    * @throws AgentError as `get`
    */
   send<T>(line: string, body: object | undefined, shape: z.ZodType<T>): Promise<T>
+  /** GET of something long, in pieces as they come; a name may stand several times. @throws AgentError as `get` */
+  pieces(path: string, query: readonly (readonly [string, string])[]): AsyncIterable<Uint8Array>
 }
 
 /** @throws AgentError USAGE where the address or the login is none, CONFIG_UNREADABLE for the key file */
@@ -94,6 +96,32 @@ function clientAt(base: URL, authorization: string | undefined): CloudClient {
       })
       return shaped(answer, shape, base)
     },
+    async *pieces(path, query) {
+      const url = to(path)
+      for (const [name, value] of query) url.searchParams.append(name, value)
+      yield* bodyOf(url, signed)
+    },
+  }
+}
+
+/** How long it takes altogether depends on its length; how long nothing comes does not. */
+async function* bodyOf(url: URL, headers: Record<string, string>): AsyncGenerator<Uint8Array> {
+  const silence = new AbortController()
+  const timer = setTimeout(() => {
+    silence.abort(new Error('no answer in time'))
+  }, ANSWER_MS_MAX)
+  try {
+    const response = await fetch(url, { headers, redirect: 'manual', signal: silence.signal })
+    if (!response.ok) throw refusalIn(await response.json().catch(() => undefined), url)
+    for await (const piece of response.body ?? []) {
+      timer.refresh()
+      yield piece as Uint8Array
+    }
+  } catch (cause) {
+    if (cause instanceof CloudRefusal || cause instanceof AgentError) throw cause
+    throw new AgentError('CLOUD_UNREACHABLE', `${url.origin} does not answer: ${reasonIn(cause)}`, { cause })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

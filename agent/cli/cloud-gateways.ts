@@ -1,19 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import { AgentError } from '../errors.ts'
-import { bearerClient, type CloudClient } from './cloud-client.ts'
-import { type MemberLogin, memberClient, warn } from './cloud-member.ts'
+import { type MemberLogin, memberClient } from './cloud-member.ts'
+import { type OperatorOptions, operatorClient } from './cloud-operator.ts'
 import { drawLabel, type LabelFiles } from './label/label.ts'
 import { type Answer, table } from './output.ts'
-
-/** The operator asks on the machine of the cloud. */
-interface OperatorOptions {
-  /** cloud.yaml: names the data folder with the operator's token, and where the API listens. */
-  readonly config?: string
-  readonly url?: string
-  readonly tokenFile?: string
-}
 
 /** Where the label and the gateway's half of its code go. */
 interface LabelOptions extends LabelFiles {
@@ -49,25 +39,6 @@ const History = z.object({
 
 const OF_OPERATOR = '/v1/operator/claims/gateways'
 const segment = encodeURIComponent
-
-async function operatorClient({ config, url, tokenFile }: OperatorOptions): Promise<CloudClient> {
-  const configured = config === undefined ? undefined : (await cloudParts()).readCloudConfig(config)
-  const file = tokenFile ?? (configured && join(configured.dataDir, 'operator.token'))
-  const address = url ?? (configured && `http://${configured.listen.http}`)
-  if (file === undefined || address === undefined)
-    throw new AgentError('USAGE', 'which cloud: --config FILE (cloud.yaml), or --url and --token-file')
-  return bearerClient(address, operatorToken(file), warn)
-}
-
-const cloudParts = () => import('../../cloud-sync/cloud/index.ts')
-
-function operatorToken(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (cause) {
-    throw new AgentError('CONFIG_UNREADABLE', `Cannot read the operator's token ${file}`, { cause })
-  }
-}
 
 /** `headgate cloud provision`: registers a gateway that is nobody's, and shows its label once. */
 export async function provision(

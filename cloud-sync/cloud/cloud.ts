@@ -8,6 +8,7 @@ import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
 import { type CloudConfig, isServer } from './config.ts'
 import { createCuts, type Cuts } from './cuts.ts'
+import { evidenceOf } from './evidence.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys/index.ts'
@@ -128,6 +129,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
       token: operatorToken(config.dataDir),
       now,
       counts: () => ({ ingest: link.counts(), broker: broker?.stats() ?? null }),
+      evidence: { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log },
     },
   })
   const http = await serveHttp(app, config.listen.http)

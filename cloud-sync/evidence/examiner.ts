@@ -8,7 +8,7 @@ import {
 } from '../contract/index.ts'
 import { cloudIdOf, openKeyset, openReceipt } from '../codec/index.ts'
 import { fault, type FaultKind, type StreamFault } from './faults.ts'
-import type { EvidenceLine, LineOf } from './lines.ts'
+import type { EvidenceFact, EvidenceLine, LineOf } from './lines.ts'
 import type { EvidenceStreamReport } from './report.ts'
 import { examineBatch, examineRecord } from './records.ts'
 import { StreamWalk } from './stream-walk.ts'
@@ -21,6 +21,7 @@ export interface Belief {
   readonly trust?: string
   /** Refuses a file whose newest keyset is older: its keys may have been given up since. */
   readonly keyset?: PolicyOrder
+  readonly fact?: (gateway: GatewayId, fact: EvidenceFact) => void
 }
 
 const AFTER_RECORDS = ['batch', 'record', 'others', 'stream', 'gateway', 'seal'] as const
@@ -199,10 +200,13 @@ export class Examiner {
   }
 
   #takeFact(line: LineOf<'fact'>): StreamFault | undefined {
-    const name = factName(line)
-    const claimed = this.#gateway?.claimed
-    if (claimed?.has(name) === true) return about('fact', `${name} stands twice`)
-    claimed?.set(name, BigInt(line.quantity))
+    const gateway = this.#gateway
+    if (gateway === undefined) return about('order', 'a sum without a gateway')
+    const { quantity, ...named } = line
+    const name = factName(named)
+    if (gateway.claimed.has(name)) return about('fact', `${name} stands twice`)
+    gateway.claimed.set(name, BigInt(quantity))
+    this.#belief.fact?.(gateway.id, { ...named, quantity: BigInt(quantity) })
     return undefined
   }
 

@@ -1,8 +1,8 @@
-import { type Hash, ZERO_HASH } from '../contract/index.ts'
+import { type GatewayId, type Hash, ZERO_HASH } from '../contract/index.ts'
 import { type Belief, Examiner } from './examiner.ts'
 import type { EvidenceFault, StreamFault } from './faults.ts'
 import { linesIn, type RawLine, readFrame } from './frame.ts'
-import { EvidenceLine } from './lines.ts'
+import { type EvidenceFact, EvidenceLine } from './lines.ts'
 import type { EvidenceReport } from './report.ts'
 
 /** How often a reader of a long file is told how far it is, lines. */
@@ -10,6 +10,8 @@ const PROGRESS_LINES = 500
 
 export interface VerifyOptions extends Belief {
   readonly progress?: (done: { readonly bytes: number; readonly lines: number }) => void
+  /** Each sum that is claimed, as it is read; what it is worth the report says. */
+  readonly fact?: (gateway: GatewayId, fact: EvidenceFact) => void
 }
 
 /**

@@ -20,6 +20,7 @@ import { type FakeGateway, fakeGateway, usageRecord } from './fake-gateway.ts'
 
 const ORGS = ['acme', 'borealis'] as const
 const METERS = ['sensor.readings', 'sensor.payload_bytes'] as const
+const LINK_METERS = ['cell.rx', 'cell.tx'] as const
 
 /** Mulberry32: the same numbers every time, from 0 to below `below`. */
 export function seededNumbers(seed: number): (below: number) => number {
@@ -71,20 +72,26 @@ export function evidenceWorld({
   records = 40,
   seed = 1,
   lone = [],
+  sim,
+  to,
 }: {
   readonly gateways?: number
   readonly records?: number
   readonly seed?: number
   /** Gateways, by number from 1, that only acme has something on. */
   readonly lone?: readonly number[]
+  /** ICCID of a SIM that acme's records also count bytes on. */
+  readonly sim?: string
+  /** Whom they send to; without it the world's own cloud. */
+  readonly to?: string
 } = {}): EvidenceWorld {
   const random = seededNumbers(seed)
   const [root, signing] = [newKey(), newKey()]
-  const cloudId = cloudIdOf(root.publicKey)
+  const cloudId = to ?? cloudIdOf(root.publicKey)
   const keyset = sealKeyset({ v: 2, generation: 1, version: 1, keys: [signing.publicKey] }, root)
   const made = Array.from({ length: gateways }, (_, index) => {
     const gateway = fakeGateway(`GW-${index + 1}`, cloudId)
-    return worldGateway(gateway, { records, random, orgs: lone.includes(index + 1) ? ['acme'] : ORGS })
+    return worldGateway(gateway, { records, random, sim, orgs: lone.includes(index + 1) ? ['acme'] : ORGS })
   })
   const keys = { rootPublicKey: root.publicKey, keyset, signing }
   const known = made.map(({ gateway }) => ({ id: gateway.id, publicKey: gateway.key.publicKey }))
@@ -104,6 +111,7 @@ interface Making {
   readonly records: number
   readonly random: (below: number) => number
   readonly orgs: readonly string[]
+  readonly sim: string | undefined
 }
 
 function worldGateway(gateway: FakeGateway, making: Making): WorldGateway {
@@ -180,19 +188,22 @@ function useOf({
   ends,
   random,
   orgs,
+  sim,
 }: Making & { readonly seq: number; readonly gen: number; readonly ends: Map<string, bigint> }): Undated {
   const org = orgs[random(orgs.length)] ?? 'acme'
-  const moved = [0, 1].flatMap((sensor) =>
-    METERS.map((meter): Moved => {
-      const subject = `sensor:${org}-${sensor}/main`
-      // Beyond what a double holds exactly.
-      const by = random(5) === 0 ? 0n : BigInt(random(1_000_000)) * 4_000_000_007n
-      const end = (ends.get(`${meter} ${subject}`) ?? 0n) + by
-      ends.set(`${meter} ${subject}`, end)
-      const payer = { custodian: sensor === 0 ? 'ana' : null, workspace: null, billable: true }
-      return { register: { meter, subject, gen, end, ...payer, q: 0 }, by }
-    }),
+  const sensors = [0, 1].flatMap((n) =>
+    METERS.map((meter) => ({ meter, subject: `sensor:${org}-${n}/main` })),
   )
+  const links =
+    sim === undefined || org !== 'acme' ? [] : LINK_METERS.map((meter) => ({ meter, subject: `link:${sim}` }))
+  const moved = [...sensors, ...links].map(({ meter, subject }): Moved => {
+    // Beyond what a double holds exactly.
+    const by = random(5) === 0 ? 0n : BigInt(random(1_000_000)) * 4_000_000_007n
+    const end = (ends.get(`${meter} ${subject}`) ?? 0n) + by
+    ends.set(`${meter} ${subject}`, end)
+    const payer = { custodian: subject.includes('-0/') ? 'ana' : null, workspace: null, billable: true }
+    return { register: { meter, subject, gen, end, ...payer, q: 0 }, by }
+  })
   return { seq, org, moved }
 }
 

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { createApp } from '../../cloud-sync/cloud/api/index.ts'
+import { evidenceOf } from '../../cloud-sync/cloud/evidence.ts'
 import { serveHttp } from '../../cloud-sync/cloud/serve.ts'
 import { KEYS } from './cloud-fixture.ts'
 import {
@@ -41,6 +42,8 @@ export async function servedApi(): Promise<ServedApi> {
   const { publicKey } = stranger.key
   await cloud.change({ kind: 'gateway.registered', id: stranger.id, org: 'cobalt', publicKey })
   let ids = 0
+  const parts = evidenceOf({ db: ledger.db, read: cloud.directory.store.read, cloudId: cloud.keys.cloudId })
+  const evidence = { ...parts, keys: cloud.keys, log: silent }
   const app = createApp({
     db: ledger.db,
     directory: cloud.directory,
@@ -48,7 +51,7 @@ export async function servedApi(): Promise<ServedApi> {
     log: silent,
     trust: '',
     newId: () => `share-${(ids += 1)}`,
-    operator: { token: 'operator-token', now: () => 1, counts: () => ({}) },
+    operator: { token: 'operator-token', now: () => 1, counts: () => ({}), evidence },
   })
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())

@@ -7,28 +7,32 @@ import {
   verifyEvidence,
 } from '../../../cloud-sync/evidence/index.ts'
 import { AgentError } from '../../errors.ts'
+import type { OperatorOptions } from '../cloud-operator.ts'
 import { type Answer, table } from '../output.ts'
 import { createProgress } from '../progress.ts'
 
-interface VerifyFileOptions {
+interface VerifyFileOptions extends OperatorOptions {
   readonly trust?: string
   readonly keyset?: string
+  readonly live?: string
 }
 
 /** Whole files of some MB take no longer to read in larger pieces. */
 const PIECE_BYTES = 256 * 1024
 
-/** `headgate ledger verify FILE`: exit code 1 where something in it is wrong. */
-export async function verifyFile(
-  { trust, keyset }: VerifyFileOptions,
-  [file = '']: readonly string[],
-): Promise<Answer> {
+/** `headgate ledger verify FILE` or `--live GATEWAY`: exit code 1 where something is wrong. */
+export async function verifyLedger(options: VerifyFileOptions, [file]: readonly string[]): Promise<Answer> {
+  const { trust, keyset, live } = options
+  if ((file === undefined) === (live === undefined))
+    throw new AgentError('USAGE', 'either a file, or --live GATEWAY')
+  if (live !== undefined) return (await import('./live.ts')).verifyLive(live, options)
+  if (file === undefined) throw new AgentError('USAGE', 'which file')
   const wanted = keyset === undefined ? {} : { keyset: keysetOf(keyset) }
   const report = await verified(file, { ...(trust === undefined ? {} : { trust }), ...wanted })
   return { json: report, text: reportText(report), exit: report.ok ? 0 : 1 }
 }
 
-async function verified(file: string, options: VerifyOptions): Promise<EvidenceReport> {
+export async function verified(file: string, options: VerifyOptions): Promise<EvidenceReport> {
   const progress = createProgress()
   try {
     const { size } = statSync(file)
@@ -61,7 +65,7 @@ const placeText = ({ line, gateway, epoch, seq }: EvidenceFault): string =>
     ...(seq === null ? [] : [`number ${seq}`]),
   ].join(', ')
 
-function reportText(report: EvidenceReport): string {
+export function reportText(report: EvidenceReport): string {
   const { ok, fault, trusted, root, scope, keyset, facts, lines, streams } = report
   const whose = scope?.of === 'organisation' ? scope.org : 'the operator'
   const signers = keyset === null ? 'no keyset' : `keyset ${keyset.generation}.${keyset.version}`

@@ -20,6 +20,7 @@ import {
 } from '../storage/index.ts'
 import type { Policies } from '../policies/index.ts'
 import type { ClientAddress } from './client-address.ts'
+import { evidenceAnswer, type EvidenceSettings } from './evidence.ts'
 import { ApiError, checked } from './problem.ts'
 import { done } from './outcome.ts'
 
@@ -30,6 +31,7 @@ export interface OperatorSettings {
   readonly newId: () => string
   readonly token: string
   readonly address: ClientAddress
+  readonly evidence: EvidenceSettings
   /** Figures of the running parts. */
   readonly counts: () => object
   /** Wall clock, epoch ms. */
@@ -93,6 +95,8 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
   })
 
   app.get('/verify', async (c) => c.json(await verifyGateway(db.read, gatewayOf(c.req.query()))))
+
+  app.get('/evidence', (c) => evidenceAnswer(settings.evidence, c))
 
   app.post('/adopt', async (c) => {
     const key = checked(Adopted, await c.req.json().catch(() => undefined))

@@ -48,9 +48,7 @@ export async function carrierMonths(
   if (columns === undefined) throw new AgentError('CDR_INVALID', 'the file is empty')
   const unit = BigInt(UNITS[profile.unit])
   const whole = (scaled: bigint): bigint => (scaled * unit + SCALE / 2n) / SCALE
-  return new Map(
-    [...months].map(([key, { scaled, ...month }]) => [key, { ...month, bytes: whole(scaled) }]),
-  )
+  return new Map([...months].map(([key, { scaled, ...month }]) => [key, { ...month, bytes: whole(scaled) }]))
 }
 
 interface Columns {
@@ -80,7 +78,9 @@ function scaledOf(text: string): bigint {
 function monthOf(text: string, dates: CarrierProfile['dates']): string {
   const given = text.trim()
   if (dates === 'unix') return unixMonth(given)
-  const parts = (dates === 'iso' ? /^(\d{4})[-/.]?(\d{2})/ : /^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})/).exec(given)
+  const parts = (dates === 'iso' ? /^(\d{4})[-/.]?(\d{2})/ : /^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})/).exec(
+    given,
+  )
   if (parts === null) throw new RangeError(`${given} is no date (dates: ${dates})`)
   const [, first = '', second = '', third = ''] = parts
   const [year, month] =

@@ -71,7 +71,12 @@ function expectedOf(
 
 const ceiling = (value: bigint, by: bigint): bigint => (value + by - 1n) / by
 
-function verdictOf({ ours, theirs, expected, band }: {
+function verdictOf({
+  ours,
+  theirs,
+  expected,
+  band,
+}: {
   readonly ours: MeteredMonth | undefined
   readonly theirs: CarrierMonth | undefined
   readonly expected: Reconciled['expected']

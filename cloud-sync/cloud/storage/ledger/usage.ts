@@ -120,12 +120,13 @@ export async function upsertRegisters(db: Db, registers: readonly NewRegister[])
   }
 }
 
-/** One record after another by sequence number, page by page. */
+/** One record after another by sequence number from `first` on, page by page. */
 export async function* recordsOf(
   db: Db,
   stream: { gateway: GatewayId; epoch: Epoch },
+  first = 1,
 ): AsyncGenerator<UsageRecordRow> {
-  for (let after = 0; ; ) {
+  for (let after = first - 1; ; ) {
     const page = await db
       .selectFrom('usage_record')
       .selectAll()
@@ -140,6 +141,18 @@ export async function* recordsOf(
     if (last === undefined) return
     after = last.seq
   }
+}
+
+/** Whose usage a gateway has ever brought. */
+export async function organisationsOn(db: Db, gateway: GatewayId): Promise<OrgId[]> {
+  const rows = await db
+    .selectFrom('usage_record')
+    .select('org')
+    .distinct()
+    .where('gateway', '=', gateway)
+    .orderBy('org')
+    .execute()
+  return rows.map(({ org }) => org as OrgId)
 }
 
 /** What was posted for a gateway in all, by organisation, meter and subject. */
