@@ -66,7 +66,9 @@ test('what a cloud exports proves what its gateways sent, whole for the operator
   )
   expect(facts).toEqual(new Set(truth))
   const { streams } = all.json['report'] as { streams: { signed: number; attested: number }[] }
-  expect(streams.map(({ signed, attested }) => [signed, attested])).toEqual([20, 20, 20, 20].map((n) => [n, 0]))
+  expect(streams.map(({ signed, attested }) => [signed, attested])).toEqual(
+    [20, 20, 20, 20].map((n) => [n, 0]),
+  )
 
   const again = await headgateJson(['ledger', 'export', ...here, '--out', `${out}.2`])
   expect(readFileSync(`${out}.2`).equals(readFileSync(out))).toBe(true)
