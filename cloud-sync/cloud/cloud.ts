@@ -117,6 +117,8 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     ...starting,
   })
   signal.throwIfAborted()
+  const counts = () => ({ ingest: link.counts(), broker: broker?.stats() ?? null })
+  const evidence = { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log }
   const app = createApp({
     db,
     directory,
@@ -125,12 +127,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     trust: keys.rootPublicKey,
     newId: randomUUID,
     trustedProxies: config.http.trustedProxies,
-    operator: {
-      token: operatorToken(config.dataDir),
-      now,
-      counts: () => ({ ingest: link.counts(), broker: broker?.stats() ?? null }),
-      evidence: { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log },
-    },
+    operator: { token: operatorToken(config.dataDir), now, counts, evidence },
   })
   const http = await serveHttp(app, config.listen.http)
   started.push(() => http.stop())
