@@ -14,6 +14,8 @@ interface Applied {
 
 const Told = z.object({ owner: z.object({ ownerEpoch: z.int() }) })
 
+const KEY_DIGITS = 32
+
 /** Follows a transfer from its acceptance to the gateway's word. Nothing here ever rejects: what fails is done at the next word. */
 export interface Cuts {
   /** The policy of the next epoch has been made: the gateway may cut at any moment, the transfer is being settled. */
@@ -51,11 +53,12 @@ export function createCuts({
     if (transfer === undefined) return
     const ownerEpoch = await epochIn({ gateway, ...order })
     if (ownerEpoch !== transfer.owner_epoch) return settle(gateway)
-    // The same key for the same cut: said twice, it is done once.
-    const call = { actor, key: `cut-${transfer.id}` } as const
+    // Said twice, in two messages at once, it is done once: the second finds it done.
+    const key = `cut-${transfer.id}-${acknowledged.slice(0, KEY_DIGITS)}`
+    const call = { actor, key } as const
     const outcome = await directory.write.transfers.cut(call, { gateway, ownerEpoch, acknowledged })
-    if (outcome.ok) log.info({ gateway, ownerEpoch }, 'a gateway has changed hands')
-    else log.error({ gateway, code: outcome.code }, 'a transfer cannot be completed')
+    if (outcome.ok && outcome.value.cut) log.info({ gateway, ownerEpoch }, 'a gateway has changed hands')
+    if (!outcome.ok) log.error({ gateway, code: outcome.code }, 'a transfer cannot be completed')
   }
   const waits = (gateway: GatewayId) => (error: unknown) => {
     log.error({ err: error, gateway }, 'a transfer waits: the gateway will say again what it has applied')
