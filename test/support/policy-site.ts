@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import mqtt from 'mqtt'
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { onTestFinished } from 'vitest'
+import { stringify } from 'yaml'
 import { sha256 } from '../../cloud-sync/codec/index.ts'
 import { PolicySnapshot } from '../../cloud-sync/contract/index.ts'
 import { headgateJson, type RunningCli, startHeadgate, testFolder } from './cli.ts'
@@ -21,13 +22,19 @@ export class PolicySite {
   readonly folder = testFolder()
   readonly config = join(this.folder, 'gateway.yaml')
   gateway: RunningCli | undefined
+  readonly #more: object
   #files = 0
+
+  /** @param more parts of `gateway.yaml`: lines, devices, console */
+  constructor(more: object = {}) {
+    this.#more = more
+  }
 
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const text = `gateway: { id: GW-000123, dataDir: data }
 broker: { listen: ["tcp://127.0.0.1:0"] }
 cloud: { url: "mqtt://127.0.0.1:${await freePort()}", trust: "${this.signer.root.publicKey}" }
-`
+${Object.keys(this.#more).length === 0 ? '' : stringify(this.#more)}`
     writeFileSync(this.config, text)
     this.gateway = await startHeadgate(['gateway', '--config', this.config], { env })
   }
@@ -100,6 +107,24 @@ cloud: { url: "mqtt://127.0.0.1:${await freePort()}", trust: "${this.signer.root
   async why(who: string, right: string, thing: string): Promise<string> {
     const { json } = await headgateJson(['why', who, right, thing, '--config', this.config])
     return json['allowed'] === true ? 'allowed' : String(json['because'])
+  }
+
+  /** A client of somebody's; rejects where the broker refuses. */
+  async client(name: keyof typeof KEY, options: IClientOptions = {}): Promise<MqttClient> {
+    const [url] = this.gateway?.ready['broker'] as string[]
+    const { login, key } = this.login(name)
+    const client = await mqtt.connectAsync(url ?? '', {
+      username: login,
+      password: key,
+      reconnectPeriod: 0,
+      ...options,
+    })
+    onTestFinished(() => client.endAsync(true))
+    return client.on('error', () => undefined)
+  }
+
+  login(name: keyof typeof KEY): { login: string; key: string } {
+    return { login: `${name === 'ana' ? 'acme' : 'borealis'}:${name}`, key: KEY[name] }
   }
 
   /** Logs in with a key of the policy; false where the broker refuses. */

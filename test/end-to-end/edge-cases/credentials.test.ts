@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { org, type Person } from '../../support/directory-client.ts'
-import { EdgeSite, until } from '../../support/edge-site.ts'
+import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 import { listening, logsIn, Teller } from '../../support/edge-teller.ts'
 
 const START_MS_MAX = 90_000
@@ -85,12 +85,23 @@ test('edge case 22: a key narrows with its member, on connections that are open,
   expect((await site.console('/v1/sensors', { login, key })).status).toBe(401)
 })
 
-test('edge case 22: a token above the own rights or with a wrong password is not made, and one for reading never writes', {
+test('edge cases 9 and 22: a token above the own rights or with a wrong password is not made, and one for reading never writes', {
   timeout: CASE_MS_MAX,
 }, async () => {
   const { who: obi } = await site.member('obi', { of: 'alpha', by: ada, role: 'observer' })
   expect((await token(obi, { scope: 'full' })).code).toBe('DIRECTORY_FORBIDDEN')
   expect((await token(obi, { scope: 'write' })).code).toBe('DIRECTORY_FORBIDDEN')
+  // Edge case 9: with an editor's share an observer's token reads that and writes nothing.
+  const toObi = { kind: 'user', user: 'obi' }
+  await site.inForce(() =>
+    site.directory.share(ada, { of: 'alpha', device: `${GATEWAY}/valve`, to: toObi, level: 'editor' }),
+  )
+  const made = await site.inForce(() => token(obi, { name: 'watcher', scope: 'read' }))
+  const watchers = String(made.body['secret'])
+  await until('it is known on site', () => logsIn(site, 'alpha:watcher', watchers))
+  const watcher = await listening(site, 'alpha:watcher', watchers)
+  expect(await teller.isHeardBy(watcher, 'valve')).toBe(true)
+  expect(await teller.obeys(watcher, 'valve')).toBe(false)
   const before = await site.store.read.find('token', { org: 'alpha' })
   expect((await token(ada, { password: 'not it' })).code).toBe('DIRECTORY_PASSWORD_WRONG')
   expect(await site.store.read.find('token', { org: 'alpha' })).toEqual(before)

@@ -109,9 +109,19 @@ test('edge case 8: by team, directly and by workspace; each way alone is enough,
   await share('placed', { kind: 'team', handle: 'crew' })
   const direct = await share('placed', toUser('gus'))
   const gus = await listening('alpha:gus', key)
+  /** By what the gateway says he may, without what it calls the ways. */
+  const ways = async (): Promise<string[]> => {
+    const { allowed, via } = (await site.socket('/v1/why?as=alpha:gus&right=data.read&thing=placed')) as {
+      allowed: boolean
+      via: string[]
+    }
+    return allowed ? via.map((way) => way.replace(/grant:.*/, 'grant')).sort() : []
+  }
   expect(await hears(gus, 'placed')).toBe(true)
+  expect(await ways()).toEqual(['grant', 'grant', 'key:gus', 'team:crew/grant'])
   await site.inForce(() => directory.do(ada, `DELETE ${inTeam}`))
   expect(await hears(gus, 'placed')).toBe(true)
+  expect(await ways()).toEqual(['grant', 'grant', 'key:gus'])
   await end(direct)
   expect(await hears(gus, 'placed')).toBe(true)
   expect(gus.mqtt.connected).toBe(true)
@@ -119,6 +129,7 @@ test('edge case 8: by team, directly and by workspace; each way alone is enough,
   await until('the connection is closed', () => !gus.mqtt.connected)
   const again = await listening('alpha:gus', key)
   expect(await hears(again, 'placed')).toBe(false)
+  expect(await ways()).toEqual([])
 })
 
 test('edge case 9: an observer with an editor’s share reads and commands nothing; without a share there is nothing, not all', {
