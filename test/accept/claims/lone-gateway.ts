@@ -14,30 +14,43 @@ import { newKey, newNonce, testRoot, type TestRoot } from '../../support/claims.
 
 export const GATEWAY = GatewayId.parse('GW-1')
 
+/** What outlives a power cut, and who there is. */
+interface Kept {
+  readonly folder: string
+  readonly root: TestRoot
+  readonly label: SigningKey
+  readonly identity: SigningKey
+  claim: unknown
+}
+
+/** Called before and after each thing that is written; where it throws, the power is gone. */
+type Step = () => void
+
 /** The claim of one gateway without the rest of it: real keys, a real guard file, a clock that waits for nobody. */
 export class LoneGateway {
-  readonly root: TestRoot = testRoot()
-  readonly label: SigningKey = newKey()
   readonly claim: ClaimService
-  readonly #identity = newKey()
-  #kept: unknown
+  readonly #kept: Kept
   #nowMs = 0
 
-  constructor(folder: string) {
+  constructor(folder: string, kept?: Kept, step: Step = () => undefined) {
     mkdirSync(folder, { recursive: true })
+    this.#kept = kept ?? { folder, root: testRoot(), label: newKey(), identity: newKey(), claim: undefined }
     const quiet = { info: () => undefined, warn: () => undefined }
+    const guard = new ClaimGuard(folder, () => this.#nowMs)
     this.claim = new ClaimService({
       gateway: GATEWAY,
       trust: this.root.trust,
-      key: this.#identity,
+      key: this.#kept.identity,
       keeper: {
-        read: () => this.#kept,
-        write: (state) => {
-          this.#kept = state
-          return Promise.resolve()
+        read: () => this.#kept.claim,
+        write: async (state) => {
+          step()
+          await Promise.resolve()
+          this.#kept.claim = JSON.parse(JSON.stringify(state)) as unknown
+          step()
         },
       },
-      guard: new ClaimGuard(folder, () => this.#nowMs),
+      guard: stepping(guard, step),
       policy: {
         name: () => '',
         stored: () => null,
@@ -52,6 +65,19 @@ export class LoneGateway {
       eachHour: () => () => undefined,
       log: quiet,
     })
+  }
+
+  get root(): TestRoot {
+    return this.#kept.root
+  }
+
+  get label(): SigningKey {
+    return this.#kept.label
+  }
+
+  /** The same gateway with its power back. */
+  restarted(step?: Step): LoneGateway {
+    return new LoneGateway(this.#kept.folder, this.#kept, step)
   }
 
   async start(): Promise<void> {
@@ -93,9 +119,39 @@ export class LoneGateway {
     const nonceP = ClaimNonce.parse(newNonce())
     const answer = openChallenge(this.claim.challenge(nonceP), {
       nonceP,
-      publicKey: this.#identity.publicKey,
+      publicKey: this.#kept.identity.publicKey,
     })
     if (answer === undefined) throw new Error('the gateway did not sign for this nonce')
     return sealSiteProof({ v: 1, gateway: GATEWAY, nonceP, nonceG: answer.nonceG, ticket }, key)
   }
+}
+
+function stepping(guard: ClaimGuard, step: Step): ClaimGuard {
+  const around =
+    <A extends readonly unknown[]>(write: (...given: A) => void) =>
+    (...given: A): void => {
+      step()
+      write(...given)
+      step()
+    }
+  return Object.create(guard, {
+    counter: { get: () => guard.counter },
+    generation: { get: () => guard.generation },
+    lockedMs: { value: () => guard.lockedMs() },
+    tried: {
+      value: around(() => {
+        guard.tried()
+      }),
+    },
+    judged: {
+      value: around((isProven: boolean) => {
+        guard.judged(isProven)
+      }),
+    },
+    reached: {
+      value: around((at: Parameters<ClaimGuard['reached']>[0]) => {
+        guard.reached(at)
+      }),
+    },
+  }) as ClaimGuard
 }
