@@ -8,10 +8,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const INVARIANTS = 23
 /** The only reasons there are; an invariant that is tested has none. */
 const REASONS = [
-  'waits: the harness of the metered gateway',
-  'waits: the meters of the gateway',
   'waits: the cellular meters',
-  'waits: the clock of the gateway',
   'waits: the verifier of the ledger',
   'waits: the kills of the ledger',
   'waits: quotas on the gateway',

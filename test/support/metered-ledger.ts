@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
 import { GatewayClock, type TimeSources } from '../../agent/clock/index.ts'
 import { Meters, type Owner, type Zones } from '../../agent/metering/index.ts'
 import { openDatabase } from '../../agent/storage/database.ts'
@@ -48,8 +47,6 @@ export class ModelMachine implements TimeSources {
   }
 }
 
-const intervalMs = 3_600_000
-
 /** The gateway's ledger of usage alone, on a real file, with the real clock on a machine of the test's. */
 export class MeteredLedger {
   readonly #folder = mkdtempSync(join(tmpdir(), 'headgate-ledger-'))
@@ -62,8 +59,11 @@ export class MeteredLedger {
   clock: GatewayClock
   ledger: UsageLedger
 
-  constructor({ machine = new ModelMachine(), zones = new Map() as Zones } = {}) {
+  readonly #intervalMs: number
+
+  constructor({ machine = new ModelMachine(), zones = new Map() as Zones, intervalMs = 3_600_000 } = {}) {
     this.machine = machine
+    this.#intervalMs = intervalMs
     this.zones = zones
     // The tests kill no machine, and there are many commits.
     this.#opened.connection.pragma('synchronous = off')
@@ -78,7 +78,7 @@ export class MeteredLedger {
     const ledger = new UsageLedger(database, {
       gateway: 'GW-1' as GatewayId,
       clock,
-      intervalMs,
+      intervalMs: this.#intervalMs,
       sw: '0.1.0',
       cfg: this.cfg,
       inForce: {
@@ -117,11 +117,15 @@ export class MeteredLedger {
   }
 
   records(): UsageRecord[] {
-    const rows = this.#opened.connection
-      .prepare('SELECT bytes FROM usage_record ORDER BY rowid')
+    return this.recordsAfter(0).map(decodeRecord)
+  }
+
+  /** Stored bytes of the records made after the first `count`. */
+  recordsAfter(count: number): Uint8Array[] {
+    return this.#opened.connection
+      .prepare('SELECT bytes FROM usage_record ORDER BY rowid LIMIT -1 OFFSET ?')
       .pluck()
-      .all() as Uint8Array[]
-    return rows.map(decodeRecord)
+      .all(count) as Uint8Array[]
   }
 
   close(): void {
@@ -170,28 +174,6 @@ export function sumsBy(posted: readonly Posted[], name: (one: Posted) => string)
   const sums = new Map<string, bigint>()
   for (const one of posted) sums.set(name(one), (sums.get(name(one)) ?? 0n) + one.by)
   return new Map([...sums].filter(([, sum]) => sum !== 0n).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-/** What the records of a day's end say, against what the records before them come to. */
-export function checkDayCloses(records: readonly UsageRecord[]): void {
-  for (const [at, record] of records.entries()) {
-    if (record.kind !== 'day_close' || record.close === undefined) continue
-    const { org, time, close } = record
-    const before = records.slice(0, at)
-    const ofDay = postedFrom(before).filter((one) => one.org === org && one.day === time.day)
-    const sums = sumsBy(ofDay, ({ meter }) => meter)
-    expect(new Map(close.totals.map(({ meter, quantity }) => [meter as string, quantity]))).toEqual(
-      new Map([...sums].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-    )
-    const counted = before.filter(
-      (one) => one.org === org && one.time.day === time.day && ['interval', 'day_assign'].includes(one.kind),
-    )
-    expect(close.records).toBe(counted.length)
-    const sensors = new Set(
-      ofDay.filter(({ meter }) => meter === 'sensor.active_day').map(({ subject }) => subject),
-    )
-    expect(close.sensors).toBe(sensors.size)
-  }
 }
 
 export const ownerOf = (org: string, ownerEpoch = 1): Owner => ({

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Subject, UsageRecord } from '../../../cloud-sync/contract/index.ts'
 import { USAGE_QUALITY } from '../../../cloud-sync/contract/index.ts'
+import { checkDayCloses } from '../../support/day-closes.ts'
 import {
-  checkDayCloses,
   MeteredLedger,
   ModelMachine,
   ownerOf,

@@ -2,14 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Zones } from '../../../agent/metering/index.ts'
 import type { Subject, UsageRecord } from '../../../cloud-sync/contract/index.ts'
-import {
-  checkDayCloses,
-  MeteredLedger,
-  ownerOf,
-  postedFrom,
-  sumsBy,
-  zonesOf,
-} from '../../support/metered-ledger.ts'
+import { checkDayCloses } from '../../support/day-closes.ts'
+import { MeteredLedger, ownerOf, postedFrom, sumsBy, zonesOf } from '../../support/metered-ledger.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
