@@ -14,6 +14,7 @@ export {
   PROFILE_ROLE,
   policyFact,
   profileRole,
+  shareFact,
   teamFact,
   tokenFact,
   workspaceFact,
@@ -23,7 +24,7 @@ export { disguisePartners } from './kernel/partner-names.ts'
 export { checkpoint as signLog, type LogSigner, verifyCheckpoints as verifyLog } from './kernel/checkpoint.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export { acceptedTransfer, pendingCut } from './things/ownership.ts'
-export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
+export type { Call, DirectoryWorld, MeteredUse, Outcome, WorkspaceUsage } from './kernel/write.ts'
 export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
 export {
   createOrgDirectory,
@@ -31,6 +32,7 @@ export {
   DIRECTORY_WRITES,
   type OrgDirectory,
 } from './org-directory.ts'
+export { type Limited, limitsOf, monthAt, sumOf } from './organisations/quotas.ts'
 export { parseDirectory } from './seed.ts'
 export { deliverMail } from './mail/deliver.ts'
 export { fileOutbox } from './mail/file-outbox.ts'

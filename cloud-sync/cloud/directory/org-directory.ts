@@ -27,6 +27,7 @@ import * as members from './organisations/members.ts'
 import * as organisations from './organisations/organisations.ts'
 import * as platform from './organisations/platform.ts'
 import * as policies from './organisations/policies.ts'
+import * as quotas from './organisations/quotas.ts'
 import * as roles from './organisations/roles.ts'
 import { provision } from './organisations/provisioning.ts'
 import { configure, importSeed, setEmail } from './organisations/seeding.ts'
@@ -82,6 +83,7 @@ export const DIRECTORY_WRITES = {
     setLevel: workspaces.setLevel,
     removeLevel: workspaces.removeLevel,
   },
+  quotas: { grantAddOn: quotas.grantAddOn, endAddOn: quotas.endAddOn, split: quotas.split },
   teams: {
     create: teams.create,
     update: teams.update,
@@ -159,6 +161,7 @@ export const DIRECTORY_QUERIES = {
   roles: { list: roles.list },
   invitations: { list: invitations.list },
   workspaces: { list: workspaces.list, members: workspaces.members },
+  quotas: { ofWorkspace: quotas.ofWorkspace, warnings: quotas.warnings, metrics: quotas.metrics },
   teams: { list: teams.list },
   policies: { list: policies.list },
   links: { list: links.list },

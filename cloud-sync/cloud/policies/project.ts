@@ -1,4 +1,4 @@
-import type { ChangesHeard, GatewayId, PolicyFacts } from '../../contract/index.ts'
+import type { ChangesHeard, GatewayId, PolicyFacts, QuotaShare } from '../../contract/index.ts'
 import {
   customRoleFact,
   deviceFact,
@@ -12,6 +12,7 @@ import {
   PROFILE_ROLE,
   policyFact,
   profileRole,
+  shareFact,
   teamFact,
   tokenFact,
   workspaceFact,
@@ -26,6 +27,7 @@ type Member = DirectoryRow<'membership'>
 export type PolicyContent = PolicyFacts & {
   readonly owner: NonNullable<PolicyFacts['owner']>
   readonly heard: ChangesHeard | null
+  readonly quotas: QuotaShare[]
 }
 
 /**
@@ -61,7 +63,19 @@ export async function projectGateway(
   const people = await peopleOf(read, { things, links, grants: live })
   const facts = factsOf({ gateway, things, links, policies, people })
   const heard = await read.get('gateway_heard', { gateway: id })
-  return inOrder({ heard: heard === undefined ? null : heardFact(heard), ...facts })
+  const quotas = await sharesOf(read, id, things)
+  return inOrder({ heard: heard === undefined ? null : heardFact(heard), quotas, ...facts })
+}
+
+/** Shares of the workspaces that are here; of one that is gone the row is only not taken away yet. */
+async function sharesOf(
+  read: DirectoryReader,
+  gateway: string,
+  { workspaces }: Things,
+): Promise<QuotaShare[]> {
+  const workspace = workspaces.map(({ id }) => id)
+  const rows = await read.find('quota_share', { gateway, workspace }, { orderBy: ['workspace', 'meter'] })
+  return rows.map(shareFact)
 }
 
 /** What crosses organisations does so by a policy that is there now; what was kept by who left needs none. */
@@ -178,7 +192,7 @@ function factsOf({
   links: readonly DirectoryRow<'management_link'>[]
   policies: readonly DirectoryRow<'cross_org_policy'>[]
   people: People
-}): Omit<PolicyContent, 'heard'> {
+}): Omit<PolicyContent, 'heard' | 'quotas'> {
   const incarnations = new Map(
     people.members.map(({ org, user, incarnation }) => [login(org, user), incarnation]),
   )

@@ -10,6 +10,7 @@ const Ops = z.object({ ops: z.array(z.object({ table: z.string(), row: Row })) }
 const NO_EFFECT: ReadonlySet<string> = new Set([
   'invitation',
   'alert_opt_out',
+  'workspace_add_on',
   'foreign_id',
   'platform_operator',
   'platform_feature',
@@ -53,6 +54,7 @@ function gatewayIn(table: string, row: z.infer<typeof Row>): GatewayId | undefin
     case 'device':
     case 'gateway_transfer':
     case 'gateway_heard':
+    case 'quota_share':
       return text(row['gateway'])
     case 'grant':
       return row['resource_kind'] === 'workspace'

@@ -81,6 +81,32 @@ export const Workspace = z.object({
   quotas: Quotas,
 })
 export const Allocated = z.object({ workspace: Id, quotas: Quotas })
+export const AddOnNamed = z.object({ addOn: Id })
+const Percent = z.int()
+const Whole = z.string()
+export const QuotaOfMeter = z.object({
+  meter: z.string(),
+  period: z.string(),
+  limit: Whole,
+  used: Whole.nullable(),
+  percent: Percent.nullable(),
+  warned: z.array(Percent),
+})
+export const QuotaWarning = z.object({
+  workspace: Id,
+  meter: z.string(),
+  period: z.string(),
+  step: Percent,
+  used: Whole,
+  limit: Whole,
+  at: Ms,
+})
+export const WorkspaceMetrics = z.object({
+  devices: z.int(),
+  gateways: z.int(),
+  simCards: z.int(),
+  users: z.int(),
+})
 export const WorkspaceLevel = z.object({ workspace: Id, user: User, level: Level })
 export const WorkspaceMember = z.object({ user: User, role: Role.nullable(), level: Level })
 

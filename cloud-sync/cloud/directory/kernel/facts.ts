@@ -14,6 +14,7 @@ import type {
   OwnedItem,
   PartnerLink,
   PolicyFacts,
+  QuotaShare,
   Right,
   Shareable,
   Team,
@@ -114,6 +115,9 @@ export const policyFact = (row: DirectoryRow<'cross_org_policy'>): CrossPolicy =
 
 export const heardFact = ({ replica, up_to }: DirectoryRow<'gateway_heard'>): ChangesHeard =>
   fact<ChangesHeard>({ replica, upTo: up_to })
+
+export const shareFact = ({ workspace, meter, amount }: DirectoryRow<'quota_share'>): QuotaShare =>
+  fact<QuotaShare>({ workspace, meter: meter as QuotaShare['meter'], period: 'month', limit: amount })
 
 export const linkFact = (row: DirectoryRow<'management_link'>): PartnerLink =>
   fact<PartnerLink>({

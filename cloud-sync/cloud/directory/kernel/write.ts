@@ -16,6 +16,22 @@ import type { ScryptCost } from '../accounts/passwords.ts'
 import { type Actor, nameOf } from './actor.ts'
 import { chainOf, type Head, nextEntries, type Op, sha256 } from './log.ts'
 
+/** One meter of one gateway in a month. */
+export interface MeteredUse {
+  readonly workspace: string
+  readonly gateway: string
+  readonly meter: string
+  readonly quantity: bigint
+}
+
+/** What the directory asks the ledger. */
+export interface WorkspaceUsage {
+  /** What workspaces of an organisation used in a month (`YYYY-MM`), of what somebody is billed for. */
+  ofMonth(asked: { readonly org: string; readonly month: string }): Promise<MeteredUse[]>
+  /** SIM cards with which these gateways were ever on air for the organisation. */
+  simCards(asked: { readonly org: string; readonly gateways: readonly string[] }): Promise<string[]>
+}
+
 /** What the directory is given of the outer world. */
 export interface DirectoryWorld {
   readonly store: DirectoryStore
@@ -27,6 +43,8 @@ export interface DirectoryWorld {
   readonly scryptCost: ScryptCost
   /** Where links in mails lead, without a slash at the end. */
   readonly siteUrl: string
+  /** What the ledger says of workspaces; absent = nothing is known. */
+  readonly usage?: WorkspaceUsage
   /** What tickets and claim keys are signed with; absent = nothing is signed. */
   readonly seal?: () => CloudSeal & { readonly cloudId: string }
 }

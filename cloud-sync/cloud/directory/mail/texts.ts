@@ -22,6 +22,11 @@ export const mails = {
     subject: `Your organisation ${org} is ready`,
     body: `Your purchase has an organisation now: ${org}. Sign up or sign in with this very address (${to}), then open within seven days to become its owner:\n\n${url}\n`,
   }),
+  quota: (to: string, { what, where }: { what: string; where: string }): Message => ({
+    to,
+    subject: what,
+    body: `${what}\n\n${where}\n\nAt 100 % its readings are still taken, stored and alarmed at the gateways, but wait there until the limit is raised or the next month (UTC) begins. No other workspace is concerned.\n`,
+  }),
   alert: (to: string, { what, where }: { what: string; where: string }): Message => ({
     to,
     subject: `Alert: ${what}`,

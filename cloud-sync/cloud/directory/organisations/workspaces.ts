@@ -219,8 +219,8 @@ function assertAllocated({ quotas }: DirectoryRow<'organisation'>, shares: reado
   }
 }
 
-/** What a workspace may use. */
-export const quotasOf = ({ quotas }: DirectoryRow<'workspace'>): Quotas => parsed(quotas)
+/** What a workspace, or an organisation, may use. */
+export const quotasOf = ({ quotas }: { readonly quotas: string }): Quotas => parsed(quotas)
 
 /** Throws DIRECTORY_QUOTA_EXCEEDED where one more workspace does not fit what the organisation has. */
 export function assertRoomInPlan(

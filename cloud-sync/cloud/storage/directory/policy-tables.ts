@@ -94,6 +94,27 @@ export const POLICY_TABLES = {
     key: ['id'],
     indexes: [['org']],
   },
+  /** What a workspace has bought beside what is allocated to it. */
+  workspace_add_on: {
+    columns: {
+      id: text(),
+      org: text(),
+      workspace: text(),
+      name: text(),
+      service: text(),
+      amount: whole(),
+      state: text<'active' | 'ended'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['workspace'], ['org']],
+  },
+  /** What a workspace may use of a meter on one gateway in a month: in the policy of that gateway. */
+  quota_share: {
+    columns: { workspace: text(), gateway: text(), meter: text(), org: text(), amount: whole() },
+    key: ['workspace', 'gateway', 'meter'],
+    indexes: [['gateway'], ['org']],
+  },
   invitation: {
     columns: {
       id: text(),
@@ -279,6 +300,8 @@ export const CHAINS: {
   membership: ['org', 'org'],
   custom_role: ['org', 'org'],
   workspace: ['org', 'org'],
+  workspace_add_on: ['org', 'org'],
+  quota_share: ['org', 'org'],
   invitation: ['org', 'org'],
   team: ['org', 'org'],
   team_member: ['org', 'org'],

@@ -134,6 +134,24 @@ const WORKING_TABLES = {
     key: ['id'],
     indexes: [['sent_at', 'next_try_at']],
   },
+  /** Where a workspace was warned that it nears a limit: once for each step of a month. */
+  quota_warning: {
+    columns: {
+      workspace: text(),
+      meter: text(),
+      /** `YYYY-MM`. */
+      period: text(),
+      /** Percent. */
+      step: whole(),
+      org: text(),
+      /** What was used, and the limit, at that moment: whole numbers as text. */
+      used: text(),
+      limit: text(),
+      at: whole(),
+    },
+    key: ['workspace', 'meter', 'period', 'step'],
+    indexes: [['org', 'at']],
+  },
   /** An alert that is open, or was. */
   alert_event: {
     columns: {

@@ -1,5 +1,5 @@
 import * as A from '../answers.ts'
-import { list, write, type Route } from '../route.ts'
+import { list, read, write, type Route } from '../route.ts'
 import { idOf, ORG, same } from './places.ts'
 
 /** Workspaces and teams. */
@@ -30,6 +30,25 @@ export const GROUPS: readonly Route[] = [
     at: `PUT ${ORG}/workspaces/{workspace}/quotas`,
     says: 'What the workspace may use',
     answer: A.Allocated,
+  }),
+  list('quotas', 'ofWorkspace', {
+    at: `GET ${ORG}/workspaces/{workspace}/quotas`,
+    says: 'How the workspace stands to its limits this month',
+    item: A.QuotaOfMeter,
+    items: same,
+    key: ({ meter }) => meter,
+  }),
+  list('quotas', 'warnings', {
+    at: `GET ${ORG}/quota-warnings`,
+    says: 'Where workspaces were warned of their limits, the newest first',
+    item: A.QuotaWarning,
+    items: same,
+    key: ({ workspace, meter, period, step }) => `${workspace} ${meter} ${period} ${step}`,
+  }),
+  read('quotas', 'metrics', {
+    at: `GET ${ORG}/workspaces/{workspace}/metrics`,
+    says: 'Devices, gateways, SIM cards and people of a workspace',
+    answer: A.WorkspaceMetrics,
   }),
   list('workspaces', 'members', {
     at: `GET ${ORG}/workspaces/{workspace}/members`,

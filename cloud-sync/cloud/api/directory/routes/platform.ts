@@ -13,6 +13,18 @@ export const PLATFORM: readonly Route[] = [
     says: 'Limits, state and billing of an organisation',
     answer: A.OrganisationNamed,
   }),
+  write('quotas', 'grantAddOn', {
+    at: `POST ${OPERATOR}/organisations/{org}/workspaces/{workspace}/add-ons`,
+    by: 'operator',
+    says: 'Adds what a workspace has bought to its limit',
+    answer: A.AddOnNamed,
+  }),
+  write('quotas', 'endAddOn', {
+    at: `DELETE ${OPERATOR}/organisations/{org}/workspaces/{workspace}/add-ons/{addOn}`,
+    by: 'operator',
+    says: 'Ends an add-on',
+    answer: null,
+  }),
   write('platform', 'provision', {
     at: `POST ${OPERATOR}/purchases`,
     status: 200,
