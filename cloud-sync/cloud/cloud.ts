@@ -12,12 +12,21 @@ import { evidenceOf } from './evidence.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys/index.ts'
+import type { WorkspaceUsage } from './directory/index.ts'
 import type { Log } from './log.ts'
 import { startOrganisations } from './organisations.ts'
 import { type Policies, startPolicies } from './policies/index.ts'
+import { ledgerUsage, type Quotas, startQuotas } from './quotas/index.ts'
 import { serveHttp } from './serve.ts'
-import { type CloudDatabase, type DatabaseTarget, markAllOffline, openLedger } from './storage/index.ts'
-import { SyncError } from '../contract/index.ts'
+import {
+  type CloudDatabase,
+  type DatabaseTarget,
+  type DirectoryReader,
+  markAllOffline,
+  openLedger,
+  usageDays,
+} from './storage/index.ts'
+import { type GatewayId, SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
 const KEYS_LOOKED_AT_MS = 5_000
@@ -79,7 +88,13 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const db = await openLedger(ledgerTarget(config))
   started.push(() => db.close())
   await markAllOffline(db.write)
-  const organisations = await startOrganisations(config, { keys, log })
+  const usage = (read: DirectoryReader): WorkspaceUsage =>
+    ledgerUsage({
+      days: (asked) => usageDays(db.read, asked),
+      gatewaysOf: async (org) =>
+        (await read.find('gateway_presence', { org })).map(({ gateway }) => gateway as GatewayId),
+    })
+  const organisations = await startOrganisations(config, { keys, log, usage })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
   const { directory, store, claims, changes } = organisations
@@ -106,8 +121,11 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const { watch } = directory
   const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
   started.push(() => alerting.stop())
+  const quotas = startQuotas({ ...organisations, log, now, monoMs, newId: randomUUID })
+  started.push(() => quotas.stop())
   const { broker, link } = await startLink(config, {
     db,
+    quotas,
     policies,
     claims,
     changes,
@@ -173,9 +191,10 @@ async function startLink(
     keys: CloudKeys
     applied: Cuts['applied']
     alerting: Alerting
+    quotas: Quotas
   },
 ): Promise<{ broker: Broker<CloudPrincipal> | undefined; link: Link }> {
-  const { db, policies, claims, changes, keys, applied, alerting, log, signal, started } = parts
+  const { db, policies, claims, changes, keys, applied, alerting, quotas, log, signal, started } = parts
   const ingestSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const policy = cloudGate({
     cloudId: keys.cloudId,
@@ -209,6 +228,7 @@ async function startLink(
     applied,
     heard: (outcomes) => {
       alerting.heard(outcomes)
+      quotas.posted()
     },
   })
   await link.start()

@@ -13,12 +13,13 @@ import {
   SCRYPT_COST,
   signLog,
   smtpMail,
+  type WorkspaceUsage,
 } from './directory/index.ts'
 import { announcing, type Claims, createClaims } from './claims.ts'
 import { createGatewayChanges, type GatewayChanges } from './gateway-changes.ts'
 import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
-import { type DirectoryStore, openDirectoryStore } from './storage/index.ts'
+import { type DirectoryReader, type DirectoryStore, openDirectoryStore } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
 import { signMessage } from '../codec/index.ts'
 import { SyncError } from '../contract/index.ts'
@@ -35,6 +36,7 @@ export interface RunningOrganisations {
   readonly directory: OrgDirectory
   readonly claims: Claims
   readonly changes: GatewayChanges
+  readonly usage: WorkspaceUsage
   readonly store: DirectoryStore
   stop(): Promise<void>
 }
@@ -42,7 +44,7 @@ export interface RunningOrganisations {
 /** Opens the directory of organisations, takes over the configured one once, and lets mails leave. */
 export async function startOrganisations(
   config: CloudConfig,
-  { keys, log }: { keys: CloudKeys; log: Log },
+  { keys, log, usage }: { keys: CloudKeys; log: Log; usage: (read: DirectoryReader) => WorkspaceUsage },
 ): Promise<RunningOrganisations> {
   const database = config.database ?? join(config.dataDir, 'organisations.db')
   const store = await openDirectoryStore(
@@ -55,6 +57,7 @@ export async function startOrganisations(
       newId: randomUUID,
       newSecret: () => randomBytes(SECRET_BYTES).toString('base64url'),
       scryptCost: SCRYPT_COST,
+      usage: usage(store.read),
       seal: () => ({ keyset: keys.keyset, key: keys.signing, cloudId: keys.cloudId }),
       siteUrl: config.site?.replace(/\/+$/, '') ?? `http://${config.listen.http}`,
     }
@@ -69,6 +72,7 @@ export async function startOrganisations(
       }),
       claims,
       changes,
+      usage: usage(store.read),
       store,
       stop: async () => {
         await mail.stop()

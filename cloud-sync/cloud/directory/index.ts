@@ -32,6 +32,7 @@ export {
   DIRECTORY_WRITES,
   type OrgDirectory,
 } from './org-directory.ts'
+export { quotaMails } from './alerts/quota-mails.ts'
 export { type Limited, limitsOf, monthAt, sumOf } from './organisations/quotas.ts'
 export { parseDirectory } from './seed.ts'
 export { deliverMail } from './mail/deliver.ts'

@@ -27,7 +27,8 @@ export function newShares(limit: bigint, gateways: readonly ShareOf[]): Map<stri
   const gains = gateways.some(({ gateway, used, share }) => {
     const present = share ?? 0n
     const isHot = used * 100n >= present * HOT_PERCENT
-    return isHot && ((shares.get(gateway) ?? 0n) - present) * 100n >= limit * WORTH_PERCENT
+    const gain = (shares.get(gateway) ?? 0n) - present
+    return isHot && gain > 0n && gain * 100n >= limit * WORTH_PERCENT
   })
   return gains ? shares : undefined
 }

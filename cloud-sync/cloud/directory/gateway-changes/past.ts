@@ -8,7 +8,8 @@ import { withPartnerNames } from '../kernel/partner-names.ts'
 import { orgChain } from '../kernel/write.ts'
 import type { Place } from './place.ts'
 
-const Content = PolicyFacts.extend({ heard: ChangesHeard.nullable().default(null) })
+/** Whatever else a policy says decides nothing. */
+const Content = PolicyFacts.strip().extend({ heard: ChangesHeard.nullable().default(null) })
 const Heads = z.record(z.string(), z.int())
 const Row = z.record(z.string(), z.unknown())
 const Ops = z.object({ ops: z.array(z.object({ do: z.string(), table: z.string(), row: Row })) })

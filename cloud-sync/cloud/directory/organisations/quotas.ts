@@ -168,7 +168,9 @@ export const warnings = query({
     const { organisation } = await demand(asking, 'usage.read', { org })
     if (organisation.billing === 'external') return []
     const rows = await asking.read.find('quota_warning', { org }, { orderBy: ['at'], descending: true })
-    return rows.map(({ org: _org, ...row }) => row)
+    return rows.map(({ workspace, meter, period, step, used, limit, at }) => ({
+      ...{ workspace, meter, period, step, used, limit, at },
+    }))
   },
 })
 

@@ -1,5 +1,5 @@
 export * from './batches.ts'
-export { dayFacts, type UsageDay, usageDays } from './day-facts.ts'
+export { dayFacts, type DaysAsked, type UsageDay, usageDays } from './day-facts.ts'
 export * from './events.ts'
 export * from './gateways.ts'
 export * from './open.ts'

@@ -95,6 +95,15 @@ async function groups({ call, ana }: World): Promise<void> {
   const { workspace } = (await call('workspaces.create', ana, { org, name: 'North' })).body
   await call('workspaces.update', ana, { org, workspace, description: 'the dam in the north' })
   await call('workspaces.allocate', ana, { org, workspace, quotas: { sensors: 5 } })
+  const limits = await call('quotas.ofWorkspace', ana, { org, workspace })
+  // `sensors` are no meter.
+  expect(itemsOf(limits)).toEqual([])
+  expect(itemsOf(await call('quotas.warnings', ana, { org }))).toEqual([])
+  await call('quotas.metrics', ana, { org, workspace })
+  const bought = { org, workspace, name: 'More', service: 'sensor.readings', amount: 9 }
+  const { addOn } = (await call('quotas.grantAddOn', OPERATOR_TOKEN, bought)).body
+  expect(itemsOf(await call('quotas.ofWorkspace', ana, { org, workspace }))).toMatchObject([{ limit: '9' }])
+  await call('quotas.endAddOn', OPERATOR_TOKEN, { org, workspace, addOn })
   await call('workspaces.setLevel', ana, { org, workspace, user: 'ben', level: 'viewer' })
   expect(itemsOf(await call('workspaces.members', ana, { org, workspace }))).toMatchObject([{ user: 'ben' }])
   await call('workspaces.removeLevel', ana, { org, workspace, user: 'ben' })
