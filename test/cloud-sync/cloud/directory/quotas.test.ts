@@ -168,7 +168,7 @@ onSqlite((engine) => {
   )
 
   engine.with(
-    'S0.35 an organisation invoiced outside is not shown what it used, and is told when it is blocked',
+    'an organisation invoiced outside is not shown what it used, and is told when it is blocked',
     async (d) => {
       const usage = new WrittenUse()
       Object.assign(d.world, { usage })
