@@ -23,6 +23,8 @@ devices: [{gateway: GW-1, id: tilt-1, organisation: acme, custodian: ana}]
 `
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
+const nothingUsed = () => ({ ofMonth: () => Promise.resolve([]), simCards: () => Promise.resolve([]) })
+
 test('the configured directory is taken over once, and its keys go on', async () => {
   const folder = temporaryFolder()
   const text =
@@ -30,7 +32,7 @@ test('the configured directory is taken over once, and its keys go on', async ()
   const config = parseCloudConfig('cloud.yaml', text, folder)
   writeFileSync(join(folder, 'directory.yaml'), LINES)
   const keys = openKeys(folder)
-  const first = await startOrganisations(config, { keys, log })
+  const first = await startOrganisations(config, { keys, log, usage: nothingUsed })
   expect(await first.directory.doors.keyActor('ana-key')).toMatchObject({ user: 'ana', org: 'acme' })
   expect(await first.directory.doors.keyActor('meter-key')).toMatchObject({
     user: 'borealis-kim',
@@ -49,7 +51,7 @@ test('the configured directory is taken over once, and its keys go on', async ()
   await done(first.directory.write.members.remove(removed, { org: 'acme', user: 'acme-kim' }))
   await first.stop()
 
-  const again = await startOrganisations(config, { keys, log })
+  const again = await startOrganisations(config, { keys, log, usage: nothingUsed })
   expect(await done(again.directory.ask.members.list(actor, { org: 'acme' }))).toHaveLength(1)
   await again.stop()
   const store = await openDirectoryStore({ dialect: 'sqlite', path: join(folder, 'people.db') })
