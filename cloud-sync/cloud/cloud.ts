@@ -12,7 +12,7 @@ import { evidenceOf } from './evidence.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys/index.ts'
-import type { WorkspaceUsage } from './directory/index.ts'
+import type { OrgDirectory, WorkspaceUsage } from './directory/index.ts'
 import type { Log } from './log.ts'
 import { startOrganisations } from './organisations.ts'
 import { type Policies, startPolicies } from './policies/index.ts'
@@ -22,6 +22,7 @@ import {
   type CloudDatabase,
   type DatabaseTarget,
   type DirectoryReader,
+  type DirectoryStore,
   markAllOffline,
   openLedger,
   usageDays,
@@ -88,35 +89,12 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const db = await openLedger(ledgerTarget(config))
   started.push(() => db.close())
   await markAllOffline(db.write)
-  const usage = (read: DirectoryReader): WorkspaceUsage =>
-    ledgerUsage({
-      days: (asked) => usageDays(db.read, asked),
-      gatewaysOf: async (org) =>
-        (await read.find('gateway_presence', { org })).map(({ gateway }) => gateway as GatewayId),
-    })
-  const organisations = await startOrganisations(config, { keys, log, usage })
+  const organisations = await startOrganisations(config, { keys, log, usage: usageIn(db) })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
   const { directory, store, claims, changes } = organisations
   const monoMs = (): number => performance.now()
-  const { freshHours, hardDays } = config.policy
-  const terms = { freshMs: freshHours * HOUR_MS, hardMs: hardDays * 24 * HOUR_MS }
-  const policies = await startPolicies({ store, keys, now, monoMs, log, terms })
-  started.push(() => policies.stop())
-  const watching = watchKeys(keys, policies, log)
-  started.push(() => {
-    clearInterval(watching)
-    return Promise.resolve()
-  })
-  signal.throwIfAborted()
-  const cuts = createCuts({ directory, store, log })
-  const unlisten = policies.onSealed((gateway) => {
-    void cuts.sealed(gateway)
-  })
-  started.push(() => {
-    unlisten()
-    return Promise.resolve()
-  })
+  const { policies, cuts } = await startPolicing(config, { ...starting, directory, store, keys, monoMs })
   const offlineAfterMs = config.alerts.offlineAfterS * 1_000
   const { watch } = directory
   const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
@@ -158,6 +136,49 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     renewCertificates: () => broker?.reloadCertificates() ?? Promise.resolve(),
   }
 }
+
+interface Policing extends Starting {
+  readonly directory: OrgDirectory
+  readonly store: DirectoryStore
+  readonly keys: CloudKeys
+  readonly monoMs: () => number
+}
+
+/** What gateways are told, under the keys of the moment, and who takes over when they have heard it. */
+async function startPolicing(
+  config: CloudConfig,
+  { directory, store, keys, monoMs, log, signal, started }: Policing,
+): Promise<{ policies: Policies; cuts: ReturnType<typeof createCuts> }> {
+  const { freshHours, hardDays } = config.policy
+  const terms = { freshMs: freshHours * HOUR_MS, hardMs: hardDays * 24 * HOUR_MS }
+  const policies = await startPolicies({ store, keys, now: Date.now, monoMs, log, terms })
+  started.push(() => policies.stop())
+  const watching = watchKeys(keys, policies, log)
+  started.push(() => {
+    clearInterval(watching)
+    return Promise.resolve()
+  })
+  signal.throwIfAborted()
+  const cuts = createCuts({ directory, store, log })
+  const unlisten = policies.onSealed((gateway) => {
+    void cuts.sealed(gateway)
+  })
+  started.push(() => {
+    unlisten()
+    return Promise.resolve()
+  })
+  return { policies, cuts }
+}
+
+/** What the ledger says of workspaces. */
+const usageIn =
+  (db: CloudDatabase) =>
+  (read: DirectoryReader): WorkspaceUsage =>
+    ledgerUsage({
+      days: (asked) => usageDays(db.read, asked),
+      gatewaysOf: async (org) =>
+        (await read.find('gateway_presence', { org })).map(({ gateway }) => gateway as GatewayId),
+    })
 
 /** Beside the directory where that is on a server; else a file of its own. */
 function ledgerTarget({ database, dataDir }: CloudConfig): DatabaseTarget {

@@ -24,7 +24,8 @@ export { disguisePartners } from './kernel/partner-names.ts'
 export { checkpoint as signLog, type LogSigner, verifyCheckpoints as verifyLog } from './kernel/checkpoint.ts'
 export { rebuild as rebuildDirectory } from './kernel/log.ts'
 export { acceptedTransfer, pendingCut } from './things/ownership.ts'
-export type { Call, DirectoryWorld, MeteredUse, Outcome, WorkspaceUsage } from './kernel/write.ts'
+export type { Call, DirectoryWorld, Outcome } from './kernel/write.ts'
+export type { MeteredUse, WorkspaceUsage } from './kernel/workspace-usage.ts'
 export { DIRECTORY_ERRORS, type DirectoryErrorCode } from './errors.ts'
 export {
   createOrgDirectory,

@@ -15,27 +15,7 @@ import type { Message } from '../mail/port.ts'
 import type { ScryptCost } from '../accounts/passwords.ts'
 import { type Actor, nameOf } from './actor.ts'
 import { chainOf, type Head, nextEntries, type Op, sha256 } from './log.ts'
-
-/** One meter of one gateway in a month. */
-export interface MeteredUse {
-  readonly workspace: string
-  readonly gateway: string
-  readonly meter: string
-  readonly quantity: bigint
-}
-
-/** What the directory asks the ledger. */
-export interface WorkspaceUsage {
-  /** What workspaces of an organisation used in a month (`YYYY-MM`), of what somebody is billed for. */
-  ofMonth(asked: {
-    readonly org: string
-    readonly month: string
-    /** Absent = all. */
-    readonly meters?: readonly string[]
-  }): Promise<MeteredUse[]>
-  /** SIM cards with which these gateways were ever on air for the organisation. */
-  simCards(asked: { readonly org: string; readonly gateways: readonly string[] }): Promise<string[]>
-}
+import type { WorkspaceUsage } from './workspace-usage.ts'
 
 /** What the directory is given of the outer world. */
 export interface DirectoryWorld {

@@ -5,7 +5,8 @@ import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, demandOperator } from '../kernel/authority.ts'
 import { Id, OrgId, Title } from '../kernel/words.ts'
-import { type Asking, command, type MeteredUse, orgChain, query } from '../kernel/write.ts'
+import type { MeteredUse } from '../kernel/workspace-usage.ts'
+import { type Asking, command, orgChain, query } from '../kernel/write.ts'
 import { quotasOf, workspaceOf } from './workspaces.ts'
 
 const InWorkspace = z.strictObject({ org: OrgId, workspace: Id })
