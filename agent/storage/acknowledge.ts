@@ -27,7 +27,8 @@ export function acknowledge(database: Database, acknowledging: Acknowledging): v
   // Numbers of another history confirm nothing of ours.
   const foreign = because === 'other-hash' || because === 'behind'
   if (!foreign && ack.upTo > state.acked) confirm(database, state, ack.upTo, acknowledging.wallMs)
-  if (because !== null) leaveEpoch(database, state, acknowledging, because)
+  if (because !== null)
+    leaveEpoch(database, state, acknowledging, { because, ledgerHas: foreign ? ack.upTo : 0 })
   else if (ack.status === 'gap' && ack.want !== undefined) rewind(database, state, ack.want, acknowledging)
 }
 
@@ -98,13 +99,13 @@ function confirmRecords(database: Database, state: StreamState, upTo: number, wa
 function rewind(database: Database, state: StreamState, want: number, acknowledging: Acknowledging): void {
   if (want > state.acked) return
   if (state.name === 'rd' || state.name === 'rd/h') {
-    leaveEpoch(database, state, acknowledging, 'cloud-set-back')
+    leaveEpoch(database, state, acknowledging, SET_BACK)
     return
   }
   const first = oldest(database, state)
   if (state.name === 'evt' && first > want) {
     // Old events are forgotten for good: what is left is told from 1 on.
-    leaveEpoch(database, state, acknowledging, 'cloud-set-back')
+    leaveEpoch(database, state, acknowledging, SET_BACK)
     return
   }
   setAcked(database, state.name, Math.max(first, want) - 1)
@@ -118,11 +119,14 @@ function oldest(database: Database, state: StreamState): number {
   return (prepared(database, sql).pluck().get(state.epoch) as number | null) ?? state.next
 }
 
+/** The ledger lost what it had confirmed: all of it is told again. */
+const SET_BACK = { because: 'cloud-set-back', ledgerHas: 0 }
+
 function leaveEpoch(
   database: Database,
   state: StreamState,
   { stream, context, ledger, newEpoch, wallMs }: Acknowledging,
-  because: string,
+  { because, ledgerHas }: { readonly because: string; readonly ledgerHas: number },
 ): void {
   recordEvent(database, {
     at: wallMs,
@@ -132,7 +136,7 @@ function leaveEpoch(
   switch (stream) {
     case 'usage':
       // Registers are restated after this commit's readings are counted; the ledger does it in the same transaction.
-      ledger.openEpochAtThisCommit(newEpoch())
+      ledger.openEpochAtThisCommit(newEpoch(), ledgerHas)
       return
     case 'evt':
       openEventEpoch(database, newEpoch())

@@ -1,6 +1,11 @@
 import type { Database } from 'better-sqlite3'
 import { decodeRecord, sealRecord } from '../../cloud-sync/codec/index.ts'
-import { type Epoch, type SealedRecord, USAGE_QUALITY } from '../../cloud-sync/contract/index.ts'
+import {
+  type Epoch,
+  type SealedRecord,
+  USAGE_QUALITY,
+  type UsageRecord,
+} from '../../cloud-sync/contract/index.ts'
 import { type Register, restate, type Undated } from '../metering/index.ts'
 import { dropBatches } from './outbox-rows.ts'
 import { prepared } from './prepared.ts'
@@ -8,6 +13,8 @@ import { advance, openEpoch, streamState } from './streams.ts'
 
 interface Changing {
   readonly epoch: Epoch
+  /** Unconfirmed records up to this number are in the ledger in other words, and not issued again. */
+  readonly covered: number
   readonly registers: readonly Register[]
   readonly undated: readonly Undated[]
   /** Wall clock, epoch ms. */
@@ -22,7 +29,10 @@ interface Changed {
 }
 
 /** Leaves the epoch of `usage` for a new one and issues what is unconfirmed again under it (decisions.md, Forks). */
-export function openUsageEpoch(database: Database, { epoch, registers, undated, madeAt }: Changing): Changed {
+export function openUsageEpoch(
+  database: Database,
+  { epoch, covered, registers, undated, madeAt }: Changing,
+): Changed {
   const before = streamState(database, 'usage')
   const unconfirmed = prepared(
     database,
@@ -36,31 +46,41 @@ export function openUsageEpoch(database: Database, { epoch, registers, undated, 
       bigint,
     ][],
   )
+  for (const { registers: ends } of decodedUpTo(unconfirmed, covered)) {
+    for (const { meter, subject, gen, end } of ends) {
+      const one = registers.find((own) => own.meter === meter && own.subject === subject && own.gen === gen)
+      if (one !== undefined) confirmed.set(BigInt(one.id), end)
+    }
+  }
   const firstId = 1 + Math.max(0, ...registers.map((register) => register.id))
   const restated = restate(registers, (register) => confirmed.get(BigInt(register.id)) ?? 0n, firstId)
   dropBatches(database, 'usage')
   let { next, head } = openEpoch(database, 'usage', epoch)
   /** New number by old one. */
   const renumbered = new Map<number, number>()
-  const records = unconfirmed.map((bytes) => {
-    const old = decodeRecord(bytes)
+  const records = unconfirmed.map(decodeRecord).flatMap((old) => {
+    if (old.seq <= covered) return []
     const ends = restated.reissue(old.registers, 1 << USAGE_QUALITY.REPLAY)
     const about = aboutOf(old, { renumbered, left: before.epoch })
     const sealed = sealRecord({ ...old, ...about, epoch, seq: next, prev: head, registers: ends })
     renumbered.set(old.seq, next)
     next += 1
     head = sealed.hash
-    return sealed
+    return [sealed]
   })
   storeRecords(database, records, madeAt)
   return {
     registers: [...restated.retired, ...restated.born],
-    undated: undated.map((one) => {
+    undated: undated.flatMap((one) => {
+      if (one.epoch === null && one.seq <= covered) return []
       const seq = one.epoch === null ? renumbered.get(one.seq) : undefined
       return seq === undefined ? { ...one, epoch: one.epoch ?? before.epoch } : { ...one, seq }
     }),
   }
 }
+
+const decodedUpTo = (records: readonly Uint8Array[], covered: number): UsageRecord[] =>
+  covered === 0 ? [] : records.map(decodeRecord).filter(({ seq }) => seq <= covered)
 
 /** A record about another one names it by its number here, or, where that is confirmed already, in the epoch it is in. */
 function aboutOf(

@@ -108,9 +108,11 @@ export class UsageTurn {
     return sealed
   }
 
-  changeEpoch(epoch: Epoch): void {
+  /** @param covered records of the old epoch up to here are in the ledger already */
+  changeEpoch(epoch: Epoch, covered: number): void {
     const changed = openUsageEpoch(this.#database, {
       epoch,
+      covered,
       registers: [...this.#standing().values()],
       undated: this.#past.undated,
       madeAt: this.#parts.now.wallMs,

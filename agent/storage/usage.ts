@@ -15,6 +15,7 @@ import {
 } from '../metering/index.ts'
 import { readMeta, readMetaNumber, writeMeta } from './meta.ts'
 import { loadRegisters } from './registers.ts'
+import { streamState } from './streams.ts'
 import { storedIncrements } from './stored-bytes.ts'
 import { loadPast, type UsagePast } from './usage-past.ts'
 import { UsageTurn } from './usage-turn.ts'
@@ -67,6 +68,10 @@ export class UsageLedger {
   #before: Interval | null
   #closeNext = false
   #newEpoch: Epoch | undefined
+  /** Records of the epoch that is left up to here are in the ledger, in other words. */
+  #covered = 0
+  /** The first record that this process makes; what was counted before it began is in records before. */
+  #firstOfRun = 1
   #events: UsageEvent[] = []
   #highWaterAt = -Infinity
   /** Latest trusted time of earlier runs. */
@@ -123,9 +128,15 @@ export class UsageLedger {
     if (remember !== undefined) this.#kept.set(remember.key, remember.value)
   }
 
-  /** This transaction leaves the stream's epoch for a new one and issues what is unconfirmed again (decisions.md, Forks). */
-  openEpochAtThisCommit(epoch: Epoch): void {
+  /**
+   * This transaction leaves the stream's epoch for a new one and issues what is unconfirmed again (decisions.md, Forks).
+   *
+   * @param ledgerHas numbers up to here are in the ledger under another history: this database was set back. What it had
+   *   counted when this process began is in there, so only what came since is issued again.
+   */
+  openEpochAtThisCommit(epoch: Epoch, ledgerHas = 0): void {
     this.#newEpoch = epoch
+    this.#covered = Math.min(ledgerHas, this.#firstOfRun - 1)
   }
 
   /**
@@ -134,6 +145,12 @@ export class UsageLedger {
    */
   recover(database: Database, lastCommitWallMs: number | null): () => void {
     this.#noteStart(database)
+    const done = this.#endOfLastRun(database, lastCommitWallMs)
+    this.#firstOfRun = streamState(database, 'usage').next
+    return done
+  }
+
+  #endOfLastRun(database: Database, lastCommitWallMs: number | null): () => void {
     const interval = this.#before
     if (interval === null || this.#book.moved().length === 0) return () => undefined
     const { wallStart, monoStart } = interval
@@ -164,7 +181,7 @@ export class UsageLedger {
     for (const take of this.#sources) this.#counted.push(...take())
     turn.count([...this.#counted, ...increments((org) => labelOf(opened, org)?.day ?? null)])
     const next = this.#endIfDue(turn, opened, now)
-    if (this.#newEpoch !== undefined) turn.changeEpoch(this.#newEpoch)
+    if (this.#newEpoch !== undefined) turn.changeEpoch(this.#newEpoch, this.#covered)
     const { registers, past } = turn.save()
     if (next !== this.#interval) writeMeta(database, 'interval', next)
     const highWaterAt = this.#keepHighWater(database, now)
@@ -179,6 +196,7 @@ export class UsageLedger {
       this.#past = past
       this.#interval = next
       this.#closeNext = false
+      if (this.#newEpoch !== undefined) this.#firstOfRun = 1
       this.#newEpoch = undefined
       this.#highWaterAt = highWaterAt
       this.#events = this.#events.slice(noted)

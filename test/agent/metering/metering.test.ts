@@ -278,6 +278,23 @@ test.for(counting)('%s is counted by the rule', ([, reading, readings, values]) 
   expect([by('sensor.readings'), by('sensor.values')]).toEqual([BigInt(readings), BigInt(values)])
 })
 
+test('what the gateway measures of itself is counted and billed to nobody, in registers of its own', () => {
+  const book = new RegisterBook()
+  const count = (billable: boolean | undefined): void => {
+    const meters = new Meters()
+    const reading = { value: 1, quality: 'good', derived: false, payloadBytes: 2 } as const
+    meters.count(subject, acme, billable === undefined ? reading : { ...reading, billable })
+    book.apply(book.plan(meters.increments(() => '2026-11-21')))
+  }
+  for (const billable of [undefined, false, false, true]) count(billable)
+  const readings = book.all().filter(({ meter }) => meter === 'sensor.readings')
+  expect(readings.map(({ gen, billable, end }) => [gen, billable, end])).toEqual([
+    [0, true, 1n],
+    [1, false, 2n],
+    [2, true, 1n],
+  ])
+})
+
 test('an interval ends by the monotonic clock or by a new day, never by the wall clock', () => {
   const hour = { lengthMs: 3_600_000 }
   expect(endOf(first, moment({ wallMs: 10 * hour.lengthMs }), hour)).toBeNull()

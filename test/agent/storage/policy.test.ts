@@ -1,7 +1,13 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { generateKeyPair, sealKeyset, sealSnapshot, signingKey } from '../../../cloud-sync/codec/index.ts'
+import {
+  decodeRecord,
+  generateKeyPair,
+  sealKeyset,
+  sealSnapshot,
+  signingKey,
+} from '../../../cloud-sync/codec/index.ts'
 import { type GatewayId, PolicySnapshot } from '../../../cloud-sync/contract/index.ts'
 import type { Store } from '../../../agent/storage/index.ts'
 import { GATEWAY, ownedReading, StoppedClock, temporaryFolder, testStore } from '../../support/store.ts'
@@ -150,6 +156,18 @@ test('a new snapshot ends the usage interval: what was counted stays with the ol
   await store.take([ownedReading(store)])
   await store.policy.apply(snapshot({ version: 1 }))
   expect(store.reader.counts().usageRecords).toBe(1)
+})
+
+test('another owner is in the chain of records, and the same one is not', async () => {
+  const events = (): unknown[] =>
+    (store.database.prepare('SELECT bytes FROM usage_record ORDER BY seq').pluck().all() as Uint8Array[])
+      .map(decodeRecord)
+      .flatMap(({ event, org }) => (event === null ? [] : [[event, org]]))
+  await store.policy.apply(snapshot({ version: 1 }))
+  await store.policy.apply(snapshot({ version: 2 }))
+  expect(events()).toEqual([])
+  await store.policy.apply(snapshot({ version: 3, ownerEpoch: 2 }))
+  expect(events()).toEqual([['owner_change', 'acme']])
 })
 
 test('of two snapshots that arrive together the newer one stays', async () => {
