@@ -10,6 +10,7 @@ import {
   chunksOf,
   type CloudDatabase,
   findChannels,
+  holdStreams,
   postedTotals,
   quarantined,
   readingCounts,
@@ -100,7 +101,12 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
 
   app.post('/adopt', async (c) => {
     const key = checked(Adopted, await c.req.json().catch(() => undefined))
-    const adoption = await db.transaction((trx) => adoptEpoch(trx, key, settings.now()))
+    const adoption = await db.transaction(async (trx) => {
+      const streams = await holdStreams(trx, [key.gateway], settings.now())
+      const done = adoptEpoch(streams, key)
+      await streams.write()
+      return done
+    })
     if (adoption !== 'adopted') throw new ApiError('API_CONFLICT', `not adopted: ${adoption}`)
     return c.json({ adopted: key })
   })

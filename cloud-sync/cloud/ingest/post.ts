@@ -1,20 +1,11 @@
 import type { Ack, Epoch, Stream } from '../../contract/index.ts'
-import {
-  advanceStream,
-  type Db,
-  findStream,
-  forkStream,
-  openStream,
-  quarantine,
-  type StreamKey,
-  type StreamPosition,
-  streamsOf,
-} from '../storage/index.ts'
-import { compareRecords, postUsage } from '../ledger/index.ts'
+import { isHeld, isOver, openFirst } from '../ledger/index.ts'
+import { quarantine, type StreamKey, type StreamPosition } from '../storage/index.ts'
 import { compareEvents, postEvents } from './events.ts'
 import type { Delivery } from './open.ts'
-import type { Fault, Stored } from './verdict.ts'
 import { compareBatch, postReadings } from './readings.ts'
+import type { Posting } from './settle.ts'
+import type { Fault, Stored } from './verdict.ts'
 
 /** Refused messages kept for the operator's eyes, a gateway. */
 const QUARANTINE_KEPT_MAX = 200
@@ -28,24 +19,27 @@ export type Answer = Omit<Ack, 'serverTime'> & { readonly stream: Stream }
  * commits, and only then may the answer be sent. Undefined = an epoch nobody announced: no answer, so that the gateway
  * connects again and announces it, instead of leaving an epoch that may be sound.
  */
-export async function post(db: Db, delivery: Delivery, now: number): Promise<Answer | undefined> {
+export async function post(posting: Posting, delivery: Delivery): Promise<Answer | undefined> {
+  const { streams } = posting
   const { gateway, what: stream } = delivery
   const key: StreamKey = { gateway, stream, epoch: delivery.batch.epoch as Epoch }
-  const position = (await findStream(db, key)) ?? (await openFirst(db, key, now))
+  const position = streams.find(key) ?? openFirst(streams, key)
   if (position === undefined) return undefined
   const { first, last } = rangeOf(delivery)
   if (first > position.upTo + 1) return { ...answer(position, 'gap'), want: position.upTo + 1 }
   if (first <= position.upTo) {
-    const known = await isKnown(db, delivery, { first, last: Math.min(last, position.upTo) })
-    if (!known) return refuse(db, { delivery, position, because: 'conflict', now })
+    const known = await isKnown(posting, delivery, { first, last: Math.min(last, position.upTo) })
+    if (!known) return refuse(posting, { delivery, position, because: 'conflict', isFork: true })
   }
   if (last <= position.upTo) return answer(position, 'ok')
-  if (position.state === 'forked' || (await isSuperseded(db, key))) {
-    return refuse(db, { delivery, position, because: 'fork', now })
+  if (isOver(streams, position)) return refuse(posting, { delivery, position, because: 'fork', isFork: true })
+  // Beyond a fork of an epoch before: nothing is refused and nothing posted, the gateway keeps it (decisions.md).
+  if (isHeld(streams, position)) return answer(position, 'hold')
+  const stored = await store(posting, delivery, position)
+  if (!stored.ok) {
+    return refuse(posting, { delivery, position, because: stored.because, isFork: stored.because === 'fork' })
   }
-  const stored = await store(db, { delivery, position, now })
-  if (!stored.ok) return refuse(db, { delivery, position, because: stored.because, now })
-  await advanceStream(db, position, { upTo: last, hash: stored.head })
+  streams.advance(key, { upTo: last, hash: stored.head })
   return { stream, epoch: key.epoch, upTo: last, hash: stored.head, status: 'ok' }
 }
 
@@ -66,23 +60,14 @@ function rangeOf(delivery: Delivery): { first: number; last: number } {
   }
 }
 
-/** Only a gateway's very first epoch opens by itself; every other one is announced with its parent in `up/status`. */
-async function openFirst(db: Db, key: StreamKey, now: number): Promise<StreamPosition | undefined> {
-  const known = await streamsOf(db, key.gateway)
-  if (known.some(({ stream }) => stream === key.stream)) return undefined
-  return openStream(db, key, { parent: null, now })
-}
-
-/** A child was opened: whatever still comes under the old epoch was made by a copy of the gateway. */
-async function isSuperseded(db: Db, key: StreamKey): Promise<boolean> {
-  const known = await streamsOf(db, key.gateway)
-  return known.some(({ stream, parent }) => stream === key.stream && parent === key.epoch)
-}
-
-function isKnown(db: Db, delivery: Delivery, range: { first: number; last: number }): Promise<boolean> {
+async function isKnown(
+  { db, usage }: Posting,
+  delivery: Delivery,
+  range: { first: number; last: number },
+): Promise<boolean> {
   switch (delivery.what) {
     case 'usage':
-      return compareRecords(db, delivery.batch, range)
+      return usage.has(delivery.batch, range)
     case 'rd':
     case 'rd/h':
       return compareBatch(db, delivery)
@@ -91,17 +76,14 @@ function isKnown(db: Db, delivery: Delivery, range: { first: number; last: numbe
   }
 }
 
-function store(
-  db: Db,
-  { delivery, position, now }: { delivery: Delivery; position: StreamPosition; now: number },
+async function store(
+  { db, usage, now }: Posting,
+  delivery: Delivery,
+  position: StreamPosition,
 ): Promise<Stored> {
   switch (delivery.what) {
-    case 'usage': {
-      const records = delivery.batch.records.filter(({ record }) => record.seq > position.upTo)
-      const { message, keyId, batch } = delivery
-      const { first, last } = batch
-      return postUsage(db, { position, records, now, signed: { first, last, message, keyId } })
-    }
+    case 'usage':
+      return usage.post(delivery, position)
     case 'rd':
     case 'rd/h':
       return postReadings(db, { delivery, position, now })
@@ -112,10 +94,10 @@ function store(
 
 /** Kept apart, never posted; beyond a fork nothing is posted until an operator resolves it (decisions.md). */
 async function refuse(
-  db: Db,
-  refused: { delivery: Delivery; position: StreamPosition; because: Fault; now: number },
+  { db, streams, now }: Posting,
+  refused: { delivery: Delivery; position: StreamPosition; because: Fault; isFork: boolean },
 ): Promise<Answer> {
-  const { delivery, position, because, now } = refused
+  const { delivery, position, because, isFork } = refused
   const { gateway, stream, epoch } = position
   const { hash, body } = delivery
   await quarantine(
@@ -123,6 +105,9 @@ async function refuse(
     { gateway, stream, epoch, reason: because, hash, bytes: body, at: now },
     QUARANTINE_KEPT_MAX,
   )
-  if (because === 'fork' && position.state === 'open') await forkStream(db, position)
+  // Two histories under the same numbers: of usage neither goes on, of readings only one that does not follow stops.
+  if (isFork && position.state === 'open' && (because === 'fork' || stream === 'usage')) {
+    streams.mark(position, 'forked')
+  }
   return answer(position, because)
 }

@@ -7,9 +7,10 @@ import {
   STREAMS,
   ZERO_HASH,
 } from '../../contract/index.ts'
-import { newestOf } from '../ledger/index.ts'
-import { type Db, openStream, saveReport, type StreamPosition, streamsOf } from '../storage/index.ts'
+import { isHeld, isOver, newestOf } from '../ledger/index.ts'
+import { type HeldStreams, saveReport, type StreamPosition } from '../storage/index.ts'
 import { type Answer, answer } from './post.ts'
+import type { Posting } from './settle.ts'
 
 type Announced = NonNullable<NonNullable<GatewayStatus['streams']>[Stream]>
 
@@ -18,9 +19,8 @@ type Announced = NonNullable<NonNullable<GatewayStatus['streams']>[Stream]>
  * the announced epoch and, so that a gateway that lost its memory can name its parent, the newest one known.
  */
 export async function noteStatus(
-  db: Db,
+  { db, streams, now }: Posting,
   { gateway, status }: { gateway: GatewayId; status: GatewayStatus },
-  now: number,
 ): Promise<Answer[]> {
   await saveReport(db, {
     gateway,
@@ -31,45 +31,40 @@ export async function noteStatus(
     ...(status.policy === undefined ? {} : { policy: status.policy }),
   })
   if (!status.online) return []
-  const known = await streamsOf(db, gateway)
   const answers: Answer[] = []
   for (const stream of STREAMS) {
-    const positions = known.filter((position) => position.stream === stream)
+    const positions = streams.epochsOf({ gateway, stream })
     const announced = status.streams?.[stream]
     if (announced !== undefined) {
-      answers.push(await answerAnnounced(db, { gateway, stream, announced, positions, now }))
+      answers.push(answerAnnounced(streams, { gateway, stream, announced }))
     }
     const newest = newestOf(positions)
     if (newest !== undefined && newest.epoch !== announced?.epoch) {
-      answers.push(answer(newest, statusOf(newest, positions)))
+      answers.push(answer(newest, statusOf(streams, newest)))
     }
   }
   return answers
 }
 
-async function answerAnnounced(
-  db: Db,
-  asked: {
-    gateway: GatewayId
-    stream: Stream
-    announced: Announced
-    positions: readonly StreamPosition[]
-    now: number
-  },
-): Promise<Answer> {
-  const { gateway, stream, announced, positions, now } = asked
+function answerAnnounced(
+  streams: HeldStreams,
+  asked: { gateway: GatewayId; stream: Stream; announced: Announced },
+): Answer {
+  const { gateway, stream, announced } = asked
   const { epoch, parent } = announced
-  const known = positions.find((position) => position.epoch === epoch)
-  if (known !== undefined) return answer(known, statusOf(known, positions))
-  const verdict = judgeEpoch(parent, positions)
+  const key = { gateway, stream, epoch }
+  const known = streams.find(key)
+  if (known !== undefined) return answer(known, statusOf(streams, known))
+  const verdict = isHeld(streams, { ...key, parent }) ? 'hold' : judgeEpoch(parent, streams.epochsOf(key))
   if (verdict !== 'ok') return { stream, epoch, upTo: 0, hash: ZERO_HASH, status: verdict }
-  return answer(await openStream(db, { gateway, stream, epoch }, { parent, now }), 'ok')
+  return answer(streams.open(key, parent), 'ok')
 }
 
 /**
  * A gateway's first epoch opens, and one that names a known parent which has no child yet. A second child is a copy of
  * the gateway: `fork`. One that names no parent is told so once (`unknown_epoch`), and one that names a parent never
- * seen waits for the operator (`hold`): told `unknown_epoch` again, it would only open the next one, for ever.
+ * seen waits for the operator (`hold`): told `unknown_epoch` again, it would only open the next one, for ever. So does
+ * one that comes after a fork of usage.
  */
 function judgeEpoch(parent: Epoch | null, positions: readonly StreamPosition[]): Ack['status'] {
   if (positions.length === 0) return 'ok'
@@ -78,8 +73,8 @@ function judgeEpoch(parent: Epoch | null, positions: readonly StreamPosition[]):
   return positions.some((position) => position.parent === parent) ? 'fork' : 'ok'
 }
 
-/** A forked stream, or one with a child, takes nothing more. */
-function statusOf(position: StreamPosition, positions: readonly StreamPosition[]): Ack['status'] {
-  const superseded = positions.some(({ parent }) => parent === position.epoch)
-  return position.state === 'forked' || superseded ? 'fork' : 'ok'
+/** A forked stream, or one with a child, takes nothing more; what comes after a fork waits. */
+function statusOf(streams: HeldStreams, position: StreamPosition): Ack['status'] {
+  if (isOver(streams, position)) return 'fork'
+  return isHeld(streams, position) ? 'hold' : 'ok'
 }

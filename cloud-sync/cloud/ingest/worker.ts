@@ -4,15 +4,13 @@ import type { Claims } from '../claims.ts'
 import type { GatewayChanges } from '../gateway-changes.ts'
 import type { Heard } from '../directory/index.ts'
 import type { Log } from '../log.ts'
-import { type CloudDatabase, type Db, saveReport } from '../storage/index.ts'
-import type { Delivery, Incoming } from './open.ts'
-import { type Answer, post } from './post.ts'
-import { noteStatus } from './status.ts'
+import type { CloudDatabase } from '../storage/index.ts'
+import type { Incoming } from './open.ts'
+import type { Answer } from './post.ts'
+import { settleTogether } from './settle.ts'
 
 /** Messages posted in one transaction: one fsync for many gateways. */
 const TOGETHER_MAX = 256
-/** A transaction takes no further message after this long, ms: SQLite keeps the whole process busy meanwhile. */
-const TOGETHER_MS_MAX = 50
 /** What may wait; beyond it messages are dropped unanswered, and their gateways send them again. */
 const WAITING_MAX = 8_192
 const WAITING_BYTES_MAX = 64 * 1024 * 1024
@@ -162,66 +160,12 @@ async function takeIntoDirectory(
   return taken
 }
 
-/** One transaction. */
-async function settleTogether(
-  together: readonly Incoming[],
-  { db, now: clock, monoMs }: WorkerSettings,
-): Promise<Outcome[]> {
-  const now = clock()
-  await db.readyFor(now)
-  return db.transaction((trx) => settleInTime(trx, together, { now, monoMs }))
-}
-
-async function settleInTime(
-  db: Db,
-  together: readonly Incoming[],
-  { now, monoMs }: { now: number; monoMs: () => number },
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = []
-  const started = monoMs()
-  for (const incoming of together) {
-    outcomes.push(await settle(db, incoming, now))
-    if (monoMs() - started >= TOGETHER_MS_MAX) break
-  }
-  for (const gateway of new Set(outcomes.map((outcome) => outcome.gateway))) {
-    await saveReport(db, { gateway, lastSeenAt: now })
-  }
-  return outcomes
-}
-
 function alarmsIn(outcomes: readonly Outcome[]): (Answer & { gateway: GatewayId })[] {
   return outcomes.flatMap(({ gateway, answers }) =>
     answers
-      .filter(({ status }) => status !== 'ok' && status !== 'gap')
+      .filter(({ status }) => status !== 'ok' && status !== 'gap' && status !== 'hold')
       .map((answer) => ({ gateway, ...answer })),
   )
-}
-
-async function settle(db: Db, incoming: Incoming, now: number): Promise<Outcome> {
-  const { gateway } = incoming
-  switch (incoming.what) {
-    case 'status':
-      return { gateway, answers: await noteStatus(db, incoming, now), online: incoming.status.online }
-    case 'want': {
-      const { generation, have, want, applied } = incoming.want
-      await saveReport(db, { gateway, lastSeenAt: now, policy: applied, policyGeneration: generation })
-      return { gateway, answers: [], ...(want ? { have: { generation, version: have } } : {}) }
-    }
-    case 'prop':
-      return { gateway, answers: [] }
-    case 'usage':
-    case 'rd':
-    case 'rd/h':
-    case 'evt':
-      return posted(incoming, await post(db, incoming, now))
-  }
-}
-
-function posted(delivery: Delivery, answer: Answer | undefined): Outcome {
-  const { gateway, what } = delivery
-  if (answer === undefined) return { gateway, answers: [], unannounced: true }
-  const isLive = what === 'rd' && answer.status === 'ok'
-  return { gateway, answers: [answer], ...(isLive ? { readings: delivery.batch } : {}) }
 }
 
 const bytesOf = (incoming: Incoming): number => ('body' in incoming ? incoming.body.length : 256)

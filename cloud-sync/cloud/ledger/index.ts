@@ -1,4 +1,5 @@
 export * from './epochs.ts'
 export * from './evidence.ts'
+export * from './fork.ts'
 export * from './post-usage.ts'
 export { verifyGateway } from './verify.ts'

@@ -1,18 +1,18 @@
 import type { Epoch, GatewayId, Hash, RegisterEnd, SealedRecord, UsageRecord } from '../../contract/index.ts'
 import { verifyChain } from '../../codec/index.ts'
 import {
+  appendUsage,
   type Db,
-  insertDayAssign,
-  insertPostings,
-  insertRecords,
-  insertUsageBatch,
+  type HeldStreams,
   monthOf,
+  type NewDayAssign,
   type NewPosting,
+  type NewUsage,
   recordHashes,
+  sharesOf,
   type StreamPosition,
-  upsertRegisters,
 } from '../storage/index.ts'
-import { loadRegisters, REGISTER_END_MAX, type Registers } from './registers.ts'
+import { REGISTER_END_MAX, Registers } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
 export type Posted =
@@ -20,124 +20,141 @@ export type Posted =
   /** `fork`: not the successor. `conflict`: a register would go back, or stands twice in one record. */
   | { readonly ok: false; readonly because: 'fork' | 'conflict' }
 
-/** Whether the ledger holds exactly these records under these numbers. */
-export async function compareRecords(
-  db: Db,
-  batch: { gw: GatewayId; epoch: Epoch; records: readonly SealedRecord[] },
-  range: { first: number; last: number },
-): Promise<boolean> {
-  const stored = await recordHashes(db, { gateway: batch.gw, epoch: batch.epoch }, range)
-  return batch.records.every(({ record, hash }) => record.seq > range.last || stored.get(record.seq) === hash)
-}
-
-interface Posting {
-  readonly position: StreamPosition
+interface Batch {
+  readonly gw: GatewayId
+  readonly epoch: Epoch
+  readonly first: number
+  readonly last: number
   readonly records: readonly SealedRecord[]
-  /** The message that brought them, and all that is in it. */
-  readonly signed: { first: number; last: number; message: Uint8Array; keyId: string }
-  readonly now: number
+}
+interface Signed {
+  readonly batch: Batch
+  /** The message that brought it, as it was signed. */
+  readonly message: Uint8Array
+  readonly keyId: string
 }
 
-/**
- * Appends records to the ledger: chain checked against the posted head, registers never going back, one posting for
- * every register that moved. Writes nothing where it refuses.
- */
-export async function postUsage(db: Db, { position, records, now, signed }: Posting): Promise<Posted> {
-  const chain = verifyChain(records, position.head)
-  if (!chain.ok) return { ok: false, because: 'fork' }
-  const registers = await loadRegisters(db, position)
-  const postings: NewPosting[] = []
-  for (const { record } of records) {
-    const moved = postingsOf(record, registers, monthOf(now))
-    if (moved === undefined) return { ok: false, because: 'conflict' }
-    postings.push(...moved)
-  }
-  await insertRecords(
-    db,
-    records.map((sealed) => rowOf(sealed, now)),
-  )
-  await insertPostings(db, postings)
-  await upsertRegisters(db, registers.moved())
-  const { gateway, epoch } = position
-  const { first, last, message, keyId: key_id } = signed
-  await insertUsageBatch(db, {
-    gateway,
-    epoch,
-    first,
-    last,
-    month: monthOf(now),
-    key_id,
-    message,
-    received_at: now,
-  })
-  for (const { record } of records) await labelDay(db, record, now)
-  return { ok: true, head: chain.head }
+/** The usage of one transaction: judged in memory against what is stored, written together at the end. */
+export interface UsagePosting {
+  /** Whether the ledger holds exactly these records under these numbers. */
+  has(batch: Batch, range: { first: number; last: number }): Promise<boolean>
+  /**
+   * Takes records that are not posted yet: chain checked against the head, registers never going back, one posting for
+   * every register that moved. Takes nothing where it refuses.
+   */
+  post(signed: Signed, position: StreamPosition): Promise<Posted>
+  write(): Promise<void>
 }
 
-function rowOf({ record, bytes, hash }: SealedRecord, now: number) {
-  const { gw: gateway, epoch, seq, prev, org, kind, time, src } = record
+/** @param batches all that may be posted: their registers are read at once. */
+export async function openPosting(
+  db: Db,
+  { streams, batches, now }: { streams: HeldStreams; batches: readonly Batch[]; now: number },
+): Promise<UsagePosting> {
+  const registers = await Registers.load(db, batches)
+  const month = monthOf(now)
+  const taken: NewUsage = { records: [], postings: [], batches: [], labels: [] }
+  const unwritten = new Map<string, Hash>()
+  const numbered = ({ gw, epoch, seq }: { gw: string; epoch: string; seq: number }): string =>
+    `${gw} ${epoch} ${seq}`
+
   return {
-    gateway,
-    epoch,
-    seq,
-    month: monthOf(now),
-    prev,
-    hash,
-    org,
-    kind,
-    day: time.day,
-    wall_end: time.wallEnd,
-    network: src?.mccmnc ?? null,
-    bytes,
-    received_at: now,
+    async has(batch, range) {
+      const wanted = batch.records.filter(({ record }) => record.seq <= range.last)
+      const known = (sealed: SealedRecord): Hash | undefined => unwritten.get(numbered(sealed.record))
+      if (wanted.every((sealed) => known(sealed) === sealed.hash)) return true
+      const stored = await recordHashes(db, { gateway: batch.gw, epoch: batch.epoch }, range)
+      return wanted.every((sealed) => (known(sealed) ?? stored.get(sealed.record.seq)) === sealed.hash)
+    },
+    async post({ batch, message, keyId }, position) {
+      const records = batch.records.filter(({ record }) => record.seq > position.upTo)
+      const chain = verifyChain(records, position.head)
+      if (!chain.ok) return { ok: false, because: 'fork' }
+      await registers.inherit(position, { streams, records })
+      const moves = movesOf(records, { position, registers, month })
+      if (moves === undefined) return { ok: false, because: 'conflict' }
+      for (const { record, register } of moves.registers) registers.move(position, register, record)
+      taken.postings.push(...moves.postings)
+      for (const sealed of records) {
+        taken.records.push(rowOf(sealed, { month, now }))
+        unwritten.set(numbered(sealed.record), sealed.hash)
+        const label = labelOf(sealed.record, now)
+        if (label !== undefined && (await isFree(db, taken.labels, label))) taken.labels.push(label)
+      }
+      const { gateway, epoch } = position
+      const { first, last } = batch
+      taken.batches.push({ gateway, epoch, first, last, month, key_id: keyId, message, received_at: now })
+      return { ok: true, head: chain.head }
+    },
+    write: () => appendUsage(db, { ...taken, registers: registers.moved() }),
   }
 }
 
-/** What the record adds to each register; undefined where one would go back, is too large, or is named twice. */
-function postingsOf(record: UsageRecord, registers: Registers, month: number): NewPosting[] | undefined {
-  const postings: NewPosting[] = []
-  const named = new Set<string>()
-  for (const register of record.registers) {
-    const name = `${register.meter} ${register.subject} ${register.gen}`
-    const start = registers.endOf(register)
-    if (named.has(name) || register.end < start || register.end > REGISTER_END_MAX) return undefined
-    named.add(name)
-    registers.move(register, { org: record.org, seq: record.seq })
-    if (register.end > start)
-      postings.push(postingOf(record, register, { quantity: register.end - start, month }))
-  }
-  return postings
-}
-
-function postingOf(
-  record: UsageRecord,
-  register: RegisterEnd,
-  { quantity, month }: { quantity: bigint; month: number },
-): NewPosting {
-  const { gw: gateway, epoch, seq } = record
-  const { meter, subject, gen, custodian, workspace, billable, q } = register
+function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: number; now: number }) {
+  const { gw: gateway, epoch, seq, prev, org, kind, time, src } = record
+  const { day, wallEnd: wall_end } = time
+  const network = src?.mccmnc ?? null
   return {
     gateway,
     epoch,
     seq,
     month,
-    meter,
-    subject,
-    gen,
-    quantity,
-    custodian,
-    workspace,
-    billable: billable ? 1 : 0,
-    q,
+    prev,
+    hash,
+    org,
+    kind,
+    day,
+    wall_end,
+    network,
+    bytes,
+    received_at: now,
   }
 }
 
+interface Moves {
+  readonly postings: NewPosting[]
+  readonly registers: { record: UsageRecord; register: RegisterEnd }[]
+}
+
+/** What the records add to each register; undefined where one would go back, is too large, or is named twice. */
+function movesOf(
+  records: readonly SealedRecord[],
+  { position, registers, month }: { position: StreamPosition; registers: Registers; month: number },
+): Moves | undefined {
+  const moves: Moves = { postings: [], registers: [] }
+  const ends = new Map<string, bigint>()
+  for (const { record } of records) {
+    const named = new Set<string>()
+    for (const register of record.registers) {
+      const name = `${register.meter} ${register.subject} ${register.gen}`
+      const start = ends.get(name) ?? registers.endOf(position, register)
+      if (named.has(name) || register.end < start || register.end > REGISTER_END_MAX) return undefined
+      named.add(name)
+      ends.set(name, register.end)
+      moves.registers.push({ record, register })
+      if (register.end > start) moves.postings.push(postingOf(record, register, { start, month }))
+    }
+  }
+  return moves
+}
+
+function postingOf(
+  record: UsageRecord,
+  register: RegisterEnd,
+  { start, month }: { start: bigint; month: number },
+): NewPosting {
+  const { gw: gateway, epoch, seq } = record
+  const { meter, subject, gen, end, custodian, workspace, billable, q } = register
+  const place = { gateway, epoch, seq, month, meter, subject, gen }
+  return { ...place, quantity: end - start, custodian, workspace, billable: billable ? 1 : 0, q }
+}
+
 /** A record of an unsynced past has no day; `day_assign` records label it, whole or by stretches (decisions.md, Usage records). */
-async function labelDay(db: Db, record: UsageRecord, now: number): Promise<void> {
+function labelOf(record: UsageRecord, now: number): NewDayAssign | undefined {
   const { gw: gateway, epoch, seq, corrects, share } = record
   const { day } = record.time
-  if (record.kind !== 'day_assign' || corrects === null || day === null) return
-  await insertDayAssign(db, {
+  if (record.kind !== 'day_assign' || corrects === null || day === null) return undefined
+  return {
     gateway,
     epoch,
     seq,
@@ -148,5 +165,21 @@ async function labelDay(db: Db, record: UsageRecord, now: number): Promise<void>
     share_to: share?.to ?? 1,
     share_of: share?.of ?? 1,
     received_at: now,
-  })
+  }
 }
+
+/** A stretch is labelled once: a gateway that tells its past again under a new epoch gives nothing a second day. */
+async function isFree(db: Db, taken: readonly NewDayAssign[], label: NewDayAssign): Promise<boolean> {
+  const { gateway, of_epoch, corrects } = label
+  const waiting = taken.filter(
+    (other) => other.gateway === gateway && other.of_epoch === of_epoch && other.corrects === corrects,
+  )
+  const stored = await sharesOf(db, { gateway, epoch: of_epoch, seq: corrects })
+  return ![...waiting, ...stored].some((other) => overlap(other, label))
+}
+
+type Stretch = Pick<NewDayAssign, 'share_from' | 'share_to' | 'share_of'>
+const overlap = (a: Stretch, b: Stretch): boolean => isBefore(a, b) && isBefore(b, a)
+/** Whether `a` begins before `b` ends; as fractions, which may be of different wholes. */
+const isBefore = (a: Stretch, b: Stretch): boolean =>
+  BigInt(a.share_from) * BigInt(b.share_of) < BigInt(b.share_to) * BigInt(a.share_of)

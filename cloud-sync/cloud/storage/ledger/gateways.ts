@@ -1,5 +1,7 @@
 import type { GatewayId } from '../../../contract/index.ts'
+import { insertAll } from '../relational/index.ts'
 import type { Db } from './open.ts'
+import { LEDGER_TABLES } from './tables.ts'
 
 /** What a gateway last said about itself. */
 export interface GatewayReport {
@@ -41,6 +43,19 @@ export async function saveReport(
     .onConflict((c) => c.column('gateway').doUpdateSet(changed))
     .execute()
 }
+
+/** Each of them has just said something; in the order of their names, because each row is locked from here on. */
+export async function noteSeen(db: Db, sorted: readonly GatewayId[], at: number): Promise<void> {
+  const never = { online: 0, boot_id: null, sw: null, policy: 0, policy_generation: 1 }
+  const rows = sorted.map((gateway) => ({ gateway, ...never, last_seen_at: at }))
+  await insertAll(db, SEEN, rows)
+}
+
+const SEEN = {
+  into: 'gateway_state',
+  table: LEDGER_TABLES.gateway_state,
+  then: 'on conflict (gateway) do update set last_seen_at = excluded.last_seen_at',
+} as const
 
 export async function findReport(db: Db, gateway: GatewayId): Promise<GatewayReport | undefined> {
   const row = await db

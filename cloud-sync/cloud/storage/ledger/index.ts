@@ -1,6 +1,7 @@
 export * from './batches.ts'
 export { dayFacts, type DaysAsked, type UsageDay, usageDays } from './day-facts.ts'
 export * from './events.ts'
+export * from './forks.ts'
 export * from './gateways.ts'
 export * from './open.ts'
 export { monthOf } from './partitions.ts'

@@ -7,8 +7,9 @@ import {
   type Stream,
   ZERO_HASH,
 } from '../../../contract/index.ts'
+import { dialectOf, insertAll } from '../relational/index.ts'
 import type { Db } from './open.ts'
-import type { StreamRow } from './tables.ts'
+import { LEDGER_TABLES, type StreamRow } from './tables.ts'
 
 /** Names one stream of one gateway's database instance. */
 export interface StreamKey {
@@ -23,6 +24,7 @@ export interface StreamPosition extends StreamKey {
   readonly upTo: number
   readonly head: Hash
   readonly state: StreamRow['state']
+  readonly openedAt: number
 }
 
 const positionOf = (row: StreamRow): StreamPosition => ({
@@ -33,18 +35,8 @@ const positionOf = (row: StreamRow): StreamPosition => ({
   upTo: row.up_to,
   head: row.head as Hash,
   state: row.state,
+  openedAt: row.opened_at,
 })
-
-export async function findStream(db: Db, key: StreamKey): Promise<StreamPosition | undefined> {
-  const row = await db
-    .selectFrom('stream')
-    .selectAll()
-    .where('gateway', '=', key.gateway)
-    .where('stream', '=', key.stream)
-    .where('epoch', '=', key.epoch)
-    .executeTakeFirst()
-  return row === undefined ? undefined : positionOf(row)
-}
 
 /** Every stream and epoch of a gateway, oldest first. */
 export async function streamsOf(db: Db, gateway: GatewayId): Promise<StreamPosition[]> {
@@ -59,46 +51,113 @@ export async function streamsOf(db: Db, gateway: GatewayId): Promise<StreamPosit
   return rows.map(positionOf)
 }
 
-/** Opens a stream at nothing; the caller has judged the parent. */
-export async function openStream(
-  db: Db,
-  key: StreamKey,
-  { parent, now }: { parent: Epoch | null; now: number },
-): Promise<StreamPosition> {
-  const { gateway, stream, epoch } = key
-  const start = { up_to: 0, head: ZERO_HASH, state: 'open' as const, opened_at: now }
-  await db
-    .insertInto('stream')
-    .values({ gateway, stream, epoch, parent, ...start })
+/** Streams that nobody else moves before this transaction ends; moved in memory, then written together. */
+export interface HeldStreams {
+  find(key: StreamKey): StreamPosition | undefined
+  /** Every epoch of a gateway's stream, oldest first. */
+  epochsOf(key: Pick<StreamKey, 'gateway' | 'stream'>): StreamPosition[]
+  /** Opens a stream at nothing; the caller has judged the parent. */
+  open(key: StreamKey, parent: Epoch | null): StreamPosition
+  advance(key: StreamKey, to: Pick<Ack, 'upTo' | 'hash'>): void
+  mark(key: StreamKey, state: StreamPosition['state']): void
+  write(): Promise<void>
+}
+
+const nameOf = ({ gateway, stream, epoch }: StreamKey): string => `${gateway} ${stream} ${epoch}`
+
+/**
+ * Locks the rows of these gateways and of all their streams, in the order of their names, so that any number of workers
+ * may have the same ones: each waits for the other, never in a circle, and then sees what the other has posted. SQLite
+ * has one writer at a time anyway.
+ */
+export async function holdStreams(db: Db, gateways: readonly GatewayId[], now: number): Promise<HeldStreams> {
+  const sorted = [...new Set(gateways)].sort()
+  const locks = dialectOf(db) === 'postgres'
+  // A stream that is not there yet cannot be locked: its gateway can.
+  if (locks) await holdGateways(db, sorted)
+  const rows = await db
+    .selectFrom('stream')
+    .selectAll()
+    .where('gateway', 'in', sorted)
+    .orderBy('gateway')
+    .orderBy('stream')
+    .orderBy('epoch')
+    .$if(locks, (query) => query.forUpdate())
     .execute()
-  return { ...key, parent, upTo: 0, head: ZERO_HASH, state: 'open' }
+  const held = new Map(rows.map(positionOf).map((position) => [nameOf(position), position]))
+  const changed = new Set<string>()
+  const change = (key: StreamKey, to: Partial<StreamPosition>): void => {
+    const before = held.get(nameOf(key))
+    if (before === undefined) throw new Error(`no stream ${nameOf(key)}`)
+    held.set(nameOf(key), { ...before, ...to })
+    changed.add(nameOf(key))
+  }
+  return {
+    find: (key) => held.get(nameOf(key)),
+    epochsOf: ({ gateway, stream }) =>
+      [...held.values()]
+        .filter((position) => position.gateway === gateway && position.stream === stream)
+        .sort((a, b) => a.openedAt - b.openedAt || (a.epoch < b.epoch ? -1 : 1)),
+    open(key, parent) {
+      const start = { parent, upTo: 0, head: ZERO_HASH, state: 'open', openedAt: now } as const
+      const position = { gateway: key.gateway, stream: key.stream, epoch: key.epoch, ...start }
+      held.set(nameOf(key), position)
+      changed.add(nameOf(key))
+      return position
+    },
+    advance(key, { upTo, hash }) {
+      change(key, { upTo, head: hash })
+    },
+    mark(key, state) {
+      change(key, { state })
+    },
+    async write() {
+      const rows = [...changed].sort().flatMap((name) => held.get(name) ?? [])
+      changed.clear()
+      await insertAll(db, STREAMS, rows.map(rowOf))
+    },
+  }
 }
 
-/** Moves a stream on; refuses (throws) to move one that is no longer where the caller read it. */
-export async function advanceStream(
-  db: Db,
-  from: StreamPosition,
-  to: Pick<Ack, 'upTo' | 'hash'>,
-): Promise<void> {
-  const done = await db
-    .updateTable('stream')
-    .set({ up_to: to.upTo, head: to.hash })
-    .where('gateway', '=', from.gateway)
-    .where('stream', '=', from.stream)
-    .where('epoch', '=', from.epoch)
-    .where('up_to', '=', from.upTo)
-    .executeTakeFirst()
-  if (done.numUpdatedRows !== 1n)
-    throw new Error(`stream ${from.gateway}/${from.stream} moved under its lock`)
-}
+const STREAMS = {
+  into: 'stream',
+  table: LEDGER_TABLES.stream,
+  then: `on conflict (gateway, stream, epoch) do update
+    set up_to = excluded.up_to, head = excluded.head, state = excluded.state`,
+} as const
 
-export async function forkStream(db: Db, key: StreamKey): Promise<void> {
+const rowOf = ({
+  gateway,
+  stream,
+  epoch,
+  parent,
+  upTo,
+  head,
+  state,
+  openedAt,
+}: StreamPosition): StreamRow => ({
+  gateway,
+  stream,
+  epoch,
+  parent,
+  up_to: upTo,
+  head,
+  state,
+  opened_at: openedAt,
+})
+
+/** A gateway that was never heard of gets its row. */
+async function holdGateways(db: Db, sorted: readonly GatewayId[]): Promise<void> {
+  const never = { online: 0, boot_id: null, sw: null, policy: 0, policy_generation: 1, last_seen_at: 0 }
+  const rows = sorted.map((gateway) => ({ gateway, ...never }))
+  const into = { into: 'gateway_state', table: LEDGER_TABLES.gateway_state, then: 'on conflict do nothing' }
+  await insertAll(db, into, rows)
   await db
-    .updateTable('stream')
-    .set({ state: 'forked' })
-    .where('gateway', '=', key.gateway)
-    .where('stream', '=', key.stream)
-    .where('epoch', '=', key.epoch)
+    .selectFrom('gateway_state')
+    .select('gateway')
+    .where('gateway', 'in', sorted)
+    .orderBy('gateway')
+    .forUpdate()
     .execute()
 }
 

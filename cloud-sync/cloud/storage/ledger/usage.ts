@@ -2,18 +2,18 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 import { ofRecord, summed, sumOf } from './sums.ts'
-import type {
-  LedgerSchema,
-  NewDayAssign,
-  NewPosting,
-  NewRegister,
-  NewUsageBatch,
-  NewUsageRecord,
-  UsageRecordRow,
+import { insertAll, plannedAnew, rowsAsTable } from '../relational/index.ts'
+import {
+  LEDGER_TABLES,
+  type LedgerSchema,
+  type NewDayAssign,
+  type NewPosting,
+  type NewRegister,
+  type NewUsageBatch,
+  type NewUsageRecord,
+  type UsageRecordRow,
 } from './tables.ts'
 
-/** Rows in one INSERT; SQLite allows 32,766 parameters in a statement. */
-const INSERT_ROWS_MAX = 500
 /** Records read at once where a whole chain is walked. */
 const PAGE_RECORDS = 1_000
 
@@ -49,21 +49,69 @@ export async function recordHashes(
   return new Map(rows.map((row) => [row.seq, row.hash as Hash]))
 }
 
-/** Appends; a number that is there already is an error, never skipped: skipping would hide a fork. */
-export async function insertRecords(db: Db, records: readonly NewUsageRecord[]): Promise<void> {
-  for (const rows of chunks(records)) await db.insertInto('usage_record').values(rows).execute()
+/** Everything that a transaction adds. */
+export interface NewUsage {
+  readonly records: NewUsageRecord[]
+  readonly postings: NewPosting[]
+  readonly batches: NewUsageBatch[]
+  readonly labels: NewDayAssign[]
 }
 
-export async function insertPostings(db: Db, postings: readonly NewPosting[]): Promise<void> {
-  for (const rows of chunks(postings)) await db.insertInto('usage_posting').values(rows).execute()
+const TO = LEDGER_TABLES
+const MOVES =
+  'on conflict (gateway, epoch, meter, subject, gen) do update set "end" = excluded."end", org = excluded.org, seq = excluded.seq'
+
+/** Appends, and moves registers to their new ends; a number that is there already is an error: skipping would hide a fork. */
+export async function appendUsage(
+  db: Db,
+  { records, postings, batches, labels, registers }: NewUsage & { registers: readonly NewRegister[] },
+): Promise<void> {
+  await insertAll(db, { into: 'usage_record', table: TO.usage_record }, records)
+  await insertAll(db, { into: 'usage_posting', table: TO.usage_posting }, postings)
+  await insertAll(db, { into: 'usage_batch', table: TO.usage_batch }, batches)
+  await insertAll(db, { into: 'usage_register', table: TO.usage_register, then: MOVES }, registers)
+  await insertAll(db, { into: 'usage_day_assign', table: TO.usage_day_assign }, labels)
 }
 
-export async function insertDayAssign(db: Db, row: NewDayAssign): Promise<void> {
-  await db.insertInto('usage_day_assign').values(row).execute()
+/** The stretches of a record that have a day. */
+export async function sharesOf(
+  db: Db,
+  { gateway, epoch, seq }: { gateway: string; epoch: string; seq: number },
+): Promise<Pick<NewDayAssign, 'share_from' | 'share_to' | 'share_of'>[]> {
+  return db
+    .selectFrom('usage_day_assign')
+    .select(['share_from', 'share_to', 'share_of'])
+    .where('gateway', '=', gateway)
+    .where('of_epoch', '=', epoch)
+    .where('corrects', '=', seq)
+    .execute()
 }
 
-export async function insertUsageBatch(db: Db, row: NewUsageBatch): Promise<void> {
-  await db.insertInto('usage_batch').values(row).execute()
+/** Names a register of one epoch. */
+export interface RegisterPlace extends RegisterKey {
+  readonly gateway: string
+  readonly epoch: string
+}
+
+/** Where these registers stand, those that are there. */
+export async function standsAt(
+  db: Db,
+  places: readonly RegisterPlace[],
+): Promise<(RegisterPlace & { readonly end: bigint })[]> {
+  if (places.length === 0) return []
+  const columns = { gateway: 'text', epoch: 'text', meter: 'text', subject: 'text', gen: 'whole' } as const
+  const asked = rowsAsTable(
+    db,
+    { alias: 'k', columns },
+    places.map(({ gateway, epoch, meter, subject, gen }) => [gateway, epoch, meter, subject, gen]),
+  )
+  // A cross join: SQLite goes through what is asked, never through the table.
+  const { rows } = await sql<RegisterPlace & { end: string }>`${plannedAnew}
+    select r.gateway, r.epoch, r.meter, r.subject, r.gen, cast(r."end" as text) as "end"
+    from ${asked} cross join usage_register r
+    where r.gateway = k.gateway and r.epoch = k.epoch and r.meter = k.meter and r.subject = k.subject
+      and r.gen = k.gen`.execute(db)
+  return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
 }
 
 /** Where every register of one epoch stands. */
@@ -103,6 +151,7 @@ export async function registersOfOrg(
   return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
 }
 
+<<<<<<< HEAD
 /** Moves registers to their new ends. */
 export async function upsertRegisters(db: Db, registers: readonly NewRegister[]): Promise<void> {
   for (const rows of chunks(registers)) {
@@ -121,6 +170,9 @@ export async function upsertRegisters(db: Db, registers: readonly NewRegister[])
 }
 
 /** One record after another by sequence number from `first` on, page by page. */
+=======
+/** One record after another by sequence number, page by page. */
+>>>>>>> 82b723b (cloud: post the usage of a transaction together, under the locks of its streams)
 export async function* recordsOf(
   db: Db,
   stream: { gateway: GatewayId; epoch: Epoch },
@@ -171,8 +223,4 @@ export async function postedTotals(
     .orderBy('p.meter')
     .execute()
   return rows.map(({ org, meter, subject, ...sum }) => ({ org, meter, subject, quantity: sumOf(sum) }))
-}
-
-function* chunks<T>(rows: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < rows.length; at += INSERT_ROWS_MAX) yield rows.slice(at, at + INSERT_ROWS_MAX)
 }

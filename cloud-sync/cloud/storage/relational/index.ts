@@ -1,4 +1,5 @@
 export * from './append-only.ts'
+export * from './bulk.ts'
 export * from './columns.ts'
 export * from './migrate.ts'
 export * from './open.ts'

@@ -1,0 +1,98 @@
+import { openPosting, type UsagePosting } from '../ledger/index.ts'
+import {
+  type CloudDatabase,
+  type Db,
+  type HeldStreams,
+  holdStreams,
+  noteSeen,
+  saveReport,
+} from '../storage/index.ts'
+import type { Delivery, Incoming } from './open.ts'
+import { type Answer, post } from './post.ts'
+import { noteStatus } from './status.ts'
+import type { Outcome } from './worker.ts'
+
+/** A transaction takes no further message after this long, ms: SQLite keeps the whole process busy meanwhile. */
+const TOGETHER_MS_MAX = 50
+/** Usage records and register ends of one transaction: they are written at its end, whatever the clock says. */
+const RECORDS_TOGETHER_MAX = 200
+const INTERVALS_TOGETHER_MAX = 8_000
+
+/** What a transaction has in its hands. */
+export interface Posting {
+  readonly db: Db
+  readonly streams: HeldStreams
+  readonly usage: UsagePosting
+  /** Epoch ms, one moment for all of it. */
+  readonly now: number
+}
+
+/** Posts the first of these messages in ONE transaction, as many as there is time for: an outcome for each. */
+export async function settleTogether(
+  waiting: readonly Incoming[],
+  { db, now: clock, monoMs }: { db: CloudDatabase; now: () => number; monoMs: () => number },
+): Promise<Outcome[]> {
+  const now = clock()
+  const together = bounded(waiting)
+  await db.readyFor(now)
+  return db.transaction(async (tx) => {
+    const gateways = [...new Set(together.map(({ gateway }) => gateway))]
+    const streams = await holdStreams(tx, gateways, now)
+    const usage = await openPosting(tx, { streams, batches: together.flatMap(usageIn), now })
+    const posting = { db: tx, streams, usage, now }
+    const outcomes: Outcome[] = []
+    const started = monoMs()
+    for (const incoming of together) {
+      outcomes.push(await settle(posting, incoming))
+      if (monoMs() - started >= TOGETHER_MS_MAX) break
+    }
+    await usage.write()
+    await streams.write()
+    await noteSeen(tx, [...new Set(outcomes.map(({ gateway }) => gateway))].sort(), now)
+    return outcomes
+  })
+}
+
+const usageIn = (incoming: Incoming) => (incoming.what === 'usage' ? [incoming.batch] : [])
+
+/** At least one message. */
+function bounded(waiting: readonly Incoming[]): readonly Incoming[] {
+  let records = 0
+  let intervals = 0
+  const last = waiting.findIndex((incoming, at) => {
+    for (const batch of usageIn(incoming)) {
+      records += batch.records.length
+      for (const { record } of batch.records) intervals += record.registers.length
+    }
+    return at > 0 && (records > RECORDS_TOGETHER_MAX || intervals > INTERVALS_TOGETHER_MAX)
+  })
+  return last === -1 ? waiting : waiting.slice(0, last)
+}
+
+async function settle(posting: Posting, incoming: Incoming): Promise<Outcome> {
+  const { db, now } = posting
+  const { gateway } = incoming
+  switch (incoming.what) {
+    case 'status':
+      return { gateway, answers: await noteStatus(posting, incoming), online: incoming.status.online }
+    case 'want': {
+      const { generation, have, want, applied } = incoming.want
+      await saveReport(db, { gateway, lastSeenAt: now, policy: applied, policyGeneration: generation })
+      return { gateway, answers: [], ...(want ? { have: { generation, version: have } } : {}) }
+    }
+    case 'prop':
+      return { gateway, answers: [] }
+    case 'usage':
+    case 'rd':
+    case 'rd/h':
+    case 'evt':
+      return posted(incoming, await post(posting, incoming))
+  }
+}
+
+function posted(delivery: Delivery, answer: Answer | undefined): Outcome {
+  const { gateway, what } = delivery
+  if (answer === undefined) return { gateway, answers: [], unannounced: true }
+  const isLive = what === 'rd' && answer.status === 'ok'
+  return { gateway, answers: [answer], ...(isLive ? { readings: delivery.batch } : {}) }
+}
