@@ -1,27 +1,27 @@
 import { type HttpBindings } from '@hono/node-server'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { stream } from 'hono/streaming'
-import { z } from 'zod'
-import { BATCH_READINGS_MAX, Epoch, GatewayId, STREAMS, type Value } from '../../contract/index.ts'
+import { BATCH_READINGS_MAX, GatewayId, type Value } from '../../contract/index.ts'
 import { decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
 import { DirectoryChange, type OrgDirectory } from '../directory/index.ts'
-import { adoptEpoch, verifyGateway } from '../ledger/index.ts'
+import { verifyGateway } from '../ledger/index.ts'
 import {
   chunksOf,
   type CloudDatabase,
   findChannels,
-  holdStreams,
   postedTotals,
   quarantined,
   readingCounts,
   recordsOf,
   registersOf,
+  resolutionsOf,
   type StreamPosition,
   streamsOf,
 } from '../storage/index.ts'
 import type { Policies } from '../policies/index.ts'
 import type { ClientAddress } from './client-address.ts'
 import { evidenceAnswer, type EvidenceSettings } from './evidence.ts'
+import { ledgerWords } from './ledger-words.ts'
 import { ApiError, checked } from './problem.ts'
 import { done } from './outcome.ts'
 
@@ -38,8 +38,6 @@ export interface OperatorSettings {
   /** Wall clock, epoch ms. */
   readonly now: () => number
 }
-
-const Adopted = z.strictObject({ gateway: GatewayId, stream: z.enum(STREAMS), epoch: Epoch })
 
 /** Everything, for whoever runs the cloud: only from this machine, only with the token of `dataDir/operator.token`. */
 export function operatorRoutes(settings: OperatorSettings): Hono {
@@ -61,6 +59,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
       posted: posted.map((total) => ({ ...total, quantity: total.quantity.toString() })),
       readings,
       quarantine: await quarantined(db.read, gateway),
+      resolutions: await resolutionsOf(db.read, gateway),
     })
   })
 
@@ -99,17 +98,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
 
   app.get('/evidence', (c) => evidenceAnswer(settings.evidence, c))
 
-  app.post('/adopt', async (c) => {
-    const key = checked(Adopted, await c.req.json().catch(() => undefined))
-    const adoption = await db.transaction(async (trx) => {
-      const streams = await holdStreams(trx, [key.gateway], settings.now())
-      const done = adoptEpoch(streams, key)
-      await streams.write()
-      return done
-    })
-    if (adoption !== 'adopted') throw new ApiError('API_CONFLICT', `not adopted: ${adoption}`)
-    return c.json({ adopted: key })
-  })
+  app.route('/', ledgerWords({ db, now: settings.now }))
 
   app.post('/directory', async (c) => {
     const change = checked(DirectoryChange, await c.req.json().catch(() => undefined))

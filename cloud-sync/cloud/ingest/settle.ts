@@ -16,7 +16,7 @@ import type { Outcome } from './worker.ts'
 const TOGETHER_MS_MAX = 50
 /** Usage records and register ends of one transaction: they are written at its end, whatever the clock says. */
 const RECORDS_TOGETHER_MAX = 200
-const INTERVALS_TOGETHER_MAX = 8_000
+const INTERVALS_TOGETHER_MAX = 12_000
 
 /** What a transaction has in its hands. */
 export interface Posting {

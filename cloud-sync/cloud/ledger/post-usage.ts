@@ -12,7 +12,7 @@ import {
   sharesOf,
   type StreamPosition,
 } from '../storage/index.ts'
-import { REGISTER_END_MAX, Registers } from './registers.ts'
+import { REGISTER_END_MAX, Registers, type Stand } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
 export type Posted =
@@ -71,10 +71,10 @@ export async function openPosting(
       const chain = verifyChain(records, position.head)
       if (!chain.ok) return { ok: false, because: 'fork' }
       await registers.inherit(position, { streams, records })
-      const moves = movesOf(records, { position, registers, month })
+      const moves = movesOf(records, { registers, month })
       if (moves === undefined) return { ok: false, because: 'conflict' }
-      for (const { record, register } of moves.registers) registers.move(position, register, record)
-      taken.postings.push(...moves.postings)
+      for (const [stand, { end, record }] of moves.ends) Object.assign(stand, { end, movedBy: record })
+      for (const posting of moves.postings) taken.postings.push(posting)
       for (const sealed of records) {
         taken.records.push(rowOf(sealed, { month, now }))
         unwritten.set(numbered(sealed.record), sealed.hash)
@@ -113,25 +113,24 @@ function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: n
 
 interface Moves {
   readonly postings: NewPosting[]
-  readonly registers: { record: UsageRecord; register: RegisterEnd }[]
+  /** Where each register stands afterwards, and by which record. */
+  readonly ends: Map<Stand, { end: bigint; record: UsageRecord }>
 }
 
 /** What the records add to each register; undefined where one would go back, is too large, or is named twice. */
 function movesOf(
   records: readonly SealedRecord[],
-  { position, registers, month }: { position: StreamPosition; registers: Registers; month: number },
+  { registers, month }: { registers: Registers; month: number },
 ): Moves | undefined {
-  const moves: Moves = { postings: [], registers: [] }
-  const ends = new Map<string, bigint>()
+  const moves: Moves = { postings: [], ends: new Map() }
   for (const { record } of records) {
-    const named = new Set<string>()
     for (const register of record.registers) {
-      const name = `${register.meter} ${register.subject} ${register.gen}`
-      const start = ends.get(name) ?? registers.endOf(position, register)
-      if (named.has(name) || register.end < start || register.end > REGISTER_END_MAX) return undefined
-      named.add(name)
-      ends.set(name, register.end)
-      moves.registers.push({ record, register })
+      const stand = registers.of(register)
+      const before = moves.ends.get(stand)
+      const start = before?.end ?? stand.end ?? 0n
+      if (before?.record === record || register.end < start || register.end > REGISTER_END_MAX)
+        return undefined
+      moves.ends.set(stand, { end: register.end, record })
       if (register.end > start) moves.postings.push(postingOf(record, register, { start, month }))
     }
   }

@@ -1,4 +1,4 @@
-import type { Epoch, GatewayId, OrgId, RegisterEnd, SealedRecord } from '../../contract/index.ts'
+import type { Epoch, GatewayId, RegisterEnd, SealedRecord, UsageRecord } from '../../contract/index.ts'
 import {
   type Db,
   type HeldStreams,
@@ -17,22 +17,25 @@ interface Batch {
   readonly epoch: Epoch
   readonly records: readonly SealedRecord[]
 }
-interface Name {
-  readonly meter: string
-  readonly subject: string
-  readonly gen: number
+
+/** One register of one epoch, as it moves in a transaction. */
+export interface Stand {
+  readonly place: RegisterPlace
+  /** Undefined where the epoch never had it. */
+  end: bigint | undefined
+  /** The record that moved it in this transaction. */
+  movedBy: UsageRecord | undefined
 }
-/** Ends by register of one epoch. */
-type Stands = Map<string, bigint>
 
-const nameOf = ({ meter, subject, gen }: Name): string => `${meter} ${subject} ${gen}`
-const epochName = ({ gateway, epoch }: { gateway: string; epoch: string }): string => `${gateway} ${epoch}`
+const nameOf = ({ gateway, epoch, meter, subject, gen }: RegisterPlace): string =>
+  `${gateway} ${epoch} ${meter} ${subject} ${gen}`
 
-/** Where the registers stand that some batches name, as they move in a transaction. */
+/** Where the registers stand that some batches name. */
 export class Registers {
   readonly #db: Db
-  readonly #epochs = new Map<string, Stands>()
-  readonly #moved = new Map<string, Map<string, NewRegister>>()
+  readonly #stands = new Map<string, Stand>()
+  /** Each register end that came, with its stand: found by name once. */
+  readonly #of = new Map<RegisterEnd, Stand>()
 
   private constructor(db: Db) {
     this.#db = db
@@ -41,19 +44,24 @@ export class Registers {
   /** Reads all that the batches name with one question. */
   static async load(db: Db, batches: readonly Batch[]): Promise<Registers> {
     const registers = new Registers(db)
-    const places = new Map<string, RegisterPlace>()
     for (const { gw: gateway, epoch, records } of batches) {
       for (const { record } of records) {
-        for (const { meter, subject, gen } of record.registers) {
-          const place = { gateway, epoch, meter, subject, gen }
-          places.set(`${epochName(place)} ${nameOf(place)}`, place)
+        for (const register of record.registers) {
+          const { meter, subject, gen } = register
+          registers.#of.set(register, registers.#standOf({ gateway, epoch, meter, subject, gen }))
         }
       }
     }
-    for (const stand of await standsAt(db, [...places.values()])) {
-      registers.#standsOf(stand).set(nameOf(stand), stand.end)
-    }
+    const places = [...registers.#stands.values()].map(({ place }) => place)
+    for (const { end, ...place } of await standsAt(db, places)) registers.#standOf(place).end = end
     return registers
+  }
+
+  /** The stand of a register end that was in a batch. */
+  of(register: RegisterEnd): Stand {
+    const stand = this.#of.get(register)
+    if (stand === undefined) throw new Error('a register of no batch')
+    return stand
   }
 
   /**
@@ -65,64 +73,36 @@ export class Registers {
     { streams, records }: { streams: HeldStreams; records: readonly SealedRecord[] },
   ): Promise<void> {
     if (position.parent === null) return
-    const own = this.#standsOf(position)
-    const missing = new Map<string, Name>()
-    for (const { record } of records) {
-      for (const register of record.registers) {
-        if (!own.has(nameOf(register))) missing.set(nameOf(register), register)
+    const named = records.flatMap(({ record }) => record.registers.map((register) => this.of(register)))
+    const missing = [...new Set(named)].filter(({ end }) => end === undefined)
+    if (missing.length === 0) return
+    const ancestors = ancestorsOf(streams, position)
+    const places = ancestors.flatMap(({ epoch }) => missing.map(({ place }) => ({ ...place, epoch })))
+    const stored = new Map((await standsAt(this.#db, places)).map((stand) => [nameOf(stand), stand.end]))
+    for (const stand of missing) {
+      for (const { epoch } of ancestors) {
+        const name = nameOf({ ...stand.place, epoch })
+        // What moved in this transaction is not in the database yet.
+        stand.end ??= this.#stands.get(name)?.end ?? stored.get(name)
       }
     }
-    if (missing.size === 0) return
-    const { gateway } = position
-    const ancestors = ancestorsOf(streams, position)
-    const places = ancestors.flatMap(({ epoch }) =>
-      [...missing.values()].map(({ meter, subject, gen }) => ({ gateway, epoch, meter, subject, gen })),
-    )
-    const found = new Map(
-      (await standsAt(this.#db, places)).map((stand) => [`${stand.epoch} ${nameOf(stand)}`, stand.end]),
-    )
-    for (const [name] of missing) {
-      const nearest = ancestors.find(
-        ({ epoch }) => this.#endIn(found, { gateway, epoch, name }) !== undefined,
-      )
-      if (nearest !== undefined)
-        own.set(name, this.#endIn(found, { gateway, epoch: nearest.epoch, name }) ?? 0n)
-    }
-  }
-
-  /** Where the register stands in the epoch; 0 where it is new. */
-  endOf(position: StreamPosition, register: Name): bigint {
-    return this.#standsOf(position).get(nameOf(register)) ?? 0n
-  }
-
-  move(position: StreamPosition, register: RegisterEnd, { org, seq }: { org: OrgId; seq: number }): void {
-    const { gateway, epoch } = position
-    const { meter, subject, gen, end } = register
-    const name = nameOf(register)
-    this.#standsOf(position).set(name, end)
-    const rows = this.#moved.get(epochName(position)) ?? new Map<string, NewRegister>()
-    this.#moved.set(epochName(position), rows)
-    rows.set(name, { gateway, epoch, meter, subject, gen, org, end, seq })
   }
 
   /** Rows to write. */
   moved(): NewRegister[] {
-    return [...this.#moved.values()].flatMap((rows) => [...rows.values()])
+    return [...this.#stands.values()].flatMap(({ place, end, movedBy }) =>
+      movedBy === undefined || end === undefined
+        ? []
+        : [{ ...place, org: movedBy.org, end, seq: movedBy.seq }],
+    )
   }
 
-  #standsOf(place: { gateway: string; epoch: string }): Stands {
-    const known = this.#epochs.get(epochName(place))
+  #standOf(place: RegisterPlace): Stand {
+    const name = nameOf(place)
+    const known = this.#stands.get(name)
     if (known !== undefined) return known
-    const made: Stands = new Map()
-    this.#epochs.set(epochName(place), made)
+    const made: Stand = { place, end: undefined, movedBy: undefined }
+    this.#stands.set(name, made)
     return made
-  }
-
-  /** What moved in this transaction is not in the database yet. */
-  #endIn(
-    stored: ReadonlyMap<string, bigint>,
-    { gateway, epoch, name }: { gateway: string; epoch: string; name: string },
-  ): bigint | undefined {
-    return this.#epochs.get(epochName({ gateway, epoch }))?.get(name) ?? stored.get(`${epoch} ${name}`)
   }
 }

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { createTable, forbidChanges, type Migration } from '../relational/index.ts'
-import { partitionedByMonth } from './partitions.ts'
+import { madeAs } from './partitions.ts'
 import { LEDGER_TABLES, type LedgerSchema } from './tables.ts'
 
 /** Rows of these are facts. */
@@ -34,7 +34,7 @@ const first: Migration = async (db, dialect) => {
   const before = dialect === 'sqlite' && (await isThere(db, 'schema_version'))
   if (before) for (const table of BEFORE) await setAside(db, table)
   for (const [name, table] of Object.entries(LEDGER_TABLES)) {
-    await createTable(db, { name, dialect, ...partitionedByMonth(name, table, dialect) })
+    await createTable(db, { name, dialect, ...madeAs(name, table, dialect) })
   }
   if (before) await takeOver(db as unknown as Kysely<LedgerSchema>)
   for (const table of APPEND_ONLY) await forbidChanges(db, dialect, table)

@@ -3,7 +3,7 @@ import type { Dialect, Table } from '../relational/index.ts'
 import type { LedgerSchema } from './tables.ts'
 
 /** Tables that grow for ever: on PostgreSQL kept by month of receipt, each month by hash of the gateway. */
-export const PARTITIONED: ReadonlySet<string> = new Set(['usage_record', 'usage_posting', 'usage_batch'])
+const PARTITIONED: ReadonlySet<string> = new Set(['usage_record', 'usage_posting', 'usage_batch'])
 /** Parts of a month; a gateway is always in the same one. */
 const PARTS = 4
 /** One process makes partitions at a time (any constant number will do). */
@@ -17,16 +17,20 @@ export function monthOf(at: number): number {
 
 export const monthAfter = (month: number): number => (month % 100 === 12 ? month + 89 : month + 1)
 
+/** Tables that SQLite keeps in the order of their key, and nowhere else. */
+const BY_KEY: ReadonlySet<string> = new Set(['usage_posting', 'usage_register'])
+
 /**
  * How a table is made: on PostgreSQL the large ones with the month in their key, because a unique key must hold the
  * columns that part it. A number is still posted once: the row of its stream is locked, and only counts up.
  */
-export function partitionedByMonth(
+export function madeAs(
   name: string,
   table: Table,
   dialect: Dialect,
 ): { table: Table; end?: RawBuilder<unknown> } {
-  if (!PARTITIONED.has(name) || dialect === 'sqlite') return { table }
+  if (dialect === 'sqlite') return BY_KEY.has(name) ? { table, end: sql`without rowid` } : { table }
+  if (!PARTITIONED.has(name)) return { table }
   return { table: { ...table, key: [...table.key, 'month'] }, end: sql`partition by range (month)` }
 }
 

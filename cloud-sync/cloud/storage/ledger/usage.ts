@@ -2,7 +2,7 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 import { ofRecord, summed, sumOf } from './sums.ts'
-import { insertAll, plannedAnew, rowsAsTable } from '../relational/index.ts'
+import { answersTo, insertAll } from '../relational/index.ts'
 import {
   LEDGER_TABLES,
   type LedgerSchema,
@@ -93,24 +93,25 @@ export interface RegisterPlace extends RegisterKey {
   readonly epoch: string
 }
 
+const STANDS = {
+  columns: { gateway: 'text', epoch: 'text', meter: 'text', subject: 'text', gen: 'whole' },
+  question: `select r.gateway, r.epoch, r.meter, r.subject, r.gen, cast(r."end" as text) as "end"
+    from k cross join usage_register r
+    where r.gateway = k.gateway and r.epoch = k.epoch and r.meter = k.meter and r.subject = k.subject
+      and r.gen = k.gen`,
+} as const
+
 /** Where these registers stand, those that are there. */
 export async function standsAt(
   db: Db,
   places: readonly RegisterPlace[],
 ): Promise<(RegisterPlace & { readonly end: bigint })[]> {
   if (places.length === 0) return []
-  const columns = { gateway: 'text', epoch: 'text', meter: 'text', subject: 'text', gen: 'whole' } as const
-  const asked = rowsAsTable(
+  const rows = await answersTo<RegisterPlace & { end: string }>(
     db,
-    { alias: 'k', columns },
+    STANDS,
     places.map(({ gateway, epoch, meter, subject, gen }) => [gateway, epoch, meter, subject, gen]),
   )
-  // A cross join: SQLite goes through what is asked, never through the table.
-  const { rows } = await sql<RegisterPlace & { end: string }>`${plannedAnew}
-    select r.gateway, r.epoch, r.meter, r.subject, r.gen, cast(r."end" as text) as "end"
-    from ${asked} cross join usage_register r
-    where r.gateway = k.gateway and r.epoch = k.epoch and r.meter = k.meter and r.subject = k.subject
-      and r.gen = k.gen`.execute(db)
   return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
 }
 

@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely, PostgresAdapter, type RawBuilder, sql } from 'kysely'
+import { CompiledQuery, type Kysely, PostgresAdapter } from 'kysely'
 import type { Column, Dialect, Table } from './columns.ts'
 
 type Cell = string | number | bigint | Uint8Array | null
@@ -62,30 +62,50 @@ export async function insertAll(
   }
 }
 
-/** Rows as a table that a query joins; texts and whole numbers only. @param columns `name: holds` in order */
-export function rowsAsTable(
-  db: Runs,
-  { alias, columns }: { alias: string; columns: Readonly<Record<string, 'text' | 'whole'>> },
-  rows: readonly (readonly (string | number)[])[],
-): RawBuilder<unknown> {
-  const named = Object.entries(columns)
-  if (dialectOf(db) === 'postgres') {
-    const arrays = named.map(
-      ([, holds], at) =>
-        sql`${arrayOf(
-          holds,
-          rows.map((row) => row[at] ?? null),
-        )}::${sql.raw(PG_TYPES[holds])}[]`,
-    )
-    const names = named.map(([name]) => sql.id(name))
-    return sql`unnest(${sql.join(arrays)}) as ${sql.id(alias)}(${sql.join(names)})`
-  }
-  const parts = named.map(([name], at) => sql`value ->> ${sql.lit(at)} as ${sql.id(name)}`)
-  return sql`(select ${sql.join(parts)} from json_each(${JSON.stringify(rows)})) as ${sql.id(alias)}`
+/** Asks one question about many rows. */
+export interface AskedOf {
+  /** `name: holds` of the rows' parts, in order. */
+  readonly columns: Readonly<Record<string, 'text' | 'whole'>>
+  /** The question, which begins at `select`; the rows are the table `k`. */
+  readonly question: string
 }
 
-/** Begins a query over such a table. */
-export const plannedAnew = sql.raw(PLANNED_ANEW)
+/**
+ * Every answer to a question about rows, which are the table `k` in it. Join it with a cross join and `where`: SQLite
+ * then goes through the rows, never through the table that is looked into.
+ */
+export async function answersTo<T>(
+  db: Runs,
+  { columns, question }: AskedOf,
+  rows: readonly (readonly (string | number)[])[],
+): Promise<T[]> {
+  const named = Object.entries(columns)
+  const names = named.map(([name]) => `"${name}"`).join(', ')
+  if (dialectOf(db) === 'postgres') {
+    const arrays = named.map(([, holds], at) => `$${at + 1}::${PG_TYPES[holds]}[]`).join(', ')
+    const cells = named.map(([, holds], at) =>
+      arrayOf(
+        holds,
+        rows.map((row) => row[at] ?? null),
+      ),
+    )
+    const text = `${PLANNED_ANEW} with k(${names}) as (select * from unnest(${arrays})) ${question}`
+    return (await db.executeQuery<T>(CompiledQuery.raw(text, cells))).rows
+  }
+  const row = `(${named.map(() => '?').join(', ')})`
+  const answers: T[] = []
+  let at = 0
+  for (const size of SQLITE_CHUNKS) {
+    for (; rows.length - at >= size; at += size) {
+      const values = Array.from({ length: size }, () => row).join(', ')
+      const text = `with k(${names}) as (values ${values}) ${question}`
+      const cells = rows.slice(at, at + size).flat()
+      for (const answer of (await db.executeQuery<T>(CompiledQuery.raw(text, cells))).rows)
+        answers.push(answer)
+    }
+  }
+  return answers
+}
 
 /** A PostgreSQL array as text. */
 function arrayOf(holds: Holds, cells: readonly Cell[]): string {
