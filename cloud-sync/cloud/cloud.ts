@@ -18,12 +18,14 @@ import { startOrganisations } from './organisations.ts'
 import { type Policies, startPolicies } from './policies/index.ts'
 import { ledgerUsage, type Quotas, startQuotas } from './quotas/index.ts'
 import { serveHttp } from './serve.ts'
+import { gatewaysHeard } from './shards.ts'
 import {
   type CloudDatabase,
   type DatabaseTarget,
   type DirectoryReader,
   type DirectoryStore,
-  markAllOffline,
+  gatewaysSeen,
+  markOffline,
   openLedger,
   usageDays,
 } from './storage/index.ts'
@@ -88,7 +90,8 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const keys = openKeys(config.dataDir)
   const db = await openLedger(ledgerTarget(config))
   started.push(() => db.close())
-  await markAllOffline(db.write)
+  const known = (await gatewaysSeen(db.read)).filter(gatewaysHeard(config))
+  await markOffline(db.write, known)
   const organisations = await startOrganisations(config, { keys, log, usage: usageIn(db) })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
@@ -97,7 +100,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const { policies, cuts } = await startPolicing(config, { ...starting, directory, store, keys, monoMs })
   const offlineAfterMs = config.alerts.offlineAfterS * 1_000
   const { watch } = directory
-  const alerting = await createAlerting({ watch, db, rules: store.read, log, monoMs, offlineAfterMs })
+  const alerting = createAlerting({ watch, db, known, rules: store.read, log, monoMs, offlineAfterMs })
   started.push(() => alerting.stop())
   const quotas = startQuotas({ ...organisations, log, now, monoMs, newId: randomUUID })
   started.push(() => quotas.stop())
@@ -232,8 +235,9 @@ async function startLink(
   const own = broker?.addresses().find((address) => address.startsWith('tcp:')) ?? ''
   const embedded = { url: own, username: INGEST_LOGIN, password: ingestSecret }
   const session = {
-    clientId: INGEST_LOGIN,
     ...(config.broker === undefined ? embedded : externalBroker(config.broker)),
+    // Several clouds may be on one broker: with one name each would end the session of the other.
+    clientId: config.broker === undefined ? INGEST_LOGIN : `${INGEST_LOGIN}.${randomUUID()}`,
   }
   const { shards } = config
   const link = createLink({

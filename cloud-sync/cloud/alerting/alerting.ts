@@ -2,7 +2,7 @@ import type { ChannelDef, Epoch, GatewayId, ReadingBatch, StoredReading } from '
 import type { OrgDirectory } from '../directory/index.ts'
 import type { Outcome } from '../ingest/index.ts'
 import type { Log } from '../log.ts'
-import { type CloudDatabase, type DirectoryReader, gatewaysSeen, knownChannels } from '../storage/index.ts'
+import { type CloudDatabase, type DirectoryReader, knownChannels } from '../storage/index.ts'
 import { DeviceConditions } from './devices.ts'
 import { telling, WatchedChannels } from './thresholds.ts'
 
@@ -20,6 +20,8 @@ export interface AlertingSettings {
   /** Monotonic, ms. */
   readonly monoMs: () => number
   readonly offlineAfterMs: number
+  /** Gateways that once said something and that this process hears. */
+  readonly known: readonly GatewayId[]
 }
 
 /** Turns what gateways send, or do not send any more, into alerts. Never holds up what is acknowledged. */
@@ -35,8 +37,8 @@ export interface Alerting {
  * A gateway that says or lets the broker say that it goes is offline after a while; so is one that was known and does not
  * come back after this cloud has started. Devices are lost by their own readings, as long as the gateway sends any.
  */
-export async function createAlerting(settings: AlertingSettings): Promise<Alerting> {
-  return new Alerts(settings, await gatewaysSeen(settings.db.read))
+export function createAlerting(settings: AlertingSettings): Alerting {
+  return new Alerts(settings, settings.known)
 }
 
 class Alerts implements Alerting {

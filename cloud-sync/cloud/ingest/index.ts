@@ -1,2 +1,2 @@
 export { createLink, type Link } from './link.ts'
-export type { Outcome } from './worker.ts'
+export type { Outcome } from './posting.ts'

@@ -10,7 +10,8 @@ import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
 import { type Opened, openIncoming, REFUSALS, type Refused } from './open.ts'
 import { createSender, type Sender, type SenderSettings } from './sender.ts'
-import { createWorker, type LedgerWorker, type Outcome, type WorkerCounts } from './worker.ts'
+import type { Outcome } from './posting.ts'
+import { createWorker, type LedgerWorker, type WorkerCounts } from './worker.ts'
 
 /** Seconds between pings; the broker is near. */
 const KEEPALIVE_S = 30

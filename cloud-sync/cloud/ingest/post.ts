@@ -1,17 +1,14 @@
-import type { Ack, Epoch, Stream } from '../../contract/index.ts'
+import type { Ack, Epoch } from '../../contract/index.ts'
 import { isHeld, isOver, openFirst } from '../ledger/index.ts'
 import { quarantine, type StreamKey, type StreamPosition } from '../storage/index.ts'
 import { compareEvents, postEvents } from './events.ts'
 import type { Delivery } from './open.ts'
 import { compareBatch, postReadings } from './readings.ts'
-import type { Posting } from './settle.ts'
+import type { Answer, Posting } from './posting.ts'
 import type { Fault, Stored } from './verdict.ts'
 
 /** Refused messages kept for the operator's eyes, a gateway. */
 const QUARANTINE_KEPT_MAX = 200
-
-/** What is answered; `serverTime` is added when it is sent. */
-export type Answer = Omit<Ack, 'serverTime'> & { readonly stream: Stream }
 
 /**
  * Posts one batch exactly once (metering.md, Upload and acknowledgement): what is posted must be the same bytes and is

@@ -4,8 +4,7 @@ import type { Claims } from '../claims.ts'
 import type { Policies, SealedPolicy } from '../policies/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
-import type { Answer } from './post.ts'
-import type { Outcome } from './worker.ts'
+import type { Answer, Outcome } from './posting.ts'
 
 export interface SenderSettings {
   readonly claims: Pick<Claims, 'documentsFor'>

@@ -1,31 +1,15 @@
-import { openPosting, type UsagePosting } from '../ledger/index.ts'
-import {
-  type CloudDatabase,
-  type Db,
-  type HeldStreams,
-  holdStreams,
-  noteSeen,
-  saveReport,
-} from '../storage/index.ts'
+import { openPosting } from '../ledger/index.ts'
+import { type CloudDatabase, holdStreams, noteSeen, saveReport } from '../storage/index.ts'
 import type { Delivery, Incoming } from './open.ts'
-import { type Answer, post } from './post.ts'
+import { post } from './post.ts'
+import type { Answer, Outcome, Posting } from './posting.ts'
 import { noteStatus } from './status.ts'
-import type { Outcome } from './worker.ts'
 
 /** A transaction takes no further message after this long, ms: SQLite keeps the whole process busy meanwhile. */
 const TOGETHER_MS_MAX = 50
 /** Usage records and register ends of one transaction: they are written at its end, whatever the clock says. */
 const RECORDS_TOGETHER_MAX = 200
 const INTERVALS_TOGETHER_MAX = 12_000
-
-/** What a transaction has in its hands. */
-export interface Posting {
-  readonly db: Db
-  readonly streams: HeldStreams
-  readonly usage: UsagePosting
-  /** Epoch ms, one moment for all of it. */
-  readonly now: number
-}
 
 /** Posts the first of these messages in ONE transaction, as many as there is time for: an outcome for each. */
 export async function settleTogether(

@@ -9,8 +9,8 @@ import {
 } from '../../contract/index.ts'
 import { isHeld, isOver, newestOf } from '../ledger/index.ts'
 import { type HeldStreams, saveReport, type StreamPosition } from '../storage/index.ts'
-import { type Answer, answer } from './post.ts'
-import type { Posting } from './settle.ts'
+import { answer } from './post.ts'
+import type { Answer, Posting } from './posting.ts'
 
 type Announced = NonNullable<NonNullable<GatewayStatus['streams']>[Stream]>
 

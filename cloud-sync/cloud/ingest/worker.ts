@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import type { GatewayId, PolicyOrder, ReadingBatch } from '../../contract/index.ts'
+import type { GatewayId } from '../../contract/index.ts'
 import type { Claims } from '../claims.ts'
 import type { GatewayChanges } from '../gateway-changes.ts'
-import type { Heard } from '../directory/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
 import type { Incoming } from './open.ts'
-import type { Answer } from './post.ts'
+import type { Answer, Outcome } from './posting.ts'
 import { settleTogether } from './settle.ts'
 
 /** Messages posted in one transaction: one fsync for many gateways. */
@@ -14,22 +13,6 @@ const TOGETHER_MAX = 256
 /** What may wait; beyond it messages are dropped unanswered, and their gateways send them again. */
 const WAITING_MAX = 8_192
 const WAITING_BYTES_MAX = 64 * 1024 * 1024
-
-/** What is to be sent once the commit is done. */
-export interface Outcome {
-  readonly gateway: GatewayId
-  readonly answers: readonly Answer[]
-  /** The gateway asked for its policy and has this version. */
-  readonly have?: PolicyOrder
-  /** The gateway has just said that it is there. */
-  readonly online?: boolean
-  /** What became of a change that was made at the gateway; it is in the directory. */
-  readonly heard?: Heard
-  /** Live readings that are posted, now or before. */
-  readonly readings?: ReadingBatch
-  /** A batch of an epoch that nobody announced: nothing was posted. */
-  readonly unannounced?: boolean
-}
 
 export interface LedgerWorker {
   /** False where too much waits already. */

@@ -81,7 +81,12 @@ export async function gatewaysSeen(db: Db): Promise<GatewayId[]> {
   return rows.map(({ gateway }) => gateway as GatewayId)
 }
 
-/** At start nobody is known to be there. */
-export async function markAllOffline(db: Db): Promise<void> {
-  await db.updateTable('gateway_state').set({ online: 0 }).execute()
+/** At start nobody is known to be there, of those that this process hears. */
+export async function markOffline(db: Db, gateways: readonly GatewayId[]): Promise<void> {
+  for (let at = 0; at < gateways.length; at += MARKED_AT_ONCE) {
+    const some = gateways.slice(at, at + MARKED_AT_ONCE)
+    await db.updateTable('gateway_state').set({ online: 0 }).where('gateway', 'in', some).execute()
+  }
 }
+/** Each is a parameter, and SQLite takes 32,766. */
+const MARKED_AT_ONCE = 10_000

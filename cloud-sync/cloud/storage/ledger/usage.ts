@@ -152,28 +152,7 @@ export async function registersOfOrg(
   return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
 }
 
-<<<<<<< HEAD
-/** Moves registers to their new ends. */
-export async function upsertRegisters(db: Db, registers: readonly NewRegister[]): Promise<void> {
-  for (const rows of chunks(registers)) {
-    await db
-      .insertInto('usage_register')
-      .values(rows)
-      .onConflict((c) =>
-        c.columns(['gateway', 'epoch', 'meter', 'subject', 'gen']).doUpdateSet((eb) => ({
-          end: eb.ref('excluded.end'),
-          org: eb.ref('excluded.org'),
-          seq: eb.ref('excluded.seq'),
-        })),
-      )
-      .execute()
-  }
-}
-
 /** One record after another by sequence number from `first` on, page by page. */
-=======
-/** One record after another by sequence number, page by page. */
->>>>>>> 82b723b (cloud: post the usage of a transaction together, under the locks of its streams)
 export async function* recordsOf(
   db: Db,
   stream: { gateway: GatewayId; epoch: Epoch },

@@ -1,0 +1,32 @@
+import type { Ack, GatewayId, PolicyOrder, ReadingBatch, Stream } from '../../contract/index.ts'
+import type { Heard } from '../directory/index.ts'
+import type { UsagePosting } from '../ledger/index.ts'
+import type { Db, HeldStreams } from '../storage/index.ts'
+
+/** What a transaction has in its hands. */
+export interface Posting {
+  readonly db: Db
+  readonly streams: HeldStreams
+  readonly usage: UsagePosting
+  /** Epoch ms, one moment for all of it. */
+  readonly now: number
+}
+
+/** What is answered; `serverTime` is added when it is sent. */
+export type Answer = Omit<Ack, 'serverTime'> & { readonly stream: Stream }
+
+/** What is to be sent once the commit is done. */
+export interface Outcome {
+  readonly gateway: GatewayId
+  readonly answers: readonly Answer[]
+  /** The gateway asked for its policy and has this version. */
+  readonly have?: PolicyOrder
+  /** The gateway has just said that it is there. */
+  readonly online?: boolean
+  /** What became of a change that was made at the gateway; it is in the directory. */
+  readonly heard?: Heard
+  /** Live readings that are posted, now or before. */
+  readonly readings?: ReadingBatch
+  /** A batch of an epoch that nobody announced: nothing was posted. */
+  readonly unannounced?: boolean
+}

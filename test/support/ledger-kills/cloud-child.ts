@@ -1,0 +1,37 @@
+import { openIncoming } from '../../../cloud-sync/cloud/ingest/open.ts'
+import { createWorker } from '../../../cloud-sync/cloud/ingest/worker.ts'
+import { openLedger } from '../../../cloud-sync/cloud/storage/index.ts'
+import type { CloudDeath, CloudStart, FromCloud, ToCloud } from './messages.ts'
+
+/** The cloud's own worker on a real database; what it would send goes to the parent. It dies where it is told to. */
+const { target, publicKey, cloudId } = JSON.parse(process.argv[2] ?? '') as CloudStart
+let death: CloudDeath | undefined
+const say = (message: FromCloud): void => void process.send?.(message)
+const failed = (detail: object, message: string): void => {
+  process.stderr.write(`${message}: ${JSON.stringify(detail)}\n`)
+}
+
+const worker = createWorker({
+  db: await openLedger(target),
+  now: Date.now,
+  monoMs: () => performance.now(),
+  log: { info: () => undefined, warn: () => undefined, error: failed },
+  committed(outcomes) {
+    if (death === 'between commit and ack') process.kill(process.pid, 'SIGKILL')
+    for (const { answers } of outcomes) for (const answer of answers) say({ what: 'answer', answer })
+    if (death === 'after ack' && outcomes.some(({ answers }) => answers.length > 0)) {
+      process.nextTick(() => process.kill(process.pid, 'SIGKILL'))
+    }
+  },
+})
+process.on('message', (message: ToCloud) => {
+  if (message.what === 'die') {
+    death = message.death
+    return
+  }
+  const opened = openIncoming({ cloudId, publicKeyOf: () => publicKey }, message.topic, message.payload)
+  if (!opened.ok) throw new Error(opened.because)
+  worker.offer(opened.incoming)
+})
+process.on('disconnect', () => process.exit(0))
+say({ what: 'open' })
