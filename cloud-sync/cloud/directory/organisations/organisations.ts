@@ -40,6 +40,8 @@ export const update = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, name, description, logoUrl, billingZone }) {
     const { organisation } = await demand(writing, 'org.update', { org })
+    // What a day is decides what it costs.
+    if (billingZone !== undefined) await demand(writing, 'billing.manage', { org })
     await writing.put('organisation', {
       ...organisation,
       name: name ?? organisation.name,

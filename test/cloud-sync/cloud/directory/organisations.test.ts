@@ -107,6 +107,26 @@ onBothEngines((engine) => {
     },
   )
 
+  engine.with(
+    'the zone that days are billed in is for who pays, and takes effect with the next day',
+    async (d) => {
+      await d.person('ana', 'acme', { preset: 'akenza' })
+      await d.person('ed')
+      await d.joins('ed', 'acme', 'editor', 'ana')
+      const update = (by: string, billingZone: string) =>
+        d.write.organisations.update(d.as(by, 'acme'), { org: 'acme', billingZone })
+      expect(await refusal(update('ed', 'Europe/Berlin'))).toBe('DIRECTORY_FORBIDDEN')
+      expect(await refusal(update('ana', 'Mars/Olympus'))).toBe('DIRECTORY_INPUT_INVALID')
+      await done(update('ana', 'Europe/Berlin'))
+      // Thought better of: what has not begun is replaced.
+      await done(update('ana', 'Asia/Tokyo'))
+      const zones = await d.store.read.get('organisation', { id: 'acme' })
+      const [only, ...more] = JSON.parse(zones?.billing_zones ?? '[]') as { from: string; zone: string }[]
+      expect([only?.zone, more]).toEqual(['Asia/Tokyo', []])
+      expect(only?.from).toMatch(/^\d{4}-\d{2}-\d{2}$/)
+    },
+  )
+
   engine.with('S2.11 only an owner deletes the organisation, with the password', async (d) => {
     await d.person('ana', 'acme')
     await d.person('bob')
