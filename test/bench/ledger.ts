@@ -9,6 +9,7 @@ import { type CloudDatabase, type DatabaseTarget, openLedger } from '../../cloud
 import { ZERO_HASH } from '../../cloud-sync/contract/index.ts'
 import type { Bench } from '../support/harness.ts'
 import { type PostgresCluster, startPostgres } from '../support/postgres.ts'
+import { cpuSecondsEver } from '../support/process-figures.ts'
 import { runScript, writeCopyScript } from './ledger/copy.ts'
 import {
   CLOUD_ID,
@@ -43,6 +44,12 @@ export const bench: Bench = {
   },
 }
 
+/** Of one run: intervals a second, and what each cost of every processor of all processes. */
+interface Rate {
+  readonly perSecond: number
+  readonly cpuUs: number
+}
+
 async function measured(place: {
   cluster: PostgresCluster
   folder: string
@@ -53,78 +60,77 @@ async function measured(place: {
   const many = simulated({ gateways: MANY, records: RECORDS })
   const postgres = (name: string): DatabaseTarget => ({ dialect: 'postgres', url: cluster.database(name) })
   const sqlite = (name: string): DatabaseTarget => ({ dialect: 'sqlite', path: join(folder, `${name}.db`) })
-  progress('copying')
-  const copy = await copied(postgres('copy'), { messages: few, script: join(folder, 'copy.sql') })
-  progress(`copy: ${copy} intervals/s`)
-  const runs: Record<string, number> = {}
-  for (const [name, target, messages, gateways] of [
-    ['postgres few', postgres('few'), few, FEW],
-    ['postgres many', postgres('many'), many, MANY],
-    ['sqlite few', sqlite('few'), few, FEW],
-    ['sqlite many', sqlite('many'), many, MANY],
-  ] as const) {
-    progress(name)
-    runs[name] = await posted(target, { messages, gateways })
-    progress(`${name}: ${runs[name]} intervals/s`)
+  const told = (name: string, rate: Rate): Rate => {
+    progress(`${name}: ${rate.perSecond} intervals/s, ${rate.cpuUs.toFixed(1)} us of processor each`)
+    return rate
   }
-  const of = (name: string): number => runs[name] ?? 0
-  const ofFew = of('postgres few')
+  const script = join(folder, 'copy.sql')
+  const copy = told('copy', await copied(postgres('copy'), { messages: few, script }))
+  const pg = told('postgres', await posted(postgres('few'), { messages: few, gateways: FEW }))
+  const lite = told('sqlite', await posted(sqlite('few'), { messages: few, gateways: FEW }))
+  const liteMany = told('sqlite, many', await posted(sqlite('many'), { messages: many, gateways: MANY }))
+  const pgMany = told('postgres, many', await posted(postgres('many'), { messages: many, gateways: MANY }))
   return {
     records: RECORDS,
+    recordsATransaction: TOGETHER,
     intervalsARecord: INTERVALS,
     gateways: [FEW, MANY],
-    copyIntervalsPerSecond: copy,
-    postgresIntervalsPerSecond: ofFew,
-    ofCopy: ofFew / copy,
-    postgresManyIntervalsPerSecond: of('postgres many'),
-    postgresFewOverMany: ofFew / of('postgres many'),
-    sqliteIntervalsPerSecond: of('sqlite few'),
-    sqliteManyIntervalsPerSecond: of('sqlite many'),
-    sqliteFewOverMany: of('sqlite few') / of('sqlite many'),
-    sqliteOverPostgres: of('sqlite few') / ofFew,
+    ...{ copy, postgres: pg, sqlite: lite, postgresMany: pgMany, sqliteMany: liteMany },
+    postgresOfCopy: pg.perSecond / copy.perSecond,
+    postgresOfCopyByCpu: copy.cpuUs / pg.cpuUs,
+    sqliteOverPostgres: lite.perSecond / pg.perSecond,
+    manyOverFewPostgres: pgMany.cpuUs / pg.cpuUs,
+    manyOverFewSqlite: liteMany.cpuUs / lite.cpuUs,
   }
 }
 
-const perSecond = (messages: readonly Message[], seconds: number): number =>
-  Math.round((messages.length * INTERVALS) / seconds)
+async function timed(messages: readonly Message[], work: () => Promise<unknown>): Promise<Rate> {
+  const cpu = cpuSecondsEver(process.pid)
+  const started = performance.now()
+  await work()
+  const seconds = (performance.now() - started) / 1e3
+  const intervals = messages.length * INTERVALS
+  return {
+    perSecond: Math.round(intervals / seconds),
+    cpuUs: ((cpuSecondsEver(process.pid) - cpu) * 1e6) / intervals,
+  }
+}
 
 async function copied(
   target: DatabaseTarget,
   { messages, script }: { messages: readonly Message[]; script: string },
-): Promise<number> {
+): Promise<Rate> {
   const db = await openLedger(target)
   const now = Date.now()
   await db.readyFor(now)
   await db.close()
   await writeCopyScript(script, messages, { together: TOGETHER, now })
   const url = target.dialect === 'postgres' ? target.url : ''
-  return perSecond(messages, await runScript(url, script))
+  return timed(messages, () => runScript(url, script))
 }
 
 async function posted(
   target: DatabaseTarget,
   { messages, gateways }: { messages: readonly Message[]; gateways: number },
-): Promise<number> {
+): Promise<Rate> {
   const log = { info: () => undefined, warn: () => undefined, error: fail }
   const db = await openLedger(target)
   try {
     await opened(db, gateways)
     const monoMs = (): number => performance.now()
     const worker = createWorker({ db, now: Date.now, monoMs, log, committed: () => undefined })
-    const started = performance.now()
-    for (const [at, { topic, payload }] of messages.entries()) {
-      if (at % READ_AT_ONCE === 0) await setImmediate()
-      while (at - worker.counts.posted > WAITING_MAX) await setImmediate()
-      const incoming = openIncoming({ cloudId: CLOUD_ID, publicKeyOf: () => publicKey }, topic, payload)
-      if (!incoming.ok || !worker.offer(incoming.incoming)) throw new Error('refused')
-    }
-    await worker.idle()
-    const seconds = (performance.now() - started) / 1e3
-    if (process.env['HEADGATE_BENCH_COUNTS'] !== undefined)
-      process.stderr.write(`${JSON.stringify(worker.counts)}\n`)
+    const rate = await timed(messages, async () => {
+      for (const [at, { topic, payload }] of messages.entries()) {
+        if (at % READ_AT_ONCE === 0) await setImmediate()
+        while (at - worker.counts.posted > WAITING_MAX) await setImmediate()
+        const incoming = openIncoming({ cloudId: CLOUD_ID, publicKeyOf: () => publicKey }, topic, payload)
+        if (!incoming.ok || !worker.offer(incoming.incoming)) throw new Error('refused')
+      }
+      await worker.idle()
+    })
     const { rows } = await sql<{ n: number }>`select count(*) as n from usage_posting`.execute(db.read)
     if (Number(rows[0]?.n) !== messages.length * INTERVALS) throw new Error('not all of it is posted')
-    return perSecond(messages, seconds)
+    return rate
   } finally {
     await db.close()
   }

@@ -38,6 +38,12 @@ export function cpuSeconds(pid: number): number {
   return ticks.reduce((sum, one) => sum + one, 0) / TICKS_A_SECOND
 }
 
+/** The same with that of every child that has ended and was waited for. */
+export function cpuSecondsEver(pid: number): number {
+  const ticks = treeOf(pid).flatMap((one) => statOf(one).slice(11, 15).map(Number))
+  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_A_SECOND
+}
+
 /** Memory of a process that is in RAM, MiB; 0 where it is gone. */
 export const residentMiB = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / KIB

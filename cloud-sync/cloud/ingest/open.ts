@@ -127,8 +127,10 @@ function read(
       case 'usage':
         return { ...common, what: kind, batch: decodeUsageBatch(body) }
       case 'rd':
-      case 'rd/h':
-        return { ...common, what: kind, batch: decodeReadingBatch(body) }
+      case 'rd/h': {
+        const batch = decodeReadingBatch(body)
+        return batch.defs.some(hasNul) ? undefined : { ...common, what: kind, batch }
+      }
       case 'evt':
         return { ...common, what: kind, batch: decodeEventBatch(body) }
       case 'prop':
@@ -142,9 +144,13 @@ function read(
   }
 }
 
+/** PostgreSQL has no place for it in a text. */
+const hasNul = (value: unknown): boolean => JSON.stringify(value).includes(String.raw`\u0000`)
+
 function readStatus(gateway: GatewayId, payload: Uint8Array): Opened {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    if (hasNul(json)) return { ok: false, because: 'malformed' }
     return { ok: true, incoming: { gateway, what: 'status', status: GatewayStatus.parse(json) } }
   } catch {
     return { ok: false, because: 'malformed' }

@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -11,37 +9,13 @@ import { writeDirectory } from '../../support/cloud-fixture.ts'
 import { linkGateway } from '../../support/cloud-process.ts'
 import { epochOf, fakeGateway, readingChain, usageBody, usageChain } from '../../support/fake-gateway.ts'
 import { freePort } from '../../support/free-port.ts'
+import { mosquitto } from '../../support/mosquitto.ts'
 import { testWith } from '../../support/peers.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { silent } from '../../support/test-ledger.ts'
 
 /** Real processes: on a busy machine each takes seconds to start. */
 vi.setConfig({ testTimeout: 90_000 })
-
-const MOSQUITTO =
-  ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find((path) => existsSync(path)) ?? 'mosquitto'
-
-async function mosquitto(folder: string, port: number): Promise<ChildProcess> {
-  const config = join(folder, 'mosquitto.conf')
-  writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`)
-  const child = spawn(MOSQUITTO, ['-c', config], { stdio: 'ignore' })
-  onTestFinished(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  })
-  for (;;) {
-    const socket = connect(port, '127.0.0.1')
-    const reached = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    )
-    socket.destroy()
-    if (reached) return child
-    await sleep(50)
-  }
-}
 
 function prepared(folder: string, port: number) {
   const keys = openKeys(join(folder, 'data'))
