@@ -1,6 +1,8 @@
 export { type EvidenceFault, FAULTS } from './faults.ts'
 export type { EvidenceFact, EvidencePeriod, EvidenceStream } from './lines.ts'
 export { EvidenceScope } from './lines.ts'
+export { type Movement, Registers } from './registers.ts'
+export { factName, Sums } from './sums.ts'
 export type { EvidenceReport, EvidenceStreamReport } from './report.ts'
 export { verifyEvidence, type VerifyOptions } from './verify.ts'
 export { type EvidenceOrder, type EvidenceSource, type GatewayStand, writeEvidence } from './write.ts'

@@ -2,7 +2,7 @@ import { type HttpBindings } from '@hono/node-server'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { stream } from 'hono/streaming'
 import { BATCH_READINGS_MAX, GatewayId, type Value } from '../../contract/index.ts'
-import { decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
+import { cloudIdOf, decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
 import { DirectoryChange, type OrgDirectory } from '../directory/index.ts'
 import { verifyGateway } from '../ledger/index.ts'
 import {
@@ -94,7 +94,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
     })
   })
 
-  app.get('/verify', async (c) => c.json(await verifyGateway(db.read, gatewayOf(c.req.query()))))
+  app.get('/verify', async (c) => c.json(await verified(settings, gatewayOf(c.req.query()))))
 
   app.get('/evidence', (c) => evidenceAnswer(settings.evidence, c))
 
@@ -134,6 +134,13 @@ export function operatorGuard(
     if (!address.isLocal(c)) throw new ApiError('API_NOT_FOUND', 'no such address')
     if (!isRight) throw new ApiError('API_UNAUTHORISED', 'the operator token is wrong or missing')
   }
+}
+
+async function verified({ db, evidence }: OperatorSettings, gateway: GatewayId) {
+  const { register, keys } = evidence
+  const known = (await register.gateways()).find(({ id }) => id === gateway)
+  const signer = known && { publicKey: known.publicKey, cloudId: cloudIdOf(keys.rootPublicKey) }
+  return verifyGateway(db.read, gateway, signer)
 }
 
 async function streamShown(db: CloudDatabase, position: StreamPosition) {

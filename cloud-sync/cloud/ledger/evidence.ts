@@ -62,7 +62,8 @@ export function ledgerEvidence({ db, register, cloudId }: Known): EvidenceSource
   }
 }
 
-function factOf(fact: UsageDay): EvidenceFact {
+/** A sum as the ledger has it, in the words of evidence. */
+export function factOf(fact: UsageDay): EvidenceFact {
   const { org, day, meter, custodian, workspace, billable, network, quantity } = fact
   return {
     org,

@@ -1,5 +1,5 @@
 export * from './epochs.ts'
-export * from './evidence.ts'
+export { type GatewayRegister, ledgerEvidence } from './evidence.ts'
 export * from './fork.ts'
 export * from './post-usage.ts'
 export { verifyGateway } from './verify.ts'

@@ -1,15 +1,16 @@
-import type { Epoch, GatewayId, Hash } from '../../contract/index.ts'
-import { ZERO_HASH } from '../../contract/index.ts'
-import { decodeRecord, sha256 } from '../../codec/index.ts'
+import { type Epoch, type GatewayId, ZERO_HASH } from '../../contract/index.ts'
+import { factName, Sums } from '../../evidence/index.ts'
 import {
   batchesOf,
   type Db,
-  recordsOf,
-  registersOf,
+  organisationsOn,
   type StreamPosition,
   streamsOf,
-  type UsageRecordRow,
+  usageDays,
 } from '../storage/index.ts'
+import { factOf } from './evidence.ts'
+import { firstWithoutMessage, type Signer } from './verify-messages.ts'
+import { type UsageFault, UsageWalk } from './verify-usage.ts'
 
 /** What a walk over everything stored for one gateway found. */
 export interface Verification {
@@ -20,80 +21,86 @@ export interface Verification {
   /** The first thing that is wrong in each stream and epoch. */
   readonly faults: readonly Fault[]
 }
+/**
+ * `message`: the signed message that brought a record is not there, not signed, or another one. `sum`: what the records
+ * add up to is not what bills are made of; of no single record, so number 0.
+ */
 export interface Fault {
   readonly stream: string
   readonly epoch: Epoch
   readonly seq: number
-  readonly because: 'hash' | 'bytes' | 'seq' | 'prev' | 'head' | 'register' | 'readings'
+  readonly because: UsageFault | 'message' | 'sum' | 'readings'
 }
+/** Where sums are billed of a gateway that has no epoch at all. */
+const NO_EPOCH = '0'.repeat(32) as Epoch
+type Found = Pick<Fault, 'seq' | 'because'> | undefined
 
-/** Recomputes hash, chain, registers and heads from the stored bytes, believing nothing else in the tables. */
-export async function verifyGateway(db: Db, gateway: GatewayId): Promise<Verification> {
+/**
+ * Recomputes everything that is stored of a gateway from the bytes of its records and batches, believing nothing else
+ * in the tables: hashes, chains, registers, postings, labels, heads, and the sums that bills are made of. `signer`: also
+ * whether each message is signed.
+ */
+export async function verifyGateway(db: Db, gateway: GatewayId, signer?: Signer): Promise<Verification> {
   const faults: Fault[] = []
-  let records = 0
-  let batches = 0
-  let readings = 0
-  for (const position of await streamsOf(db, gateway)) {
+  const counts = { batches: 0, readings: 0 }
+  const positions = parentsFirst(await streamsOf(db, gateway))
+  for (const position of positions) {
+    if (position.stream === 'usage' || position.stream === 'evt') continue
     const { stream, epoch } = position
-    const note = (found: { seq: number; because: Fault['because'] } | undefined): void => {
-      if (found !== undefined) faults.push({ stream, epoch, ...found })
-    }
-    if (stream === 'usage') {
-      const walked = await walkUsage(db, position)
-      records += walked.records
-      note(walked.fault)
-    } else if (stream !== 'evt') {
-      const walked = await walkReadings(db, position)
-      batches += walked.batches
-      readings += walked.readings
-      note(walked.fault)
-    }
+    const walked = await walkReadings(db, position)
+    counts.batches += walked.batches
+    counts.readings += walked.readings
+    if (walked.fault !== undefined) faults.push({ stream, epoch, ...walked.fault })
   }
-  return { ok: faults.length === 0, records, batches, readings, faults }
+  const usage = positions.filter(({ stream }) => stream === 'usage')
+  const { records, found } = await walkUsage(db, usage, { gateway, signer })
+  faults.push(...found)
+  return { ok: faults.length === 0, records, ...counts, faults }
 }
 
-type Found = { seq: number; because: Fault['because'] } | undefined
-
-async function walkUsage(db: Db, position: StreamPosition): Promise<{ records: number; fault: Found }> {
-  let head: Hash = ZERO_HASH
+async function walkUsage(
+  db: Db,
+  positions: readonly StreamPosition[],
+  { gateway, signer }: { gateway: GatewayId; signer: Signer | undefined },
+): Promise<{ records: number; found: Fault[] }> {
+  const sums = new Sums()
+  const walks = new Map<Epoch, UsageWalk>()
+  const found: Fault[] = []
   let records = 0
-  const ends = new Map<string, bigint>()
-  for await (const row of recordsOf(db, position)) {
-    records += 1
-    const because = faultOf(row, { seq: records, head, position })
-    if (because !== undefined) return { records, fault: { seq: row.seq, because } }
-    for (const { meter, subject, gen, end } of decodeRecord(row.bytes).registers) {
-      const name = `${meter} ${subject} ${gen}`
-      if (end < (ends.get(name) ?? 0n)) return { records, fault: { seq: row.seq, because: 'register' } }
-      ends.set(name, end)
-    }
-    head = row.hash as Hash
+  for (const position of positions) {
+    const { stream, epoch, parent } = position
+    const walk = new UsageWalk(position, { sums, parent: parent === null ? undefined : walks.get(parent) })
+    walks.set(epoch, walk)
+    const wrong = await walk.run(db)
+    records += walk.records
+    if (wrong !== undefined) found.push({ stream, epoch, ...wrong })
+    const bare = wrong === undefined ? await firstWithoutMessage(db, position, signer) : undefined
+    if (bare !== undefined) found.push({ stream, epoch, seq: bare, because: 'message' })
   }
-  if (head !== position.head || records !== position.upTo) {
-    return { records, fault: { seq: records, because: 'head' } }
-  }
-  const posted = await registersOf(db, position)
-  const same = posted.every(({ meter, subject, gen, end }) => ends.get(`${meter} ${subject} ${gen}`) === end)
-  const fault: Found = same && posted.length === ends.size ? undefined : { seq: records, because: 'register' }
-  return { records, fault }
+  if (found.length > 0 || (await areBilled(db, gateway, sums))) return { records, found }
+  const epoch = positions.at(-1)?.epoch ?? NO_EPOCH
+  return { records, found: [{ stream: 'usage', epoch, seq: 0, because: 'sum' }] }
 }
 
-function faultOf(
-  row: UsageRecordRow,
-  expected: { seq: number; head: Hash; position: StreamPosition },
-): Fault['because'] | undefined {
-  if (row.seq !== expected.seq) return 'seq'
-  if (sha256(row.bytes) !== row.hash) return 'hash'
-  try {
-    const record = decodeRecord(row.bytes)
-    const { gateway, epoch } = expected.position
-    if (record.gw !== gateway || record.epoch !== epoch || record.org !== row.org) return 'bytes'
-    if (record.seq !== row.seq) return 'seq'
-    return record.prev === expected.head ? undefined : 'prev'
-  } catch {
-    // The decoder throws for any bytes it did not write, and that is the finding.
-    return 'bytes'
+/** Whether bills are made of what the records add up to: asked as bills ask. */
+async function areBilled(db: Db, gateway: GatewayId, sums: Sums): Promise<boolean> {
+  const added = sums.within({ from: null, to: null })
+  let billed = 0
+  for (const org of await organisationsOn(db, gateway)) {
+    const days = await usageDays(db, { org, gateways: [gateway] })
+    for (const day of days) if (added.get(factName(factOf(day))) !== day.quantity) return false
+    billed += days.length
   }
+  return billed === added.size
+}
+
+/** Each epoch after the one whose registers it goes on with. */
+function parentsFirst(positions: readonly StreamPosition[]): StreamPosition[] {
+  const depthOf = ({ stream, parent }: StreamPosition, seen = 0): number => {
+    const before = positions.find((one) => one.stream === stream && one.epoch === parent)
+    return before === undefined || seen > positions.length ? seen : depthOf(before, seen + 1)
+  }
+  return positions.toSorted((a, b) => depthOf(a) - depthOf(b))
 }
 
 async function walkReadings(

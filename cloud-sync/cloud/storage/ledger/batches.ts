@@ -17,6 +17,8 @@ export interface UsageMessage {
   readonly message: Uint8Array
   /** Epoch ms. */
   readonly receivedAt: number
+  /** Of the receipt, in UTC: 202611. */
+  readonly month: number
 }
 
 /** The evidence for one epoch of a gateway's usage, by the last record of each message. */
@@ -27,15 +29,15 @@ export async function* batchesOfUsage(
   for (let after = 0; ; ) {
     const page = await db
       .selectFrom('usage_batch')
-      .select(['first', 'last', 'key_id', 'message', 'received_at'])
+      .select(['first', 'last', 'key_id', 'message', 'received_at', 'month'])
       .where('gateway', '=', gateway)
       .where('epoch', '=', epoch)
       .where('last', '>', after)
       .orderBy('last')
       .limit(PAGE_BATCHES)
       .execute()
-    for (const { first, last, key_id: keyId, message, received_at: receivedAt } of page) {
-      yield { gateway, epoch, first, last, keyId, message, receivedAt }
+    for (const { first, last, key_id: keyId, message, received_at: receivedAt, month } of page) {
+      yield { gateway, epoch, first, last, keyId, message, receivedAt, month }
     }
     const last = page.at(-1)
     if (last === undefined) return
