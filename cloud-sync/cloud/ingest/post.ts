@@ -8,7 +8,7 @@ import type { Answer, Posting } from './posting.ts'
 import type { Fault, Stored } from './verdict.ts'
 
 /** Refused messages kept for the operator's eyes, a gateway. */
-const QUARANTINE_KEPT_MAX = 200
+export const QUARANTINE_KEPT_MAX = 200
 
 /**
  * Posts one batch exactly once (metering.md, Upload and acknowledgement): what is posted must be the same bytes and is

@@ -1,4 +1,4 @@
-import type { Ack, GatewayId, PolicyOrder, ReadingBatch, Stream } from '../../contract/index.ts'
+import type { Ack, GatewayId, OrgId, PolicyOrder, ReadingBatch, Stream } from '../../contract/index.ts'
 import type { Heard } from '../directory/index.ts'
 import type { UsagePosting } from '../ledger/index.ts'
 import type { Db, HeldStreams } from '../storage/index.ts'
@@ -27,6 +27,8 @@ export interface Outcome {
   readonly heard?: Heard
   /** Live readings that are posted, now or before. */
   readonly readings?: ReadingBatch
+  /** Days whose gateway counted something else than the ledger has of it. */
+  readonly incomplete?: readonly { readonly org: OrgId; readonly day: string | null }[]
   /** A batch of an epoch that nobody announced: nothing was posted. */
   readonly unannounced?: boolean
 }

@@ -1,7 +1,15 @@
+import type { SealedRecord } from '../../contract/index.ts'
 import { openPosting } from '../ledger/index.ts'
-import { type CloudDatabase, holdStreams, noteSeen, saveReport } from '../storage/index.ts'
+import {
+  type CloudDatabase,
+  type Db,
+  holdStreams,
+  noteSeen,
+  quarantine,
+  saveReport,
+} from '../storage/index.ts'
 import type { Delivery, Incoming } from './open.ts'
-import { post } from './post.ts'
+import { post, QUARANTINE_KEPT_MAX } from './post.ts'
 import type { Answer, Outcome, Posting } from './posting.ts'
 import { noteStatus } from './status.ts'
 
@@ -30,10 +38,27 @@ export async function settleTogether(
       outcomes.push(await settle(posting, incoming))
       if (monoMs() - started >= TOGETHER_MS_MAX) break
     }
-    await usage.write()
+    const wrong = await usage.write()
     await streams.write()
     await noteSeen(tx, [...new Set(outcomes.map(({ gateway }) => gateway))].sort(), now)
-    return outcomes
+    return await noted(tx, { outcomes, wrong, now })
+  })
+}
+
+/** Kept apart, so that an operator sees which day of which gateway is not whole. */
+async function noted(
+  db: Db,
+  { outcomes, wrong, now }: { outcomes: readonly Outcome[]; wrong: readonly SealedRecord[]; now: number },
+): Promise<Outcome[]> {
+  for (const { record, bytes, hash } of wrong) {
+    const where = { gateway: record.gw, stream: 'usage', epoch: record.epoch } as const
+    await quarantine(db, { ...where, reason: 'day-close', hash, bytes, at: now }, QUARANTINE_KEPT_MAX)
+  }
+  return outcomes.map((outcome) => {
+    const days = wrong.flatMap(({ record: { gw, org, time } }) =>
+      gw === outcome.gateway ? [{ org, day: time.day }] : [],
+    )
+    return days.length === 0 ? outcome : { ...outcome, incomplete: days }
   })
 }
 

@@ -72,6 +72,8 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
       counts.conflicts += 1
       log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
     }
+    for (const { gateway, incomplete } of outcomes)
+      if (incomplete !== undefined) log.warn({ gateway, incomplete }, 'a day is not what its gateway counted')
     settings.committed(outcomes)
     return outcomes.length
   }

@@ -12,6 +12,7 @@ import {
   sharesOf,
   type StreamPosition,
 } from '../storage/index.ts'
+import { agrees } from './completeness.ts'
 import { REGISTER_END_MAX, Registers, type Stand } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
@@ -43,7 +44,8 @@ export interface UsagePosting {
    * every register that moved. Takes nothing where it refuses.
    */
   post(signed: Signed, position: StreamPosition): Promise<Posted>
-  write(): Promise<void>
+  /** Answers the ends of days that do not agree with what the ledger then has. */
+  write(): Promise<readonly SealedRecord[]>
 }
 
 /** @param batches all that may be posted: their registers are read at once. */
@@ -55,6 +57,7 @@ export async function openPosting(
   const month = monthOf(now)
   const taken: NewUsage = { records: [], postings: [], batches: [], labels: [] }
   const unwritten = new Map<string, Hash>()
+  const closes: SealedRecord[] = []
   const numbered = ({ gw, epoch, seq }: { gw: string; epoch: string; seq: number }): string =>
     `${gw} ${epoch} ${seq}`
 
@@ -77,6 +80,7 @@ export async function openPosting(
       for (const posting of moves.postings) taken.postings.push(posting)
       for (const sealed of records) {
         taken.records.push(rowOf(sealed, { month, now }))
+        if (sealed.record.kind === 'day_close') closes.push(sealed)
         unwritten.set(numbered(sealed.record), sealed.hash)
         const label = labelOf(sealed.record, now)
         if (label !== undefined && (await isFree(db, taken.labels, label))) taken.labels.push(label)
@@ -86,7 +90,12 @@ export async function openPosting(
       taken.batches.push({ gateway, epoch, first, last, month, key_id: keyId, message, received_at: now })
       return { ok: true, head: chain.head }
     },
-    write: () => appendUsage(db, { ...taken, registers: registers.moved() }),
+    async write() {
+      await appendUsage(db, { ...taken, registers: registers.moved() })
+      const wrong: SealedRecord[] = []
+      for (const sealed of closes) if (!(await agrees(db, sealed.record))) wrong.push(sealed)
+      return wrong
+    },
   }
 }
 
