@@ -41,7 +41,7 @@ export async function settleTogether(
     const wrong = await usage.write()
     await streams.write()
     await noteSeen(tx, [...new Set(outcomes.map(({ gateway }) => gateway))].sort(), now)
-    return await noted(tx, { outcomes, wrong, now })
+    return noted(tx, { outcomes, wrong, now })
   })
 }
 

@@ -68,12 +68,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
     counts.commits += 1
     counts.posted += outcomes.length
     counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
-    for (const alarm of alarmsIn(outcomes)) {
-      counts.conflicts += 1
-      log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
-    }
-    for (const { gateway, incomplete } of outcomes)
-      if (incomplete !== undefined) log.warn({ gateway, incomplete }, 'a day is not what its gateway counted')
+    counts.conflicts += warnOf(outcomes, log)
     settings.committed(outcomes)
     return outcomes.length
   }
@@ -143,6 +138,15 @@ async function takeIntoDirectory(
     taken.push(heard === undefined ? {} : { heard })
   }
   return taken
+}
+
+/** Answers how many gateways contradict the ledger. */
+function warnOf(outcomes: readonly Outcome[], log: Log): number {
+  for (const { gateway, incomplete } of outcomes)
+    if (incomplete !== undefined) log.warn({ gateway, incomplete }, 'a day is not what its gateway counted')
+  const alarms = alarmsIn(outcomes)
+  for (const alarm of alarms) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
+  return alarms.length
 }
 
 function alarmsIn(outcomes: readonly Outcome[]): (Answer & { gateway: GatewayId })[] {
