@@ -49,7 +49,8 @@ class Watcher {
   readonly received = new Set<string>()
   /**
    * What may come without being owed, if it is allowed at that moment: QoS 1 messages again where the connection broke
-   * before their PUBACK, and retained ones that were not allowed yet when the subscription began to read them.
+   * before their PUBACK, retained ones that were not allowed yet when the subscription began to read them, and what waited
+   * for a session and was not allowed yet when it came back.
    */
   readonly possible = new Set<string>()
 
@@ -192,23 +193,28 @@ class Run {
   async #connect(watcher: Watcher): Promise<void> {
     const { who, persistent, name } = watcher
     if (!this.#world.mayLogIn(who)) return
-    const client = await mqtt.connectAsync(
-      this.#broker.addresses()[0] ?? '',
-      {
-        clientId: name.replace(':', '-'),
-        clean: !persistent,
-        username: `${who.org}:${who.name}`,
-        password: keyOf(who),
-        reconnectPeriod: 0,
-      },
-      false,
-    )
-    watcher.client = client
-    // Each step waits for small answers: Nagle's algorithm would make it 40 ms long.
-    ;(client.stream as Socket).setNoDelay(true)
+    const client = mqtt.connect(this.#broker.addresses()[0] ?? '', {
+      clientId: name.replace(':', '-'),
+      clean: !persistent,
+      username: `${who.org}:${who.name}`,
+      password: keyOf(who),
+      reconnectPeriod: 0,
+    })
+    // Before the connection: what waited may come in one read with the CONNACK.
     client.on('message', (_topic, payload) => {
       watcher.received.add(payload.toString())
     })
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', () => {
+        resolve()
+      })
+      client.once('error', reject)
+    })
+    watcher.client = client
+    // Each step waits for small answers: Nagle's algorithm would make it 40 ms long.
+    ;(client.stream as Socket).setNoDelay(true)
+    // The broker gives a client a moment before it resumes; a right may come back in it.
+    for (const { id } of watcher.queue) watcher.possible.add(id)
     const owed = watcher.queue.filter(({ shown }) => this.#world.shows(who, shown))
     watcher.queue = []
     await this.#settle(watcher, owed)
