@@ -98,6 +98,7 @@ module.exports = {
     ),
     owner('one-owner-for-postgres', 'cloud-sync/cloud/storage', '(^|node_modules/)pg($|/)'),
     owner('one-owner-for-mail', 'cloud-sync/cloud/directory/mail', '(^|node_modules/)nodemailer'),
+    owner('one-owner-for-stripe', 'cloud-sync/cloud/invoicing/payments', '(^|node_modules/)stripe($|/)'),
     owner('one-owner-for-serialport', 'hardware', '(^|node_modules/)@?serialport'),
     owner('one-owner-for-aedes', 'broker', '(^|node_modules/)aedes($|/)'),
     owner('one-owner-for-ws', 'broker/listen', '(^|node_modules/)(@types/)?ws($|/)'),

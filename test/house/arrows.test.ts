@@ -34,6 +34,7 @@ const SEEDS: Record<string, Record<string, string>> = {
   'one-owner-for-sqlite': { 'agent/sql.ts': "import 'better-sqlite3'" },
   'one-owner-for-postgres': { 'agent/pg.ts': "import 'pg'" },
   'one-owner-for-mail': { 'agent/mail.ts': "import 'nodemailer'" },
+  'one-owner-for-stripe': { 'agent/payments.ts': "import 'stripe'" },
   'one-owner-for-serialport': { 'agent/serial.ts': "import '@serialport/stream'" },
   'one-owner-for-aedes': { 'agent/mqtt-broker.ts': "import 'aedes'" },
   'one-owner-for-ws': { 'agent/web-socket.ts': "import 'ws'" },

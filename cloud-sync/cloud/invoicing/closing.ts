@@ -12,6 +12,7 @@ import {
   type Statement,
 } from '../billing/index.ts'
 import { type BillingTransaction, isDuplicate } from '../storage/index.ts'
+import { outstanding } from './payments/settle.ts'
 import type { InvoicingWorld } from './ports.ts'
 import type { PriceBooks } from './prices.ts'
 import { bookStatement, linesBookedFor } from './statements.ts'
@@ -158,24 +159,15 @@ async function invoiceFor(
     ...{ total_minor: total.toString(), issued_at: now, due_at: now + dueDays * DAY_MS },
   })
   const [method] = await tx.find('payment_method', { org, state: 'active', is_default: 1 }, { limit: 1 })
-  if (total > 0n && world.provider.charges && method !== undefined) {
+  const minor = await outstanding(tx, {
+    ...{ number, org, total_minor: total.toString(), minor_digits: minorDigits },
+  })
+  // What earlier credit notes gave back is not charged.
+  if (minor > 0n && world.provider.charges && method !== undefined) {
     await tx.put('payment', {
-      ...{
-        id: world.newId(),
-        org,
-        invoice: number,
-        minor: total.toString(),
-        currency,
-        minor_digits: minorDigits,
-      },
-      ...{
-        provider: world.provider.name,
-        method: method.id,
-        reference: null,
-        state: 'pending',
-        reason: null,
-      },
-      ...{ tries: 0, next_try_at: now, created_at: now, settled_at: null },
+      ...{ id: world.newId(), org, invoice: number, minor: minor.toString(), currency },
+      ...{ minor_digits: minorDigits, provider: world.provider.name, method: method.id, reference: null },
+      ...{ state: 'pending', reason: null, tries: 0, next_try_at: now, created_at: now, settled_at: null },
     })
   }
   return number

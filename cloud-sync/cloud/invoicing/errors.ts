@@ -8,6 +8,9 @@ export const INVOICING_ERRORS = {
   INVOICING_NO_PROVIDER: 'Invoices are paid by transfer here; nothing is kept of cards and banks.',
   INVOICING_METHOD_UNFINISHED: 'Finish it at the payment provider first, then confirm it again.',
   INVOICING_ALREADY_PAID: 'Look at the payments of this invoice.',
+  INVOICING_PAYMENT_CONFLICT:
+    'Compare the payment with the one of this name at the provider; nothing was booked.',
+  INVOICING_PAYMENT_REFUSED: 'The provider says why; give another way to pay, or correct what was asked.',
   INVOICING_PROVIDER_FAILED: 'The payment provider does not answer or refused; it is tried again by itself.',
   INVOICING_WEBHOOK_REFUSED: 'Check the secret of the webhook, and the clock of this machine.',
 } as const

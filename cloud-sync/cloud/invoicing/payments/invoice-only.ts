@@ -11,7 +11,8 @@ export const invoiceOnly: PaymentProvider = {
   beginMethod: none,
   finishedMethod: none,
   forgetMethod: none,
-  charge: none,
+  prepare: none,
+  confirm: none,
   eventIn: none,
   meter: none,
 }

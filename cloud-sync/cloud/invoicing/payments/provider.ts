@@ -18,16 +18,17 @@ export interface MethodDetails {
   readonly expires: string | null
 }
 
-export interface ChargeRequest {
-  /** Ours; the same one is charged once, however often it is asked for. */
+/** A payment as the provider gets it; ours has the name that it keeps. */
+interface Prepared {
   readonly payment: string
   readonly org: string
   readonly customer: string
-  readonly method: string
   readonly minor: bigint
   /** ISO 4217. */
   readonly currency: string
   readonly description: string
+  /** From 1; another one is another request. */
+  readonly attempt: number
 }
 
 /** Where a charge stands. */
@@ -54,7 +55,9 @@ export type ProviderEvent = { readonly id: string; readonly at: number } & (
 
 /**
  * Whoever takes the money. Every call may be made again with the same arguments without a second effect.
- * @throws InvoicingError INVOICING_PROVIDER_FAILED where it is not known whether something was done: ask again.
+ * @throws InvoicingError INVOICING_PROVIDER_FAILED where it is not known whether something was done: ask again;
+ * INVOICING_PAYMENT_REFUSED where it was not; INVOICING_PAYMENT_CONFLICT where the provider knows the key with another
+ * request.
  */
 export interface PaymentProvider {
   /** `invoice`: paid by transfer, nothing is charged. */
@@ -71,7 +74,15 @@ export interface PaymentProvider {
   /** Undefined while it is not finished at the provider. */
   finishedMethod(asked: { readonly setup: string; readonly org: string }): Promise<MethodDetails | undefined>
   forgetMethod(token: string): Promise<void>
-  charge(asked: ChargeRequest): Promise<ChargeState>
+  /** Makes a payment known to the provider; no money moves before `confirm`. The provider's name of it. */
+  prepare(asked: Prepared): Promise<string>
+  /** Moves the money, unless that was done before. */
+  confirm(asked: {
+    readonly payment: string
+    readonly reference: string
+    readonly method: string
+    readonly attempt: number
+  }): Promise<ChargeState>
   /** @throws InvoicingError INVOICING_WEBHOOK_REFUSED where it is not the provider's, or not of now */
   eventIn(body: Uint8Array, signature: string): Promise<ProviderEvent>
   /** Hands over meter events, each at least once; those that are there already count as delivered. How many were new. */
