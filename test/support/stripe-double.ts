@@ -158,7 +158,7 @@ class State {
 
   #answer(line: string, fields: Fields): Reply {
     const [, made] = /^POST \/v1\/([a-z_/]+)$/.exec(line) ?? []
-    switch (made) {
+    switch (made ?? '') {
       case 'customers':
         return ok({ id: `cus_${(this.ids += 1)}`, object: 'customer' })
       case 'setup_intents':

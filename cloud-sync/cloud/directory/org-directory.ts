@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { createGate, type Gate } from './gate.ts'
 import { createDoors, type Doors } from './accounts/sessions.ts'
 import * as tokens from './accounts/tokens.ts'
 import * as users from './accounts/users.ts'
@@ -209,6 +210,7 @@ export interface OrgDirectory {
   readonly ask: Questions<typeof DIRECTORY_QUERIES>
   readonly doors: Doors
   readonly watch: AlertWatch
+  readonly gate: Gate
 }
 
 export function createOrgDirectory(world: DirectoryWorld): OrgDirectory {
@@ -224,6 +226,7 @@ export function createOrgDirectory(world: DirectoryWorld): OrgDirectory {
     ) as unknown as Questions<typeof DIRECTORY_QUERIES>,
     doors: createDoors(world),
     watch: createAlertWatch(world),
+    gate: createGate(world),
   }
 }
 

@@ -12,9 +12,13 @@ const BOOKS_KEPT_MAX = 4
 export class PriceBooks {
   readonly #parsed = new Map<number, PriceBook>()
 
-  /** The book in force. */
-  async current(read: BillingReader): Promise<PriceBook> {
-    const [row] = await read.find('price_book', {}, { orderBy: ['number'], descending: true, limit: 1 })
+  /** The book in force; a partner has one of its own for its customers. */
+  async current(read: BillingReader, owner = ''): Promise<PriceBook> {
+    const [row] = await read.find(
+      'price_book',
+      { owner },
+      { orderBy: ['number'], descending: true, limit: 1 },
+    )
     if (row === undefined) return NO_PRICES
     const known = this.#parsed.get(row.number) ?? parsePriceBook(JSON.parse(row.data))
     if (this.#parsed.size >= BOOKS_KEPT_MAX) this.#parsed.clear()
@@ -29,19 +33,27 @@ export class PriceBooks {
  */
 export async function addPriceBook(
   tx: BillingTransaction,
-  given: { readonly data: unknown; readonly before: PriceBook; readonly at: number; readonly by: string },
+  given: {
+    readonly data: unknown
+    readonly before: PriceBook
+    readonly at: number
+    readonly by: string
+    readonly owner?: string
+  },
 ): Promise<PriceBook> {
   const book = parsePriceBook(given.data)
   await tx.exclusively('price books')
   const [newest] = await tx.find('price_book', {}, { orderBy: ['number'], descending: true, limit: 1 })
-  const clash = await tx.get('price_book', { version: book.version })
+  const owner = given.owner ?? ''
+  const clash = await tx.get('price_book', { owner, version: book.version })
   if (clash !== undefined) refuse('INVOICING_INPUT_INVALID', `version: ${book.version} is there already`)
-  const changed = await changedInThePast(tx, given.before, book)
+  const changed = owner === '' ? await changedInThePast(tx, given.before, book) : undefined
   if (changed !== undefined)
     refuse('INVOICING_PRICES_RETROACTIVE', `${changed.org} has paid for ${changed.day} by another price`)
   const data = JSON.stringify(given.data)
   await tx.add('price_book', {
     number: (newest?.number ?? 0) + 1,
+    owner,
     version: book.version,
     data,
     sha256: createHash('sha256').update(data).digest('hex'),

@@ -127,8 +127,11 @@ async function confirmed(
       ),
     )
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeCardError)
-      return { state: 'failed', reference, reason: error.decline_code ?? error.code ?? 'card_declined' }
+    if (error instanceof Stripe.errors.StripeCardError) {
+      // The SDK's types say that both are always there.
+      const { decline_code: declined, code }: { decline_code?: string; code?: string } = error
+      return { state: 'failed', reference, reason: declined ?? code ?? 'card_declined' }
+    }
     throw translated(error)
   }
 }

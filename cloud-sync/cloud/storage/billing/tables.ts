@@ -9,6 +9,8 @@ export const BILLING_TABLES = {
   price_book: {
     columns: {
       number: whole(),
+      /** A partner, for its own customers; empty = whoever runs the cloud. */
+      owner: text(),
       version: text(),
       data: text(),
       sha256: text(),
@@ -16,7 +18,7 @@ export const BILLING_TABLES = {
       made_by: text(),
     },
     key: ['number'],
-    unique: [['version']],
+    unique: [['owner', 'version']],
   },
   /** Append-only: by which zone and grace an organisation's months are cut, from a month on. */
   billing_terms: {
