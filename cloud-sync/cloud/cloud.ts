@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Broker, createBroker } from '../../broker/index.ts'
 import { type Alerting, createAlerting } from './alerting/index.ts'
 import { createApp } from './api/index.ts'
+import { startBills } from './bills.ts'
 import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
 import { type CloudConfig, isServer } from './config.ts'
@@ -118,9 +119,11 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   signal.throwIfAborted()
   const counts = () => ({ ingest: link.counts(), broker: broker?.stats() ?? null })
   const evidence = { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log }
+  const billing = await startBills(config, { db, directory, store, log, started })
   const app = createApp({
     db,
     directory,
+    billing,
     policies,
     log,
     trust: keys.rootPublicKey,

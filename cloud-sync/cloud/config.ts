@@ -92,6 +92,26 @@ const CloudConfigFile = z
         offlineAfterS: z.int().min(1).max(86_400).default(OFFLINE_AFTER_S),
       })
       .prefault({}),
+    /** Who writes the invoices, and who takes the money; absent = they are paid by transfer. */
+    billing: z
+      .strictObject({
+        issuer: z
+          .strictObject({
+            name: z.string().min(1).max(128),
+            lines: z.array(z.string().max(128)).max(10).default([]),
+          })
+          .optional(),
+        stripe: z
+          .strictObject({
+            /** Files with the secret key, and with that of the webhook `/v1/payments/webhook`. */
+            secretKey: z.string().min(1),
+            webhookSecret: z.string().min(1),
+            /** Another address than Stripe's own. */
+            url: z.url({ protocol: /^https?$/ }).optional(),
+          })
+          .optional(),
+      })
+      .optional(),
     /** Where links in mails lead; absent = the address of `listen.http`. */
     site: z.url({ protocol: /^https?$/ }).optional(),
     /** Shards this worker takes, two hex digits each; absent = all. */
@@ -119,7 +139,7 @@ export type CloudConfig = Readonly<z.infer<typeof CloudConfigFile>>
 export function parseCloudConfig(name: string, text: string, folder: string): CloudConfig {
   const config = parseYaml({ name, text, schema: CloudConfigFile, code: 'CLOUD_CONFIG_INVALID' })
   const from = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path))
-  const { broker, directory, database, listen } = config
+  const { billing, broker, directory, database, listen } = config
   const mqtt = listen.mqtt?.map((entry) =>
     entry.tls === undefined ? entry : { ...entry, tls: { ...entry.tls, ...located(entry.tls, from) } },
   )
@@ -127,6 +147,7 @@ export function parseCloudConfig(name: string, text: string, folder: string): Cl
     ...config,
     listen: { ...listen, mqtt },
     dataDir: from(config.dataDir),
+    ...(billing === undefined ? {} : { billing: { ...billing, ...secretsOf(billing, from) } }),
     ...(directory === undefined ? {} : { directory: from(directory) }),
     ...(database === undefined ? {} : { database: isServer(database) ? database : from(database) }),
     ...(broker === undefined ? {} : { broker: { ...broker, ...located(broker, from) } }),
@@ -140,6 +161,12 @@ export function readCloudConfig(path: string): CloudConfig {
 
 /** Whether it is the address of a database server, not a file. */
 export const isServer = (database: string): boolean => /^postgres(ql)?:\/\//.test(database)
+
+function secretsOf({ stripe }: NonNullable<CloudConfig['billing']>, from: (path: string) => string) {
+  if (stripe === undefined) return {}
+  const { secretKey, webhookSecret } = stripe
+  return { stripe: { ...stripe, secretKey: from(secretKey), webhookSecret: from(webhookSecret) } }
+}
 
 /** Certificate files of a listener or of the external broker. */
 const FILES = ['ca', 'cert', 'key'] as const

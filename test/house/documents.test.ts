@@ -5,6 +5,7 @@ import { BROKER_NODE_FLAGS, GATEWAY_ENV, GATEWAY_NODE_FLAGS } from '../../agent/
 import { AGENT_ERRORS } from '../../agent/errors.ts'
 import { BROKER_ERRORS } from '../../broker/errors.ts'
 import { BILLING_ERRORS } from '../../cloud-sync/cloud/billing/index.ts'
+import { INVOICING_ERRORS } from '../../cloud-sync/cloud/invoicing/index.ts'
 import { DIRECTORY_ERRORS } from '../../cloud-sync/cloud/directory/errors.ts'
 import { API_ERRORS } from '../../cloud-sync/cloud/errors.ts'
 import { SYNC_ERRORS } from '../../cloud-sync/contract/index.ts'
@@ -19,6 +20,7 @@ const TABLES = [
   SYNC_ERRORS,
   API_ERRORS,
   BILLING_ERRORS,
+  INVOICING_ERRORS,
   DIRECTORY_ERRORS,
 ]
 /** Said by the launcher, before there is a Node. */

@@ -5,9 +5,10 @@ import { clientAddress } from '../../cloud-sync/cloud/api/client-address.ts'
 import { directoryRoutes } from '../../cloud-sync/cloud/api/directory/index.ts'
 import { withSafeHeaders } from '../../cloud-sync/cloud/api/headers.ts'
 import { operatorGuard } from '../../cloud-sync/cloud/api/operator.ts'
-import { problemFor } from '../../cloud-sync/cloud/api/problem.ts'
+import { ApiError, problemFor } from '../../cloud-sync/cloud/api/problem.ts'
 import { serveHttp } from '../../cloud-sync/cloud/serve.ts'
 import type { DatabaseTarget } from '../../cloud-sync/cloud/storage/index.ts'
+import { type TestDesk, testDesk } from './billing-desk.ts'
 import { openTestDirectory, type TestDirectory } from './directory-world.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -32,11 +33,12 @@ export interface Asked {
 /** The HTTP API of a directory with a file of its own, on loopback. */
 export interface DirectoryApi {
   readonly directory: TestDirectory
+  readonly billing: TestDesk
   readonly url: string
   /** Moves the clock of the limits of requests. */
   passSeconds(seconds: number): void
   /** Asks with a secret of a session, key or the operator; undefined = nobody. */
-  ask(secret: string | undefined, path: string, asked?: Asked): Promise<Answered>
+  readonly ask: (secret: string | undefined, path: string, asked?: Asked) => Promise<Answered>
   /** The secret of a new session of somebody made by `directory.person`. */
   session(user: string): Promise<string>
 }
@@ -44,6 +46,7 @@ export interface DirectoryApi {
 export async function serveDirectory(
   target?: DatabaseTarget,
   trustedProxies: readonly string[] = [],
+  desk: Parameters<typeof testDesk>[1] = {},
 ): Promise<DirectoryApi> {
   const path = join(temporaryFolder(), 'organisations.db')
   const directory = await openTestDirectory(target ?? { dialect: 'sqlite', path })
@@ -52,10 +55,14 @@ export async function serveDirectory(
   const app = new Hono()
   app.onError(problemFor(stderr))
   app.use(withSafeHeaders)
+  app.notFound(() => {
+    throw new ApiError('API_NOT_FOUND', 'no such address')
+  })
+  const billing = await testDesk(directory, desk)
   const address = clientAddress(trustedProxies)
   const assertOperator = operatorGuard(OPERATOR_TOKEN, address)
   const addressOf = (c: Context) => address.of(c)
-  app.route('/', directoryRoutes({ directory, assertOperator, addressOf, elapsed: () => elapsed }))
+  app.route('/', directoryRoutes({ directory, billing, assertOperator, addressOf, elapsed: () => elapsed }))
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())
   let keys = 0
@@ -71,6 +78,7 @@ export async function serveDirectory(
   }
   return {
     directory,
+    billing,
     url: http.url,
     passSeconds: (seconds) => void (elapsed += seconds * 1_000),
     ask,

@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest'
 import { createApp } from '../../cloud-sync/cloud/api/index.ts'
 import { evidenceOf } from '../../cloud-sync/cloud/evidence.ts'
 import { serveHttp } from '../../cloud-sync/cloud/serve.ts'
+import { testDesk } from './billing-desk.ts'
 import { KEYS } from './cloud-fixture.ts'
 import {
   epochOf,
@@ -44,9 +45,11 @@ export async function servedApi(): Promise<ServedApi> {
   let ids = 0
   const parts = evidenceOf({ db: ledger.db, read: cloud.directory.store.read, cloudId: cloud.keys.cloudId })
   const evidence = { ...parts, keys: cloud.keys, log: silent }
+  const billing = await testDesk(cloud.directory, { db: ledger.db })
   const app = createApp({
     db: ledger.db,
     directory: cloud.directory,
+    billing,
     policies: cloud.policies,
     log: silent,
     trust: '',

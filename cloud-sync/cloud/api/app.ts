@@ -1,8 +1,9 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import type { GatewayId } from '../../contract/index.ts'
 import type { OrgDirectory } from '../directory/index.ts'
+import type { BillingDesk } from '../invoicing/index.ts'
 import type { Log } from '../log.ts'
 import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
@@ -14,10 +15,12 @@ import { operatorGuard, operatorRoutes, type OperatorSettings } from './operator
 import { ApiError, checked, problemFor } from './problem.ts'
 import { pageOfReadings, ReadingsQuery, senml, shown } from './readings.ts'
 import { sightOf } from './visible.ts'
+import { webhookRoutes } from './webhook.ts'
 
 export interface ApiSettings {
   readonly db: CloudDatabase
   readonly directory: OrgDirectory
+  readonly billing: BillingDesk
   readonly policies: Policies
   readonly newId: () => string
   readonly log: Log
@@ -37,6 +40,8 @@ const tooLarge = (): never => {
   throw new ApiError('API_REQUEST_INVALID', `a body has at most ${BODY_BYTES_MAX} bytes`)
 }
 
+const noSuchAddress = (): ApiError => new ApiError('API_NOT_FOUND', 'no such address')
+
 const SENML = 'application/senml+json'
 
 /** The HTTP API: every answer is what `decide` allows the caller, refusals are problem+json. */
@@ -52,14 +57,16 @@ export function createApp(settings: ApiSettings): Hono {
     '/',
     directoryRoutes({
       directory,
+      billing: settings.billing,
       assertOperator: operatorGuard(settings.operator.token, address),
       addressOf: (c) => address.of(c),
       elapsed: () => performance.now(),
     }),
   )
+  app.route('/', webhookRoutes(settings.billing))
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
   app.notFound(() => {
-    throw new ApiError('API_NOT_FOUND', 'no such address')
+    throw noSuchAddress()
   })
   app.get('/v1/health', (c) => c.json({ ok: true }))
   // Public as it is: what gateways are configured with, and what a proof made with a label names its cloud by.
@@ -95,19 +102,7 @@ export function createApp(settings: ApiSettings): Hono {
     return c.json({ devices })
   })
 
-  app.get('/v1/usage', async (c) => {
-    const caller = await authenticated(directory, c)
-    requireLead(caller, 'usage')
-    const { from, to } = checked(UsageQuery, c.req.query())
-    const { org } = caller.principal
-    const gateways = [...policies.presenceOf(org)]
-    const totals = await usageDays(db.read, { org, gateways, from, to })
-    const registers = await registersOfOrg(db.read, { org, gateways })
-    return c.json({
-      days: totals.map((day) => ({ ...day, quantity: day.quantity.toString() })),
-      registers: registers.map((register) => ({ ...register, end: register.end.toString() })),
-    })
-  })
+  app.get('/v1/usage', (c) => usageShown(settings, c))
 
   app.get('/v1/gateways', async (c) => {
     const { principal } = await authenticated(directory, c)
@@ -116,6 +111,23 @@ export function createApp(settings: ApiSettings): Hono {
   })
 
   return app
+}
+
+/** What the ledger has posted for the caller's organisation. */
+async function usageShown({ db, directory, billing, policies }: ApiSettings, c: Context): Promise<Response> {
+  const caller = await authenticated(directory, c)
+  // The same bytes as where the address is not there at all (I21).
+  if (await billing.hidesUsageOf(caller.principal.org)) throw noSuchAddress()
+  requireLead(caller, 'usage')
+  const { from, to } = checked(UsageQuery, c.req.query())
+  const { org } = caller.principal
+  const gateways = [...policies.presenceOf(org)]
+  const totals = await usageDays(db.read, { org, gateways, from, to })
+  const registers = await registersOfOrg(db.read, { org, gateways })
+  return c.json({
+    days: totals.map((day) => ({ ...day, quantity: day.quantity.toString() })),
+    registers: registers.map((register) => ({ ...register, end: register.end.toString() })),
+  })
 }
 
 async function gatewayShown({ db, policies }: ApiSettings, id: GatewayId) {

@@ -1,10 +1,12 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
+import { BILLING_ERRORS, type BillingErrorCode } from '../billing/index.ts'
 import { DIRECTORY_ERRORS, type DirectoryErrorCode } from '../directory/index.ts'
+import { INVOICING_ERRORS, type InvoicingErrorCode } from '../invoicing/index.ts'
 import { API_ERRORS, type ApiErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 
-export type ProblemCode = ApiErrorCode | DirectoryErrorCode
+export type ProblemCode = ApiErrorCode | BillingErrorCode | DirectoryErrorCode | InvoicingErrorCode
 
 const OWN_STATUS = {
   API_UNAUTHORISED: 401,
@@ -41,10 +43,31 @@ const DIRECTORY_STATUS = {
   DIRECTORY_MAIL_FAILED: 500,
 } as const satisfies Partial<Record<DirectoryErrorCode, number>>
 
-const STATUS: Readonly<Partial<Record<ProblemCode, Status>>> = { ...OWN_STATUS, ...DIRECTORY_STATUS }
-type Status = (typeof OWN_STATUS)[ApiErrorCode] | (typeof DIRECTORY_STATUS)[keyof typeof DIRECTORY_STATUS]
+const BILLING_STATUS = {
+  BILLING_PRICES_INVALID: 400,
+  INVOICING_INPUT_INVALID: 400,
+  INVOICING_NOT_FOUND: 404,
+  INVOICING_PROVIDER_FAILED: 502,
+  INVOICING_WEBHOOK_REFUSED: 400,
+} as const satisfies Partial<Record<BillingErrorCode | InvoicingErrorCode, number>>
 
-const HINTS: Readonly<Record<ProblemCode, string>> = { ...API_ERRORS, ...DIRECTORY_ERRORS }
+const STATUS: Readonly<Partial<Record<ProblemCode, Status>>> = {
+  ...OWN_STATUS,
+  ...DIRECTORY_STATUS,
+  ...BILLING_STATUS,
+}
+type Status =
+  | (typeof OWN_STATUS)[ApiErrorCode]
+  | (typeof DIRECTORY_STATUS)[keyof typeof DIRECTORY_STATUS]
+  | (typeof BILLING_STATUS)[keyof typeof BILLING_STATUS]
+
+/** Every code that may leave, with its hint. */
+export const HINTS: Readonly<Record<ProblemCode, string>> = {
+  ...API_ERRORS,
+  ...DIRECTORY_ERRORS,
+  ...BILLING_ERRORS,
+  ...INVOICING_ERRORS,
+}
 
 /** One thing that is wrong with a request. */
 interface Fault {

@@ -1,11 +1,22 @@
 import type { GatewayId, Meter, OrgId } from '../../contract/index.ts'
 import { type Day, type DayFact, type LedgerRecord, type Period, periodAfter } from '../billing/index.ts'
-import { type CloudDatabase, dayFacts, monthsWithNews, postedDays, reportedUntil } from '../storage/index.ts'
+import {
+  type BillingReader,
+  type CloudDatabase,
+  dayFacts,
+  monthsWithNews,
+  postedDays,
+  reportedUntil,
+} from '../storage/index.ts'
 import { daysOfHold, withoutHeld } from './holds.ts'
+import { termsOf } from './terms.ts'
 import type { BillingDirectory, UsageHold, UsageLedger } from './ports.ts'
 
 /** What has a price; all else is evidence. */
 const PRICED: readonly Meter[] = ['sensor.active_day', 'cell.alloc']
+
+/** Beyond every month: the newest terms. */
+const LAST_MONTH = '9999-12'
 
 interface Span {
   readonly from: Day
@@ -17,10 +28,11 @@ interface Span {
 export function usageLedger(given: {
   readonly db: CloudDatabase
   readonly directory: Pick<BillingDirectory, 'presenceOf' | 'holdsOf'>
-  /** Billing zone of an organisation today. */
-  readonly zoneOf: (org: OrgId) => Promise<string>
+  /** Billing's own rows: in which zone an organisation has its days. */
+  readonly read: BillingReader
 }): UsageLedger {
-  const { db, directory, zoneOf } = given
+  const { db, directory, read } = given
+  const zoneOf = async (org: OrgId): Promise<string> => (await termsOf(read, org, LAST_MONTH)).zone
   const metered = (org: string, gateways: readonly GatewayId[], span: Span): Promise<DayFact[]> =>
     dayFacts(db.read, { org: org as OrgId, gateways, meters: PRICED, ...span })
   return {
@@ -49,7 +61,7 @@ export function usageLedger(given: {
       const records = new Map<string, LedgerRecord & { postings: LedgerRecord['postings'][number][] }>()
       for (const row of rows) {
         const { gateway, epoch, seq, day, wall_end: wallEnd, received_at: receivedAt, ...posting } = row
-        const name = `${gateway} ${epoch} ${seq} ${day ?? ''}`
+        const name = `${gateway} ${epoch} ${seq} ${day}`
         const head = { gateway, epoch, seq, org, day, wallEnd, receivedAt }
         const record = records.get(name) ?? { ...head, postings: [] }
         record.postings.push(posting)

@@ -284,4 +284,5 @@ export const GatewayCut = GatewayNamed.extend({ owner: z.string(), cut: z.boolea
 export const HostingOffered = z.object({ hosting: z.string(), expiresAt: z.int() })
 export const HostingNamed = z.object({ hosting: z.string() })
 
+export * from './billing-answers.ts'
 export * from './claim-answers.ts'

@@ -22,7 +22,7 @@ export async function noBody(c: Context): Promise<void> {
 }
 
 /** Not a byte more is kept than may come, whatever Content-Length says. */
-async function bytesOf(c: Context, bytesMax: number): Promise<Uint8Array> {
+export async function bytesOf(c: Context, bytesMax: number): Promise<Uint8Array> {
   const tooLarge = (): ApiError =>
     bytesMax === 0
       ? new ApiError('API_REQUEST_INVALID', 'there is no body here')

@@ -1,5 +1,4 @@
-import { API_ERRORS } from '../../errors.ts'
-import { DIRECTORY_ERRORS } from '../../directory/index.ts'
+import { HINTS } from '../problem.ts'
 import * as answers from './answers.ts'
 import { CONTEXT_HEADER, SESSION_COOKIE } from './credentials.ts'
 import { HIDDEN, PageQuery } from './page.ts'
@@ -15,7 +14,7 @@ const PROBLEM = {
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
-    code: { enum: [...Object.keys(API_ERRORS), ...Object.keys(DIRECTORY_ERRORS)] },
+    code: { enum: Object.keys(HINTS) },
     hint: { type: 'string' },
     errors: {
       type: 'array',
@@ -178,7 +177,10 @@ function bodyOf(operation: Operation, schemas: Record<string, JsonSchema>): Json
   return { required: needed.length > 0, content }
 }
 
-function successOf({ answer, isList, takesKey }: Operation, schemas: Record<string, JsonSchema>): JsonSchema {
+function successOf(
+  { answer, media, isList, takesKey }: Operation,
+  schemas: Record<string, JsonSchema>,
+): JsonSchema {
   const headers = takesKey
     ? {
         headers: {
@@ -189,6 +191,8 @@ function successOf({ answer, isList, takesKey }: Operation, schemas: Record<stri
         },
       }
     : {}
+  if (media !== undefined)
+    return { description: 'A file.', content: { [media]: { schema: { type: 'string' } } } }
   if (answer === null) return { description: 'Done.', ...headers }
   const name = NAMES.get(answer)
   if (name === undefined) throw new Error('an answer without a name: export it from answers.ts')

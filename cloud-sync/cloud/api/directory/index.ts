@@ -1,16 +1,14 @@
 import { type Context, Hono } from 'hono'
-import type { OrgDirectory } from '../../directory/index.ts'
 import { ApiError } from '../problem.ts'
 import { createAllowance } from './allowance.ts'
 import { documentOf } from './document.ts'
-import type { Operation } from './route.ts'
+import type { Behind, Operation } from './route.ts'
 import { csrfTokenOf } from './credentials.ts'
 import { ROUTES } from './routes/index.ts'
 import { directoryAnswer, guarded, type Serving } from './serve.ts'
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT, signIn, signOut } from './sessions.ts'
 
-export interface DirectoryApiSettings {
-  readonly directory: OrgDirectory
+export interface DirectoryApiSettings extends Behind {
   /** Refuses who is not the operator of this machine. */
   readonly assertOperator: (c: Context) => void
   /** Whence a request comes: what limits and the audit count by. */
@@ -33,12 +31,14 @@ interface Endpoint {
 /** Everything of the directory of organisations over HTTP, and the OpenAPI document that tells of it. */
 export function directoryRoutes({
   directory,
+  billing,
   assertOperator,
   addressOf,
   elapsed,
 }: DirectoryApiSettings): Hono {
   const serving: Serving = {
     directory,
+    billing,
     assertOperator,
     addressOf,
     perAddress: createAllowance(ADDRESS_RATE, elapsed),

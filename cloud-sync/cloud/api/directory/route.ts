@@ -6,6 +6,8 @@ import {
   type OrgDirectory,
   type Outcome,
 } from '../../directory/index.ts'
+import type { BillingDesk } from '../../invoicing/index.ts'
+import type { ProblemCode } from '../problem.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -25,6 +27,8 @@ export interface Operation {
   readonly request: z.ZodType
   /** Null = nothing, 204. Of a list the schema of an item. */
   readonly answer: z.ZodType | null
+  /** The answer is a text or bytes of this kind, no JSON. */
+  readonly media?: string
   readonly status: 200 | 201 | 202 | 204
   readonly isList: boolean
   /** Takes an idempotency key, and without one it does nothing. */
@@ -39,8 +43,19 @@ export interface Route extends Operation {
   /** From what is sent, what the directory takes. */
   readonly into: (request: Fields) => Fields
   readonly list: Listing | null
-  readonly run: (directory: OrgDirectory, by: Run) => Promise<Outcome<unknown>>
+  readonly run: (behind: Behind, by: Run) => Promise<Answered>
 }
+
+/** Who answers. */
+export interface Behind {
+  readonly directory: OrgDirectory
+  readonly billing: BillingDesk
+}
+
+/** What they answer; a refusal has a code that the API knows, or is as if the address were not there. */
+type Answered =
+  | { readonly ok: true; readonly value: unknown; readonly repeated: boolean }
+  | { readonly ok: false; readonly code: ProblemCode; readonly message: string }
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -101,7 +116,7 @@ export function write<A extends keyof Writes, M extends keyof Writes[A] & string
     status,
     takesKey: true,
     list: null,
-    run: ({ write: writes }, { actor, key, input: given }) =>
+    run: ({ directory: { write: writes } }, { actor, key, input: given }) =>
       (named(writes, area, name) as Bound)({ actor, key }, given),
   }
 }
@@ -144,7 +159,7 @@ function questionOf(area: keyof Queries, name: string, row: Row): Omit<Route, 'a
     ...routeOf(`${area}.${name}`, input, row),
     status: 200,
     takesKey: false,
-    run: ({ ask }, { actor, input: given }) => (named(ask, area, name) as Bound)(actor, given),
+    run: ({ directory: { ask } }, { actor, input: given }) => (named(ask, area, name) as Bound)(actor, given),
   }
 }
 

@@ -1,16 +1,15 @@
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import type { Actor, OrgDirectory } from '../../directory/index.ts'
+import type { Actor } from '../../directory/index.ts'
 import { ApiError, checked } from '../problem.ts'
 import type { Allowance } from './allowance.ts'
 import { jsonBody, noBody } from './body.ts'
 import { assertNotCrossSite, callerOf, type Caller } from './credentials.ts'
 import { HIDDEN, pageFrom, pageOf, PageQuery, placeOf } from './page.ts'
-import type { Fields, Listing, Operation, Route } from './route.ts'
+import type { Behind, Fields, Listing, Operation, Route } from './route.ts'
 import { type Shape, shapeOf, typedQuery } from './shape.ts'
 
-export interface Serving {
-  readonly directory: OrgDirectory
+export interface Serving extends Behind {
   /** Refuses who is not the operator of this machine. */
   readonly assertOperator: (c: Context) => void
   readonly addressOf: (c: Context) => string
@@ -70,7 +69,7 @@ async function signedIn(
 }
 
 /** What the directory answers, as the API shows it. */
-export function directoryAnswer(route: Route, { directory }: Serving) {
+export function directoryAnswer(route: Route, behind: Serving) {
   return async ({ c, address, caller, sent, key }: Request): Promise<Response> => {
     const actor = actorFor(route, caller, address)
     const { list } = route
@@ -78,9 +77,10 @@ export function directoryAnswer(route: Route, { directory }: Serving) {
     const asked = list === null ? sent : without(sent, ['limit', 'cursor', ...HIDDEN])
     checked(route.request, asked)
     const input = { ...route.into(asked), ...(list && page ? placed(list, page) : {}) }
-    const outcome = await route.run(directory, { actor, key, input })
+    const outcome = await route.run(behind, { actor, key, input })
     if (!outcome.ok) throw new ApiError(outcome.code, outcome.message)
     if (outcome.repeated) c.header('Idempotency-Replayed', 'true')
+    if (route.media !== undefined) return download(c, route.media, outcome.value)
     if (route.answer === null) return c.body(null, 204)
     if (list === null || page === undefined)
       return c.json(shown(route.answer, outcome.value), route.status as 200)
@@ -90,6 +90,13 @@ export function directoryAnswer(route: Route, { directory }: Serving) {
     return c.json({ items: cut.map((item) => shown(route.answer as z.ZodType, item)), next })
   }
 }
+
+/** A file as it is; nobody but who asked keeps a copy of it. */
+const download = (c: Context, media: string, value: unknown): Response =>
+  c.body(value as string | Uint8Array<ArrayBuffer>, 200, {
+    'Content-Type': media,
+    'Cache-Control': 'no-store',
+  })
 
 /** Only what the schema names leaves; an answer without it is our fault and becomes a 500. */
 const shown = (schema: z.ZodType, value: unknown): object => schema.parse(value) as object

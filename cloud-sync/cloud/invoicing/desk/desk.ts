@@ -8,7 +8,8 @@ import { InvoicingError, type InvoicingErrorCode, refuse } from '../errors.ts'
 import type { BilledOrganisation, InvoicingWorld } from '../ports.ts'
 import type { PriceBooks } from '../prices.ts'
 
-type Refused = InvoicingErrorCode | BillingErrorCode | DirectoryErrorCode
+/** `API_NOT_FOUND`: as if there were no such address (I21). */
+type Refused = InvoicingErrorCode | BillingErrorCode | DirectoryErrorCode | 'API_NOT_FOUND'
 
 /** A refusal is a value; only a failure throws. */
 export type Answered =
@@ -54,22 +55,14 @@ export async function atDesk(
     readonly writes: string | null
   },
 ): Promise<Answered> {
-  const { world, books, gate } = given
+  const { world, books } = given
   const { actor, key, input, writes } = call
   try {
     const parsed = made.input.safeParse(input)
     if (!parsed.success) return refused('INVOICING_INPUT_INVALID', z.prettifyError(parsed.error))
-    const fields = parsed.data as { org?: string; workspace?: string }
-    const allowed =
-      made.right === 'operator' ? operatorOnly(actor) : await gate.demand(actor, made.right, fields)
-    if (!allowed.ok) return allowed
-    const organisation = fields.org === undefined ? NOBODY : await world.directory.organisation(fields.org)
-    // The same words as where the address is not there at all.
-    if (
-      organisation === undefined ||
-      (made.isUsage && organisation.billedOutside && made.right !== 'operator')
-    )
-      return refused('INVOICING_NOT_FOUND', 'no such address')
+    const admitted = await admit(given, made, { actor, fields: parsed.data as Named })
+    if (!admitted.ok) return admitted
+    const { organisation } = admitted
     const at: AtDesk = {
       ...{ world, books, org: organisation.id, organisation, key, now: world.now() },
       by: actor.kind === 'user' ? actor.user : actor.kind,
@@ -81,6 +74,27 @@ export async function atDesk(
       return refused(error.code, error.message)
     throw error
   }
+}
+
+/** The fields by which a question names whom it is about. */
+interface Named {
+  readonly org?: string
+  readonly workspace?: string
+}
+
+async function admit(
+  { world, gate }: { readonly world: InvoicingWorld; readonly gate: OrgDirectory['gate'] },
+  { right, isUsage }: Matter<z.ZodType, unknown>,
+  { actor, fields }: { actor: Actor; fields: Named },
+) {
+  const allowed = right === 'operator' ? operatorOnly(actor) : await gate.demand(actor, right, fields)
+  if (!allowed.ok) return allowed
+  const organisation = fields.org === undefined ? NOBODY : await world.directory.organisation(fields.org)
+  if (organisation === undefined) return refused('INVOICING_NOT_FOUND', 'there is no such organisation')
+  // The same bytes as where the address is not there at all.
+  if (isUsage && organisation.billedOutside && right !== 'operator')
+    return refused('API_NOT_FOUND', 'no such address')
+  return { ok: true, organisation } as const
 }
 
 const refused = (code: Refused, message: string) => ({ ok: false, code, message }) as const

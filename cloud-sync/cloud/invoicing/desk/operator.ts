@@ -15,7 +15,7 @@ import { bookPayment, outstanding } from '../payments/settle.ts'
 import { addPriceBook } from '../prices.ts'
 import { DUE_DAYS_MAX, GRACE_DAYS_MAX } from '../terms.ts'
 import { matter } from './desk.ts'
-import { invoiceShown, newPayment, paidOf, paymentShown } from './payments.ts'
+import { InAddress, invoiceShown, newPayment, paidOf, paymentShown } from './payments.ts'
 import { statementShown } from './shown.ts'
 import { OfMonth, statementFor } from './views.ts'
 
@@ -56,7 +56,7 @@ export const listPrices = matter({
 export const showPrices = matter({
   right: 'operator',
   isUsage: false,
-  input: z.strictObject({ number: z.int().min(1) }),
+  input: z.strictObject({ number: InAddress }),
   async run({ world }, { number }) {
     const row = await world.store.read.get('price_book', { number })
     if (row === undefined) return refuse('INVOICING_NOT_FOUND', `there is no price book ${number}`)
@@ -87,7 +87,7 @@ export const setTerms = matter({
         ...{ org, from_period: from, zone, grace_days: graceDays, due_days: dueDays, set_at: now },
       }),
     )
-    return { organisation: org as string, from, zone, graceDays, dueDays }
+    return { organisation: org, from, zone, graceDays, dueDays }
   },
 })
 
@@ -108,7 +108,7 @@ export const recordTransfer = matter({
   right: 'operator',
   isUsage: false,
   input: z.strictObject({
-    number: z.int().min(1),
+    number: InAddress,
     amount: z.string().max(32).describe('as on the invoice, such as "9.00"'),
     reference: z.string().trim().min(1).max(128),
   }),

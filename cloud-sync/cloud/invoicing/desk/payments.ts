@@ -11,7 +11,11 @@ import { type AtDesk, matter } from './desk.ts'
 
 const Name = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'letters, digits, hyphens and underscores')
 const OfMethod = z.strictObject({ org: OrgId, method: Name })
-const InvoiceNumber = z.int().min(1).max(1_000_000_000)
+/** Stands in an address. */
+export const InAddress = z
+  .string()
+  .regex(/^[1-9]\d{0,8}$/, 'a number from 1')
+  .transform(Number)
 
 const ROWS_MAX = 10_000
 
@@ -158,7 +162,7 @@ export const paymentShown = (row: BillingRow<'payment'>) => ({
 export const pay = matter({
   right: 'billing.manage',
   isUsage: false,
-  input: z.strictObject({ org: OrgId, number: InvoiceNumber }),
+  input: z.strictObject({ org: OrgId, number: InAddress }),
   async run({ world, org, now }, { number }) {
     const { store, provider } = world
     if (!provider.charges) return refuse('INVOICING_NO_PROVIDER', 'invoices are paid by transfer')

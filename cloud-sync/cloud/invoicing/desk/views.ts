@@ -130,7 +130,7 @@ export const workspaceUsage = matter({
           .map(({ gateway, subject }) => `${gateway} ${subject}`),
       ).size
     return {
-      ...{ workspace: workspace as string, period },
+      ...{ workspace: workspace, period },
       sensors: subjects('sensor:'),
       sims: new Set(facts.flatMap(({ subject }) => (subject.startsWith('link:') ? [subject] : []))).size,
       gateways: new Set(facts.map(({ gateway }) => gateway)).size,

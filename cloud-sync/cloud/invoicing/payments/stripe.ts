@@ -127,14 +127,15 @@ async function confirmed(
       ),
     )
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeCardError) {
-      // The SDK's types say that both are always there.
-      const { decline_code: declined, code }: { decline_code?: string; code?: string } = error
-      return { state: 'failed', reference, reason: declined ?? code ?? 'card_declined' }
-    }
+    if (error instanceof Stripe.errors.StripeCardError)
+      return { state: 'failed', reference, reason: reasonIn(error) }
     throw translated(error)
   }
 }
+
+/** The SDK's types say that both are always there. */
+const reasonIn = ({ decline_code: declined, code }: { decline_code?: string; code?: string }): string =>
+  declined ?? code ?? 'card_declined'
 
 function stateOf({ id, status, last_payment_error: failure }: Stripe.PaymentIntent): ChargeState {
   if (status === 'succeeded') return { state: 'succeeded', reference: id }

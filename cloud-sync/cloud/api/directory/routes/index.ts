@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts'
 import { ACCOUNTS } from './accounts.ts'
+import { BILLS } from './billing.ts'
 import { CLAIMS } from './claims.ts'
 import { GROUPS } from './groups.ts'
 import { ORGANISATIONS } from './organisations.ts'
@@ -20,5 +21,6 @@ export const ROUTES: readonly Route[] = [
   ...THINGS,
   ...TRANSFERS,
   ...CLAIMS,
+  ...BILLS,
   ...PLATFORM,
 ]

@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import { billingSite, BOOK, DAM_PATH } from '../../../support/billing-site.ts'
+import { DAM, JULY } from '../../../support/billing-world.ts'
+import { OPERATOR_TOKEN } from '../../../support/directory-api.ts'
+
+test('S0.29 a card or a bank is given to the provider, kept by its last digits, and chosen', async () => {
+  const { call, ana, stripe, items, api } = await billingSite()
+  for (const kind of ['card', 'bank'] as const) {
+    const { setup, clientSecret } = (await call('billing.beginMethod', ana, { org: DAM, kind })).body
+    expect(clientSecret).toBe(`${String(setup)}_secret`)
+    const early = await api.ask(ana, `${DAM_PATH}/billing/payment-methods/confirmation`, {
+      method: 'POST',
+      body: { setup },
+    })
+    expect(early.body).toMatchObject({ code: 'INVOICING_METHOD_UNFINISHED' })
+    stripe.finishSetup(String(setup), kind)
+    await call('billing.saveMethod', ana, { org: DAM, setup })
+    // A second time it is the same one.
+    await call('billing.saveMethod', ana, { org: DAM, setup })
+  }
+  const methods = await items('billing.methods')
+  expect(methods).toMatchObject([
+    { kind: 'card', label: 'visa', last4: '4242', expires: '2031-07', isDefault: false },
+    { kind: 'bank', label: 'River Bank', last4: '6789', expires: null, isDefault: true },
+  ])
+  const [card, bank] = methods as [{ method: string }, { method: string }]
+  await call('billing.chooseMethod', ana, { org: DAM, method: card.method })
+  await call('billing.removeMethod', ana, { org: DAM, method: bank.method })
+  expect(await items('billing.methods')).toMatchObject([{ kind: 'card', isDefault: true }])
+  // Only who manages the bills.
+  await api.directory.person('eve')
+  await api.directory.joins('eve', DAM, 'editor', 'ana')
+  const eve = await api.session('eve')
+  const refused = await api.ask(eve, `${DAM_PATH}/billing/payment-methods`, {
+    method: 'POST',
+    body: { kind: 'card' },
+  })
+  expect(refused).toMatchObject({ status: 403, body: { code: 'DIRECTORY_FORBIDDEN' } })
+  expect((await api.ask(eve, `${DAM_PATH}/billing/statement`)).status).toBe(403)
+})
+
+test('S0.36 the payment history has a receipt for each payment', async () => {
+  const { call, ana, stripe, items, api, at } = await billingSite()
+  const { setup } = (await call('billing.beginMethod', ana, { org: DAM, kind: 'card' })).body
+  stripe.finishSetup(String(setup), 'card')
+  await call('billing.saveMethod', ana, { org: DAM, setup })
+  at('2026-08-05T00:00:00Z')
+  await api.billing.turn(Date.parse('2026-08-05T00:00:00Z'))
+  const [payment] = await items('billing.payments')
+  expect(payment).toMatchObject({ invoice: 1, amount: '41.31', currency: 'EUR', state: 'succeeded' })
+  expect(await items('billing.invoices')).toMatchObject([{ number: 1, total: '41.31', paid: '41.31' }])
+  const path = `${DAM_PATH}/billing/payments/${String(payment?.['payment'])}/receipt`
+  const receipt = await api.ask(ana, path)
+  expect(receipt.headers.get('Content-Type')).toBe('application/pdf')
+  const pdf = String(receipt.body['text'])
+  expect(pdf.startsWith('%PDF-1.4')).toBe(true)
+  for (const words of ['Receipt 1', 'EUR 41.31', 'visa ending in 4242', '1 River Road'])
+    expect(pdf).toContain(words)
+  expect((await api.ask(ana, path)).body).toEqual(receipt.body)
+  const again = await api.ask(ana, `${DAM_PATH}/billing/invoices/1/payment`, { method: 'POST' })
+  expect(again.body).toMatchObject({ code: 'INVOICING_ALREADY_PAID' })
+})
+
+test('the operator keeps price books and terms, records transfers, and sends meter events once', async () => {
+  const { call, ana, items, at, api, stripe } = await billingSite()
+  const operator = OPERATOR_TOKEN
+  expect((await call('billing.prices', operator)).body).toMatchObject({
+    items: [{ number: 1, version: '2026-07' }],
+  })
+  expect((await call('billing.priceBook', operator, { number: '1' })).body).toMatchObject({ book: BOOK })
+  const terms = { org: DAM, from: '2026-09', zone: 'Europe/Berlin', graceDays: 5, dueDays: 14 }
+  await call('billing.setTerms', operator, terms)
+  at('2026-08-05T00:00:00Z')
+  await call('billing.closeNow', operator, { org: DAM })
+  const late = await api.ask(operator, `/v1/operator/organisations/${DAM}/billing-terms`, {
+    method: 'PUT',
+    body: { from: '2026-08', zone: 'UTC', graceDays: 5, dueDays: 14 },
+  })
+  expect(late.body).toMatchObject({ code: 'INVOICING_TERMS_TOO_EARLY' })
+  const transfer = { number: '1', amount: '41.31', reference: 'bank-77' }
+  await call('billing.recordTransfer', operator, transfer)
+  const [invoice] = (await call('billing.operatorInvoices', operator, { org: DAM })).body[
+    'items'
+  ] as unknown[]
+  expect(invoice).toMatchObject({ paid: '41.31' })
+  const twice = await api.ask(operator, '/v1/operator/invoices/1/payments', {
+    method: 'POST',
+    body: { amount: '1.00', reference: 'x' },
+  })
+  expect(twice.body).toMatchObject({ code: 'INVOICING_ALREADY_PAID' })
+  const accounts = (await call('billing.accounts', operator)).body['items'] as {
+    account: string
+    amount: string
+  }[]
+  expect(accounts.find(({ account }) => account === `receivable:${DAM}`)?.amount).toBe('0.000000000000')
+  const send = await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })
+  expect(send.body).toEqual({ events: 50, fresh: 50 })
+  stripe.forgetKeys()
+  expect((await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })).body).toEqual({
+    events: 50,
+    fresh: 0,
+  })
+  expect(await items('billing.payments')).toMatchObject([{ provider: 'transfer' }])
+  const events = await api.ask(ana, `${DAM_PATH}/billing/exports/cloud-events?period=${JULY}`)
+  expect(events.headers.get('Content-Type')).toBe('application/cloudevents-batch+json')
+  expect(events.body).toHaveLength(50)
+})
+
+test('a write with its key again is not done again, with another request it is refused', async () => {
+  const { api, ana } = await billingSite()
+  const ask = (kind: string) =>
+    api.ask(ana, `${DAM_PATH}/billing/payment-methods`, { method: 'POST', body: { kind }, key: 'k-1' })
+  const first = await ask('card')
+  const again = await ask('card')
+  expect(again.body).toEqual(first.body)
+  expect(again.headers.get('Idempotency-Replayed')).toBe('true')
+  expect(await ask('bank')).toMatchObject({ status: 409, body: { code: 'INVOICING_KEY_REUSED' } })
+})

@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { type Invoicing, invoiceOnly, startInvoicing } from '../../cloud-sync/cloud/invoicing/index.ts'
+import { billingDirectory } from '../../cloud-sync/cloud/invoicing/directory.ts'
+import { usageLedger } from '../../cloud-sync/cloud/invoicing/ledger.ts'
+import type { InvoicingWorld, UsageLedger } from '../../cloud-sync/cloud/invoicing/ports.ts'
+import {
+  type BillingStore,
+  type CloudDatabase,
+  openBillingStore,
+} from '../../cloud-sync/cloud/storage/index.ts'
+import type { TestDirectory } from './directory-world.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import { silent } from './test-ledger.ts'
+
+export interface TestDesk extends Invoicing {
+  readonly store: BillingStore
+  readonly world: InvoicingWorld
+}
+
+const NO_USAGE: UsageLedger = {
+  factsOf: () => Promise.resolve([]),
+  monthsWithNews: () => Promise.resolve([]),
+  reportedUntil: () => Promise.resolve(new Map()),
+  recordsOf: () => Promise.resolve([]),
+}
+
+/** Billing over a directory, with a file of its own, and a ledger where there is one. */
+export async function testDesk(
+  directory: Pick<TestDirectory, 'store' | 'gate'>,
+  { db, ...more }: Partial<InvoicingWorld> & { readonly db?: CloudDatabase } = {},
+): Promise<TestDesk> {
+  const store = await openBillingStore({ dialect: 'sqlite', path: join(temporaryFolder(), 'billing.db') })
+  onTestFinished(() => store.close())
+  const people = billingDirectory(directory.store.read)
+  let ids = 0
+  const world: InvoicingWorld = {
+    ...{ store, directory: people, provider: invoiceOnly, now: Date.now },
+    issuer: { name: 'Headgate', lines: ['1 River Road'] },
+    newId: () => `bill-${(ids += 1)}`,
+    usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people, read: store.read }),
+    ...more,
+  }
+  const invoicing = startInvoicing({
+    world,
+    gate: directory.gate,
+    mono: () => performance.now(),
+    log: silent,
+  })
+  onTestFinished(() => invoicing.stop())
+  return { ...invoicing, store, world }
+}
