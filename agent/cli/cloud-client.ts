@@ -34,6 +34,8 @@ type Query = Readonly<Record<string, string | undefined>>
 export interface CloudClient {
   /** GET as JSON. @throws AgentError CLOUD_UNREACHABLE, CLOUD_ANSWER_UNKNOWN, or what the cloud refused it with. */
   get<T>(path: string, query: Query, shape: z.ZodType<T>): Promise<T>
+  /** GET of something that is no JSON. @throws AgentError as `get` */
+  file(path: string, query: Query): Promise<Uint8Array>
   /**
    * Writes. It may be sent again under the same key without a second effect: a connection that broke is tried once more.
    * @throws AgentError as `get`
@@ -73,13 +75,20 @@ function warnOfPlain(base: URL, warn: (text: string) => void): void {
 function clientAt(base: URL, authorization: string | undefined): CloudClient {
   const signed = authorization === undefined ? {} : { authorization }
   const to = (path: string): URL => new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
+  const asked = (path: string, query: Query): URL => {
+    const url = to(path)
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, value)
+    }
+    return url
+  }
   return {
-    async get(path, query, shape) {
-      const url = to(path)
-      for (const [name, value] of Object.entries(query)) {
-        if (value !== undefined) url.searchParams.set(name, value)
-      }
-      return shaped(await answerTo(url, { headers: signed }), shape, base)
+    get: async (path, query, shape) =>
+      shaped(await answerTo(asked(path, query), { headers: signed }), shape, base),
+    async file(path, query) {
+      const { ok, bytes } = await bytesFrom(asked(path, query), { headers: signed })
+      if (!ok) throw refusalIn(jsonIn(bytes, base), base)
+      return bytes
     },
     async send(line, body, shape) {
       const [method = '', path = ''] = line.split(' ')
@@ -155,22 +164,28 @@ export async function keyOf(file: string | undefined): Promise<string> {
   }
 }
 
-/** Redirects are not followed: the key is for this address alone. */
 async function answerTo(url: URL, init: RequestInit): Promise<{ ok: boolean; body: unknown }> {
-  let response: Response
-  let text: string
+  const { ok, bytes } = await bytesFrom(url, init)
+  return { ok, body: jsonIn(bytes, url) }
+}
+
+/** Redirects are not followed: the key is for this address alone. */
+async function bytesFrom(url: URL, init: RequestInit): Promise<{ ok: boolean; bytes: Uint8Array }> {
   try {
-    response = await fetch(url, {
+    const response = await fetch(url, {
       ...init,
       redirect: 'manual',
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     })
-    text = await response.text()
+    return { ok: response.ok, bytes: await response.bytes() }
   } catch (cause) {
     throw new AgentError('CLOUD_UNREACHABLE', `${url.origin} does not answer: ${reasonIn(cause)}`, { cause })
   }
+}
+
+function jsonIn(bytes: Uint8Array, url: URL): unknown {
   try {
-    return { ok: response.ok, body: text === '' ? undefined : (JSON.parse(text) as unknown) }
+    return bytes.length === 0 ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as unknown)
   } catch (cause) {
     throw strange(url, { cause })
   }

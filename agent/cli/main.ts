@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { AgentError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { accessCommands } from './access-commands.ts'
+import { billCommands } from './bill-commands.ts'
 import { claimCommands } from './claim-commands.ts'
 import { dataCommands } from './data-commands.ts'
 import { ledgerCommands } from './ledger-commands.ts'
@@ -228,6 +229,7 @@ for (const [name, what] of [
 }
 
 accessCommands(program, does)
+billCommands(cloud, does)
 claimCommands(program, cloud, does)
 policyCommands(program, does)
 

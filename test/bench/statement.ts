@@ -1,5 +1,6 @@
 import type { Bench } from '../support/harness.ts'
 import { cardOf, DAM, JULY, MEMBERS, pricesOf, active, sent, TIERS, ZONE } from '../support/billing-world.ts'
+import { throughStorage } from './support/stored-month.ts'
 import {
   billingPage,
   type DayFact,
@@ -51,14 +52,15 @@ const counted = (texts: Iterable<string>): number => [...texts].reduce((sum, tex
 export const bench: Bench = {
   what: 'A monthly statement of 10,000 sensors: rated, rounded, allocated; then its views and its exports.',
   async run(progress) {
-    const prices = pricesOf(
-      cardOf({
-        sensorDays: { mode: 'graduated', tiers: TIERS.map((tier) => ({ ...tier, rate: `${tier.rate}37` })) },
-        cellular: [{ zone: 'all', networks: ['*'], perMegabyte: '0.1234', includedBytes: 1_000_000 }],
-        fees: [{ id: 'platform', perMonth: '49.90' }],
-      }),
-    )
+    const card = cardOf({
+      sensorDays: { mode: 'graduated', tiers: TIERS.map((tier) => ({ ...tier, rate: `${tier.rate}37` })) },
+      cellular: [{ zone: 'all', networks: ['*'], perMegabyte: '0.1234', includedBytes: 1_000_000 }],
+      fees: [{ id: 'platform', perMonth: '49.90' }],
+    })
+    const prices = pricesOf(card)
     const facts = month()
+    const assignments = [{ org: DAM, card: 'standard', from: `${JULY}-01` }]
+    const book = { version: '1', cards: [card], assignments }
     const make = (): ReturnType<typeof makeStatement> =>
       makeStatement({
         ...{ org: DAM, period: JULY, zone: ZONE, prices, facts: new Map([[JULY, facts]]) },
@@ -83,6 +85,7 @@ export const bench: Bench = {
       views,
       focus,
       csv,
+      stored: await throughStorage(facts, { org: DAM, period: JULY, book, progress }),
     }
   },
 }

@@ -116,7 +116,7 @@ const USAGE_ADDRESSES = [
   ],
 ]
 
-test('S0.35 I21 who is billed outside sees no usage anywhere, as if there were no such address', async () => {
+test('S0.35 who is billed outside sees no usage anywhere, as if there were no such address', async () => {
   const { api, call, ana, at } = await billingSite()
   await call('organisations.govern', OPERATOR_TOKEN, { org: DAM, billing: 'external' })
   const ask = async (path: string) => {
