@@ -53,7 +53,7 @@ export async function openTestInvoicing(
   const received: { readonly fact: DayFact; readonly at: number }[] = []
   const organisation = { billedOutside: false }
   const reported = new Map<string, number>()
-  const dam = (): BilledOrganisation => ({ id: DAM, name: 'The Dam Ltd', ...organisation })
+  const dam = (): BilledOrganisation => ({ id: DAM, name: 'The Dam Ltd', zones: [], ...organisation })
   const world: InvoicingWorld = {
     store,
     provider: invoiceOnly,

@@ -48,7 +48,8 @@ export async function closeDue(
   for (let turn = 0; turn < MONTHS_A_TURN_MAX; turn += 1) {
     const period = await nextPeriod(world, books, org)
     if (period === undefined) return closed
-    const terms = await termsOf(world.store.read, org, period)
+    const organisation = await world.directory.organisation(org)
+    const terms = await termsOf(world.store.read, organisation ?? { id: org, zones: [] }, period)
     const phase = phaseOf(period, { ...terms, now })
     await notePhase(world, { org, period, zone: terms.zone, phase })
     if (phase !== 'due') return closed

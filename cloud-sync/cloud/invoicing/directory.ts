@@ -1,4 +1,4 @@
-import type { GatewayId, OrgId } from '../../contract/index.ts'
+import type { GatewayId, OrgId, ZoneFrom } from '../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../storage/index.ts'
 import type { BilledOrganisation, BillingDirectory, UsageHold } from './ports.ts'
 
@@ -43,10 +43,16 @@ export function billingDirectory(read: DirectoryReader): BillingDirectory {
   }
 }
 
-const shown = ({ id, name, billing }: DirectoryRow<'organisation'>): BilledOrganisation => ({
+const shown = ({
+  id,
+  name,
+  billing,
+  billing_zones: zones,
+}: DirectoryRow<'organisation'>): BilledOrganisation => ({
   id: id as OrgId,
   name,
   billedOutside: billing === 'external',
+  zones: JSON.parse(zones) as ZoneFrom[],
 })
 
 /** It ends where the one who was metered for became the owner after all. */

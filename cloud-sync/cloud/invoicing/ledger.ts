@@ -32,7 +32,8 @@ export function usageLedger(given: {
   readonly read: BillingReader
 }): UsageLedger {
   const { db, directory, read } = given
-  const zoneOf = async (org: OrgId): Promise<string> => (await termsOf(read, org, LAST_MONTH)).zone
+  const zoneOf = async (org: OrgId): Promise<string> =>
+    (await termsOf(read, { id: org, zones: [] }, LAST_MONTH)).zone
   const metered = (org: string, gateways: readonly GatewayId[], span: Span): Promise<DayFact[]> =>
     dayFacts(db.read, { org: org as OrgId, gateways, meters: PRICED, ...span })
   return {

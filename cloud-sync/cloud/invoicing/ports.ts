@@ -1,4 +1,4 @@
-import type { GatewayId, OrgId } from '../../contract/index.ts'
+import type { GatewayId, OrgId, ZoneFrom } from '../../contract/index.ts'
 import type { Day, DayFact, LedgerRecord, Period } from '../billing/index.ts'
 import type { BillingStore } from '../storage/index.ts'
 import type { PaymentProvider } from './payments/provider.ts'
@@ -33,6 +33,8 @@ export interface BilledOrganisation {
   readonly name: string
   /** Its invoice is written elsewhere: it sees no usage at all (S0.35). */
   readonly billedOutside: boolean
+  /** In what its days are counted, from which day on, in that order; empty = UTC. */
+  readonly zones: readonly ZoneFrom[]
 }
 
 /** Usage of a gateway that was metered for `org` by a claim that did not stand. */

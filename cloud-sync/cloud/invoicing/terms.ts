@@ -1,5 +1,6 @@
 import type { BillingReader, BillingRow } from '../storage/index.ts'
 import type { Period } from '../billing/index.ts'
+import type { BilledOrganisation } from './ports.ts'
 
 /** How an organisation's months are cut and its invoices are due. */
 export interface Terms {
@@ -14,11 +15,19 @@ export const DEFAULT_TERMS: Terms = { zone: 'UTC', graceDays: 3, dueDays: 30 }
 export const GRACE_DAYS_MAX = 28
 export const DUE_DAYS_MAX = 180
 
-/** The terms of a month: the newest of those that began with it or before. */
-export async function termsOf(read: BillingReader, org: string, period: Period): Promise<Terms> {
+/**
+ * The terms of a month: the newest of those that began with it or before. Where the operator has set none, its zone is
+ * the one that the organisation's days are counted in.
+ */
+export async function termsOf(
+  read: BillingReader,
+  { id: org, zones }: Pick<BilledOrganisation, 'id' | 'zones'>,
+  period: Period,
+): Promise<Terms> {
   const rows = await read.find('billing_terms', { org }, { orderBy: ['from_period', 'set_at'] })
   const row = rows.findLast(({ from_period: from }) => from <= period)
-  if (row === undefined) return DEFAULT_TERMS
+  const zone = zones.findLast(({ from }) => from <= `${period}-01`)?.zone ?? DEFAULT_TERMS.zone
+  if (row === undefined) return { ...DEFAULT_TERMS, zone }
   return { zone: row.zone, graceDays: row.grace_days, dueDays: row.due_days }
 }
 

@@ -9,8 +9,6 @@ import { addPriceBook, PriceBooks } from '../../../cloud-sync/cloud/invoicing/pr
 import { bookedStatement } from '../../../cloud-sync/cloud/invoicing/statements.ts'
 import {
   type CloudDatabase,
-  insertPostings,
-  insertRecords,
   monthOf,
   openBillingStore,
   openLedger,
@@ -46,28 +44,28 @@ async function post(db: CloudDatabase, facts: readonly DayFact[]): Promise<void>
       return [{ of, record: { ...of, ...said, prev: ZERO, hash: ZERO, received_at: received }, postings }]
     })
     await db.transaction(async (tx) => {
-      await insertRecords(
-        tx,
-        rows.map(({ record }) => record),
+      const records = rows.map(({ record }) => record)
+      const postings = rows.flatMap(({ of, postings: some }) =>
+        some.map(({ meter, subject, quantity, custodian, workspace, billable }) => ({
+          ...{
+            ...of,
+            meter,
+            subject,
+            gen: 0,
+            quantity,
+            custodian,
+            workspace,
+            billable: billable ? 1 : 0,
+            q: 0,
+          },
+        })),
       )
-      await insertPostings(
-        tx,
-        rows.flatMap(({ of, postings }) =>
-          postings.map(({ meter, subject, quantity, custodian, workspace, billable }) => ({
-            ...{
-              ...of,
-              meter,
-              subject,
-              gen: 0,
-              quantity,
-              custodian,
-              workspace,
-              billable: billable ? 1 : 0,
-              q: 0,
-            },
-          })),
-        ),
-      )
+      await tx.insertInto('usage_record').values(records).execute()
+      for (let from = 0; from < postings.length; from += TX_RECORDS)
+        await tx
+          .insertInto('usage_posting')
+          .values(postings.slice(from, from + TX_RECORDS))
+          .execute()
     })
   }
 }
@@ -104,7 +102,7 @@ export async function throughStorage(
     const now = Date.parse(`${period}-28`) + 14 * 86_400_000
     const directory = {
       organisations: () => Promise.resolve([]),
-      organisation: () => Promise.resolve({ id: org, name: org, billedOutside: false }),
+      organisation: () => Promise.resolve({ id: org, name: org, billedOutside: false, zones: [] }),
       membersOf: () => Promise.resolve(new Set<string>()),
       gatewaysOf: () => Promise.resolve(new Map<GatewayId, null>()),
       presenceOf: () => Promise.resolve(gateways),

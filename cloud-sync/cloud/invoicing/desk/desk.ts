@@ -42,7 +42,7 @@ export interface Matter<S extends z.ZodType, R> {
 export const matter = <S extends z.ZodType, R>(made: Matter<S, R>): Matter<S, R> => made
 
 /** A question that names nobody else's organisation. */
-const NOBODY: BilledOrganisation = { id: '' as OrgId, name: '', billedOutside: false }
+const NOBODY: BilledOrganisation = { id: '' as OrgId, name: '', billedOutside: false, zones: [] }
 
 /** Answers a question, or does a write once for its key. */
 export async function atDesk(

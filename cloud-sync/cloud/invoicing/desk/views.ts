@@ -29,17 +29,17 @@ export type OfMonth = z.infer<typeof OfMonth>
 
 /** The statement of a month: as it was made, or of what is known now. */
 export async function statementFor(
-  { world, books, org, now }: AtDesk,
+  { world, books, org, organisation, now }: AtDesk,
   asked: string | undefined,
 ): Promise<{ statement: Statement; state: 'open' | 'grace' | 'due' | 'closed' }> {
   const { read } = world.store
-  const today = await termsOf(read, org, periodOf(new Date(now).toISOString().slice(0, 10)))
+  const today = await termsOf(read, organisation, periodOf(new Date(now).toISOString().slice(0, 10)))
   const present = periodOf(dayAt(now, today.zone))
   const period = asked ?? present
   const booked = await bookedStatement(read, org, period)
   if (booked !== undefined) return { statement: booked, state: 'closed' }
   if (period > present) refuse('INVOICING_NOT_FOUND', `${period} has not begun`)
-  const { zone, graceDays } = await termsOf(read, org, period)
+  const { zone, graceDays } = await termsOf(read, organisation, period)
   const prices = await books.current(read)
   const corrects = (await nextPeriod(world, books, org)) === period
   const statement = await rateMonth(world, { org, period, zone, prices, cutoff: now, corrects })
