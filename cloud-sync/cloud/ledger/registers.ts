@@ -2,7 +2,7 @@ import type { Epoch, GatewayId, RegisterEnd, SealedRecord, UsageRecord } from '.
 import {
   type Db,
   type HeldStreams,
-  type NewRegister,
+  type MovedRegister,
   type RegisterPlace,
   standsAt,
   type StreamPosition,
@@ -21,6 +21,8 @@ interface Batch {
 /** One register of one epoch, as it moves in a transaction. */
 export interface Stand {
   readonly place: RegisterPlace
+  /** It has a row in the database. */
+  isThere: boolean
   /** Undefined where the epoch never had it. */
   end: bigint | undefined
   /** The record that moved it in this transaction. */
@@ -53,7 +55,8 @@ export class Registers {
       }
     }
     const places = [...registers.#stands.values()].map(({ place }) => place)
-    for (const { end, ...place } of await standsAt(db, places)) registers.#standOf(place).end = end
+    for (const { end, ...place } of await standsAt(db, places))
+      Object.assign(registers.#standOf(place), { end, isThere: true })
     return registers
   }
 
@@ -89,11 +92,11 @@ export class Registers {
   }
 
   /** Rows to write. */
-  moved(): NewRegister[] {
-    return [...this.#stands.values()].flatMap(({ place, end, movedBy }) =>
+  moved(): MovedRegister[] {
+    return [...this.#stands.values()].flatMap(({ place, end, movedBy, isThere }) =>
       movedBy === undefined || end === undefined
         ? []
-        : [{ ...place, org: movedBy.org, end, seq: movedBy.seq }],
+        : [{ isThere, row: { ...place, org: movedBy.org, end, seq: movedBy.seq } }],
     )
   }
 
@@ -101,7 +104,7 @@ export class Registers {
     const name = nameOf(place)
     const known = this.#stands.get(name)
     if (known !== undefined) return known
-    const made: Stand = { place, end: undefined, movedBy: undefined }
+    const made: Stand = { place, isThere: false, end: undefined, movedBy: undefined }
     this.#stands.set(name, made)
     return made
   }

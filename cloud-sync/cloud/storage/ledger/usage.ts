@@ -2,7 +2,7 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 import { ofRecord, summed, sumOf } from './sums.ts'
-import { answersTo, insertAll } from '../relational/index.ts'
+import { answersTo, dialectOf, insertAll, updateAll } from '../relational/index.ts'
 import {
   LEDGER_TABLES,
   type LedgerSchema,
@@ -64,13 +64,36 @@ const MOVES =
 /** Appends, and moves registers to their new ends; a number that is there already is an error: skipping would hide a fork. */
 export async function appendUsage(
   db: Db,
-  { records, postings, batches, labels, registers }: NewUsage & { registers: readonly NewRegister[] },
+  { records, postings, batches, labels, registers }: NewUsage & { registers: readonly MovedRegister[] },
 ): Promise<void> {
   await insertAll(db, { into: 'usage_record', table: TO.usage_record }, records)
   await insertAll(db, { into: 'usage_posting', table: TO.usage_posting }, postings)
   await insertAll(db, { into: 'usage_batch', table: TO.usage_batch }, batches)
-  await insertAll(db, { into: 'usage_register', table: TO.usage_register, then: MOVES }, registers)
+  await moveRegisters(db, registers)
   await insertAll(db, { into: 'usage_day_assign', table: TO.usage_day_assign }, labels)
+}
+
+async function moveRegisters(db: Db, registers: readonly MovedRegister[]): Promise<void> {
+  const table = TO.usage_register
+  const rows = registers.map(({ row }) => row)
+  if (dialectOf(db) === 'sqlite') {
+    await insertAll(db, { into: 'usage_register', table, then: MOVES }, rows)
+    return
+  }
+  const isStored = registers.map(({ isThere }) => isThere)
+  const there = rows.filter((_, at) => isStored[at])
+  await updateAll(db, { of: 'usage_register', table, set: ['end', 'org', 'seq'] }, there)
+  await insertAll(
+    db,
+    { into: 'usage_register', table },
+    rows.filter((_, at) => !isStored[at]),
+  )
+}
+
+/** A register's new end, and whether it has a row yet. */
+export interface MovedRegister {
+  readonly row: NewRegister
+  readonly isThere: boolean
 }
 
 /** The stretches of a record that have a day. */
