@@ -22,8 +22,6 @@ export function ledgerCommands(program: Command, does: Does): void {
       .option('--token-file <file>', "the operator's token, with --url")
   const asksFor = (command: Command): Command =>
     asks(command)
-      .option('--login <org:name>', 'as an organisation instead, with --url: name of an API key')
-      .option('--key-file <file>', 'file with the key; default: environment HEADGATE_KEY')
       .option('--organisation <id>', 'as this organisation may see it; default: everything')
       .option('--gateway <id>', 'only this gateway; may be given again', list)
 

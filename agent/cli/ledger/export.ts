@@ -4,14 +4,15 @@ import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
 import type { CloudClient } from '../cloud-client.ts'
-import { type MemberLogin, memberClient } from '../cloud-member.ts'
 import { type OperatorOptions, operatorClient } from '../cloud-operator.ts'
 import type { Answer } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { reportText, verified } from './verify.ts'
 
 /** Which part of the ledger. */
-export interface EvidenceOptions extends OperatorOptions, MemberLogin {
+export interface EvidenceOptions extends OperatorOptions {
+  /** As this organisation may see it. */
+  readonly organisation?: string
   readonly gateway?: readonly string[]
   readonly from?: string
   readonly to?: string
@@ -20,7 +21,7 @@ export interface EvidenceOptions extends OperatorOptions, MemberLogin {
 const MB = 1_000_000
 const Trust = z.object({ trust: z.string() })
 
-/** The cloud's root public key, and evidence as it comes: by the operator's token, or with `--login` as the organisation's own. */
+/** The cloud's root public key, and evidence as it comes, by the operator's token. */
 export async function evidenceFrom(
   options: EvidenceOptions,
 ): Promise<{ readonly trust: string; readonly pieces: AsyncIterable<Uint8Array> }> {
@@ -42,10 +43,6 @@ async function asked(options: EvidenceOptions): Promise<Asked> {
     ...(from === undefined ? [] : [['from', from] as [string, string]]),
     ...(to === undefined ? [] : [['to', to] as [string, string]]),
   ]
-  if (options.login !== undefined) {
-    const { client, org } = await memberClient(options)
-    return { client, path: `/v1/organisations/${encodeURIComponent(org)}/evidence`, query }
-  }
   const client = await operatorClient(options)
   if (organisation !== undefined) query.push(['organisation', organisation])
   return { client, path: '/v1/operator/evidence', query }
