@@ -36,16 +36,18 @@ function quotaText({ workspace, meter, period, limit, used, over }: QuotaState):
   return over ? `${told}  OVER: its readings wait` : told
 }
 
+function policyText({ version, local, refused }: GatewayState['policy']): string {
+  const told = version === 0 ? 'none: nobody may read' : `version ${version}${local ? ' (local)' : ''}`
+  const counted = Object.entries(refused).filter(([, count]) => count > 0)
+  if (counted.length === 0) return told
+  return `${told}  refused: ${counted.map(([because, count]) => `${count} ${because}`).join(', ')}`
+}
+
 function statusText(state: GatewayState): string {
   const facts: [string, unknown][] = [
     ['gateway', `${state.gateway}  headgate ${state.version}  up ${Math.round(state.upSeconds)} s`],
     ['clock', `${state.clock.state}  ${state.clock.wall}`],
-    [
-      'policy',
-      state.policy.version === 0
-        ? 'none: nobody may read'
-        : `version ${state.policy.version}${state.policy.local ? ' (local)' : ''}`,
-    ],
+    ['policy', policyText(state.policy)],
     ...state.quotas.map((quota): [string, unknown] => ['quota', quotaText(quota)]),
     [
       'store',

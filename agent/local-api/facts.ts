@@ -52,7 +52,11 @@ export class Facts implements GatewayFacts {
       bootId: clock.bootId,
       upSeconds: Math.round((now.monoMs - this.#startedMs) / 1000),
       clock: { state: now.clock, wall: new Date(now.wallMs).toISOString() },
-      policy: { version: store.policy.version(), local: config.cloud === null },
+      policy: {
+        version: store.policy.version(),
+        local: config.cloud === null,
+        refused: store.policy.refusals(),
+      },
       ...this.#field(),
       quotas: this.#quotas(),
       store: { ...counted, ...store.reader.size() },

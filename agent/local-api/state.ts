@@ -6,7 +6,12 @@ export interface GatewayState {
   /** Seconds since the gateway process started. */
   readonly upSeconds: number
   readonly clock: { readonly state: string; readonly wall: string }
-  readonly policy: { readonly version: number; readonly local: boolean }
+  readonly policy: {
+    readonly version: number
+    readonly local: boolean
+    /** Policies refused since the start, by reason. */
+    readonly refused: Readonly<Record<string, number>>
+  }
   readonly lines: readonly LineFacts[]
   readonly devices: readonly DeviceFacts[]
   readonly refused: readonly {

@@ -14,7 +14,7 @@ const STATE: GatewayState = {
   bootId: 'boot-1',
   upSeconds: 61,
   clock: { state: 'synced', wall: '2026-11-21T12:00:00.000Z' },
-  policy: { version: 3, local: false },
+  policy: { version: 3, local: false, refused: { older: 2, unsigned: 0, malformed: 1 } },
   lines: [{ id: 'port1', state: 'ok', utilisation: 0.125 }],
   devices: [
     { id: 'tilt-north', organisation: 'acme', health: 'ok', reason: null },
@@ -152,6 +152,7 @@ test('the tables show what a person looks for', async () => {
   const { stdout: status } = await headgate(['status', ...data])
   expect(status).toMatch(/^port1 +ok +12\.5 %$/m)
   expect(status).toMatch(/^level-2 +borealis +lost +timeout$/m)
+  expect(status).toMatch(/^policy +version 3 {2}refused: 2 older, 1 malformed$/m)
   expect(status).toContain('dam  sensor.readings  120 of 100 a month  OVER')
   expect(status).toContain('refused: device piezo-9: LINE_OVERLOADED: too much')
   expect(status).toMatch(/^streams +usage 5\/7 /m)
@@ -189,7 +190,7 @@ test('a gateway alone with nothing yet is shown too', async () => {
   const bare = {
     ...STATE,
     link: null,
-    policy: { version: 0, local: true },
+    policy: { version: 0, local: true, refused: {} },
     lines: [],
     devices: [],
     refused: [],
@@ -198,7 +199,7 @@ test('a gateway alone with nothing yet is shown too', async () => {
   const { code, stdout } = await headgate(['status', ...data])
   expect(code).toBe(0)
   expect(stdout).toContain('not configured')
-  expect(stdout).toContain('none: nobody may read')
+  expect(stdout).toMatch(/^policy +none: nobody may read$/m)
   expect((await headgateJson(['sensors', ...data])).json).toEqual([])
 })
 

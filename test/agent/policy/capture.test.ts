@@ -98,6 +98,8 @@ test('taking and counting go on without a policy, with one that has expired, dis
     await goesOn(claim)
   }
   await apply(signer.whole({ ...policy(30), critical: ['moon'] }))
+  const { policy: inForce } = (await askGateway(data, '/v1/status')) as GatewayState
+  expect(inForce.refused).toMatchObject({ critical: 1, older: 0, unsigned: 0 })
   await goesOn('after one that was refused')
   await gateway.end()
 })
