@@ -134,6 +134,11 @@ export class EdgeSite {
     await this.#store?.close()
   }
 
+  /** Where gateways connect. */
+  get cloudMqtt(): string {
+    return this.#cloud?.mqtt ?? ''
+  }
+
   get cloudConfig(): string {
     return join(this.folder, 'cloud.yaml')
   }

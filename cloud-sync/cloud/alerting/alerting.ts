@@ -3,6 +3,7 @@ import type { OrgDirectory } from '../directory/index.ts'
 import type { Outcome } from '../ingest/index.ts'
 import type { Log } from '../log.ts'
 import { type CloudDatabase, type DirectoryReader, knownChannels } from '../storage/index.ts'
+import { BatteryConditions, BatteryLimits, type BatteryValue } from './batteries.ts'
 import { DeviceConditions } from './devices.ts'
 import { telling, WatchedChannels } from './thresholds.ts'
 
@@ -45,6 +46,10 @@ class Alerts implements Alerting {
   readonly #settings: AlertingSettings
   readonly #devices: DeviceConditions
   readonly #channels: WatchedChannels
+  readonly #batteries = new BatteryConditions()
+  readonly #limits: BatteryLimits
+  /** The newest live batch of each gateway. */
+  readonly #newest = new Map<GatewayId, Pick<ReadingBatch, 'epoch' | 'seq'>>()
   /** Since when, monotonic ms. */
   readonly #away: Map<GatewayId, number>
   readonly #told = new Set<GatewayId>()
@@ -57,6 +62,7 @@ class Alerts implements Alerting {
     this.#settings = settings
     this.#devices = new DeviceConditions(offlineAfterMs)
     this.#channels = new WatchedChannels(rules, monoMs)
+    this.#limits = new BatteryLimits(rules, monoMs)
     this.#away = new Map(known.map((id) => [id, monoMs()]))
     const look = (): void => {
       this.#look()
@@ -112,22 +118,70 @@ class Alerts implements Alerting {
 
   async #measure(gateway: GatewayId, batch: ReadingBatch): Promise<void> {
     const { watch, db } = this.#settings
+    if (this.#isRepeated(gateway, batch)) return
     for (const [device, found] of await byDevice(db, gateway, batch)) {
       const resource = `${gateway}/${device}`
       const all = found.flatMap(({ readings }) => readings)
       const news = this.#devices.note(gateway, device, all)
       if (news !== undefined) await this.#observe(resource, news === 'lost')
-      for (const { channel, readings } of found) {
+      await this.#charge(gateway, found)
+      for (const { def, readings } of found) {
+        const { channel } = def
         if (!(await this.#channels.has(resource, channel))) continue
         for (const value of telling(readings)) await watch.measure({ resource, channel, value })
       }
     }
   }
 
-  async #observe(resource: string, now: boolean): Promise<void> {
+  /** A batch that is sent again, as its acknowledgement was lost, would bring back what is over. */
+  #isRepeated(gateway: GatewayId, { epoch, seq }: ReadingBatch): boolean {
+    const newest = this.#newest.get(gateway)
+    if (newest?.epoch === epoch && seq <= newest.seq) return true
+    this.#newest.set(gateway, { epoch, seq })
+    return false
+  }
+
+  /** The batteries of one device. */
+  async #charge(gateway: GatewayId, found: readonly OfChannel[]): Promise<void> {
+    const [first] = found
+    if (first === undefined) return
+    const values: BatteryValue[] = []
+    for (const { def, readings } of found) {
+      const limit = await this.#limits.of(gateway, def)
+      const value = limit && telling(readings).at(-1)
+      values.push({ channel: def.channel, unit: def.unit, limit, value })
+    }
+    const resource = `${gateway}/${first.def.device}`
+    // Of another owner it is news again.
+    const battery = `${resource} ${first.def.org} ${first.def.ownerEpoch}`
+    const told = this.#batteries.note(battery, values)
+    if (told === undefined) return
+    try {
+      await this.#tell(
+        told.low
+          ? {
+              kind: 'low-battery',
+              resource,
+              now: true,
+              detail: `${told.channel} is ${told.value} ${told.unit}`,
+            }
+          : { kind: 'low-battery', resource, now: false },
+      )
+    } catch (error) {
+      this.#batteries.forget(battery)
+      throw error
+    }
+  }
+
+  #observe(resource: string, now: boolean): Promise<void> {
+    return this.#tell({ kind: 'offline', resource, now })
+  }
+
+  async #tell(observation: Observation): Promise<void> {
     const { watch, log } = this.#settings
-    const mails = await watch.observe({ kind: 'offline', resource, now })
-    if (mails > 0) log.info({ resource, mails }, 'people are told')
+    const mails = await watch.observe(observation)
+    const { kind, resource } = observation
+    if (mails > 0) log.info({ kind, resource, mails }, 'people are told')
   }
 
   /** One after the other: what is over must not overtake what began it. */
@@ -145,8 +199,10 @@ class Alerts implements Alerting {
   }
 }
 
+type Observation = Parameters<OrgDirectory['watch']['observe']>[0]
+
 interface OfChannel {
-  readonly channel: ChannelDef['channel']
+  readonly def: ChannelDef
   readonly readings: readonly StoredReading[]
 }
 
@@ -168,7 +224,7 @@ async function byDevice(
     const def = known.get(no)?.def
     if (def === undefined) continue
     const found = devices.get(def.device) ?? []
-    found.push({ channel: def.channel, readings: ofChannel })
+    found.push({ def, readings: ofChannel })
     devices.set(def.device, found)
   }
   return devices

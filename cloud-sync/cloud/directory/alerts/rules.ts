@@ -16,7 +16,16 @@ const RuleBody = z.strictObject({
   name: Title,
   resource: DevicePath,
   watch: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.enum(['offline', 'low-battery']) }),
+    z.strictObject({ kind: z.literal('offline') }),
+    z
+      .strictObject({
+        kind: z.literal('low-battery'),
+        /** Low below it: in percent of charge, or in the unit of the channel. */
+        below: z.number().optional(),
+        /** What says how full it is, as a voltage; absent = every channel that a profile names as a charge in percent. */
+        channel: ChannelName.optional(),
+      })
+      .refine(({ channel, below }) => channel === undefined || below !== undefined, 'a channel needs below'),
     z
       .strictObject({
         kind: z.literal('threshold'),
@@ -36,7 +45,7 @@ export const create = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, name, resource, watch, team }) {
     const own = await demand(writing, 'alert.manage', { org, thing: thingOf(resource) })
-    const { channel = null, ...bounds } = watch.kind === 'threshold' ? watch : {}
+    const { channel = null, ...bounds } = watch.kind === 'offline' ? {} : watch
     const id = writing.world.newId()
     await writing.put('alert_rule', {
       id,

@@ -10,6 +10,8 @@ export interface Observation {
   readonly resource: string
   /** It is so now; false = it is over. */
   readonly now: boolean
+  /** By what it is known, for the mail. */
+  readonly detail?: string
 }
 
 /** What the rest of the cloud tells the directory, so that it tells people. */
@@ -22,11 +24,11 @@ export interface AlertWatch {
 
 export function createAlertWatch({ store, now, newId }: DirectoryWorld): AlertWatch {
   return {
-    observe: ({ kind, resource, now: isSo }) =>
+    observe: ({ kind, resource, now: isSo, detail = '' }) =>
       store.transaction(async (tx) => {
         const org = await ownerOf(tx, resource)
         if (org === undefined) return 0
-        return turn(tx, { kind, resource, org, rule: null, at: now(), newId, isSo, detail: '' })
+        return turn(tx, { kind, resource, org, rule: null, at: now(), newId, isSo, detail })
       }),
     measure: ({ resource, channel, value }) =>
       store.transaction(async (tx) => {
