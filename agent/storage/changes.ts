@@ -197,6 +197,11 @@ export class ChangeStore implements ChangeOutbox {
     })
   }
 
+  /** What has been disclosed meanwhile is kept with the next commit, which is the last before the store closes. */
+  keepAtNextCommit(): void {
+    void this.#keep()
+  }
+
   async #keep(): Promise<void> {
     for (;;) {
       const taken = this.#disclosures.take()

@@ -219,6 +219,7 @@ export class Store {
     this.outbox.stop()
     this.parts.ledger.closeAtNextCommit()
     this.parts.timeKeeper.keepAtNextCommit()
+    this.changes.keepAtNextCommit()
     this.policy.tryToKeep()
     try {
       this.writer.stop()
