@@ -129,6 +129,10 @@ export class ChangeStore implements ChangeOutbox {
     return this.#kept.find(({ seq, state }) => seq > after && state === 'waiting')
   }
 
+  standing(): { replica: ReplicaId; from: number } {
+    return { replica: this.#replica, from: this.next(0)?.seq ?? this.#last + 1 }
+  }
+
   onWaiting(listener: () => void): () => void {
     this.#waitingListeners.add(listener)
     return () => void this.#waitingListeners.delete(listener)

@@ -1,5 +1,5 @@
-import type { GatewayChange } from '../contract/index.ts'
-import { createChangeTaker, type DirectoryWorld, type Heard } from './directory/index.ts'
+import type { GatewayChange, GatewayId, PolicyWant } from '../contract/index.ts'
+import { createChangeTaker, type DirectoryWorld, goOnAfter, type Heard } from './directory/index.ts'
 import type { Log } from './log.ts'
 import { projectGateway } from './policies/index.ts'
 
@@ -10,6 +10,8 @@ export interface GatewayChanges {
    * heard. The same change counts once and is answered the same again. Throws where it cannot be taken now.
    */
   take(change: GatewayChange, body: Uint8Array): Promise<Heard>
+  /** A gateway says that what is missing before this one never comes. Never rejects: it says so again. */
+  lost(gateway: GatewayId, first: NonNullable<PolicyWant['changes']>): Promise<void>
 }
 
 export function createGatewayChanges({ world, log }: { world: DirectoryWorld; log: Log }): GatewayChanges {
@@ -20,6 +22,14 @@ export function createGatewayChanges({ world, log }: { world: DirectoryWorld; lo
       for (const { seq, state, because, winner } of heard.verdicts)
         log.info({ gateway: change.gw, seq, state, because, winner }, 'a change made at a gateway was judged')
       return heard
+    },
+    async lost(gateway, first) {
+      try {
+        if (await goOnAfter(world, { gateway, ...first }))
+          log.warn({ gateway, ...first }, 'changes of a gateway are lost: this cloud came back from a backup')
+      } catch (error) {
+        log.error({ err: error, gateway }, 'lost changes were not noted')
+      }
     },
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Epoch, Hash } from './ids.ts'
+import { ReplicaId } from './proposal.ts'
 import { STREAMS, type Stream } from './topics.ts'
 
 /**
@@ -65,6 +66,11 @@ export const PolicyWant = z.strictObject({
   have: z.int().min(0),
   want: z.boolean(),
   applied: z.int().min(0),
+  /**
+   * Only where the cloud seems to have lost what it judged: the first of the changes made here that it has not judged;
+   * those before will never come again.
+   */
+  changes: z.strictObject({ replica: ReplicaId, from: z.int().min(1) }).optional(),
 })
 export type PolicyWant = z.infer<typeof PolicyWant>
 

@@ -50,6 +50,12 @@ export class PolicyTalk {
     this.#send({ have: keyring.isEmpty ? 0 : have, want: true, applied: options.membership.version() })
   }
 
+  /** Tells which changes made here the cloud will never get, without asking for anything. */
+  tell(changes: PolicyWant['changes']): void {
+    const version = this.#parts.options.membership.version()
+    this.#send({ have: version, want: false, applied: version, changes })
+  }
+
   /** A hint, unsigned. */
   heardOf(head: PolicyOrder): void {
     if (comparePolicyOrder(head, orderInForce(this.#parts.options.membership)) > 0) this.ask()

@@ -1,4 +1,13 @@
-import type { Ack, ChangeAck, Epoch, GatewayStatus, Keyset, PolicyOrder, Stream } from '../contract/index.ts'
+import type {
+  Ack,
+  ChangeAck,
+  Epoch,
+  GatewayStatus,
+  Keyset,
+  PolicyOrder,
+  ReplicaId,
+  Stream,
+} from '../contract/index.ts'
 
 /** A message body exactly as stored; signing it again gives the same bytes (Ed25519 is deterministic). */
 export interface StoredBatch {
@@ -75,6 +84,8 @@ export interface StoredChange {
 export interface ChangeOutbox {
   /** The first unjudged one after this number, byte-identical each time; undefined where there is none. */
   next(after: number): StoredChange | undefined
+  /** The first unjudged one, or the one that would be made next; whose numbers these are. */
+  standing(): { readonly replica: ReplicaId; readonly from: number }
   /** What the cloud says of them, its signature verified. */
   judged(ack: ChangeAck): Promise<void>
   /** Called when another one waits; the returned way stops it. */

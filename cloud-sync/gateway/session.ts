@@ -64,8 +64,13 @@ export class Session {
       },
     })
 
-    this.#changes = new ChangeSender(lasting, (message) => {
-      this.#watch(this.#connection.publish(this.#topic('prop'), message, false))
+    this.#changes = new ChangeSender(lasting, {
+      publish: (message) => {
+        this.#watch(this.#connection.publish(this.#topic('prop'), message, false))
+      },
+      tellLoss: (standing) => {
+        this.#policyTalk.tell(standing)
+      },
     })
     this.#connection = openConnection(connectionSettings(lasting.options, CONNECT_TIMEOUT_MS), {
       opened: () => {

@@ -1,5 +1,5 @@
 export { claimDocuments } from './claims/state.ts'
-export { createChangeTaker, type Heard } from './gateway-changes/take.ts'
+export { createChangeTaker, goOnAfter, type Heard } from './gateway-changes/take.ts'
 export { DirectoryChange } from './changes.ts'
 export {
   customRoleFact,

@@ -84,7 +84,8 @@ export function createLink(settings: LinkSettings): Link {
     const { incoming } = opened
     worker.offer(incoming)
     if (incoming.what !== 'want') return
-    const { generation, applied: version } = incoming.want
+    const { generation, applied: version, changes } = incoming.want
+    if (changes !== undefined) void settings.changes.lost(incoming.gateway, changes)
     void settings.applied({
       gateway: incoming.gateway,
       order: { generation, version },

@@ -7,9 +7,10 @@ import {
   type GatewayChange,
   GatewayId,
   type PolicyFacts,
+  ReplicaId,
 } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
-import { refuse } from '../errors.ts'
+import { notFound, refuse } from '../errors.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
@@ -70,7 +71,9 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
       const { replica, seq } = change.proposal.dot
       const known = await writing.read.get('gateway_change', { gateway, replica, seq })
       if (known !== undefined) return known.body === body ? verdictOf(known) : forked(seq)
-      if (seq !== (await heardUpTo(writing.read, gateway, replica)) + 1)
+      const upTo = await heardUpTo(writing.read, gateway, replica)
+      if (seq <= upTo) return lostBefore(seq)
+      if (seq !== upTo + 1)
         return refuse('DIRECTORY_EXISTS', 'another change of this gateway was taken at the same moment')
       const judged = await judgeAndApply(writing, change, factsOf)
       const owner = (await writing.read.get('gateway', { id: gateway }))?.org ?? change.proposal.author.org
@@ -88,6 +91,52 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
 /** As it was signed, but with the names of a partner's people, who have none at their customers' gateways. */
 const changeIn = (read: DirectoryReader, gateway: GatewayId, body: string): Promise<GatewayChange> =>
   withPartnerNames(read, gateway, decodeChange(Buffer.from(body, 'base64')))
+
+/** What a gateway will never send: judged once by a cloud that does not know of it any more, or never made. */
+interface Lost {
+  readonly gateway: GatewayId
+  readonly replica: ReplicaId
+  /** The first that it still has. */
+  readonly from: number
+}
+
+/**
+ * Goes on after a gap that will never close. The gateway has said, signed, that everything before `from` was judged: this
+ * cloud came back from a backup. Nothing follows from those changes here, as nothing does from whatever else was lost;
+ * each later one is judged by itself. Said again, or of what is known, it changes nothing.
+ */
+export const goOnAfter = async (
+  world: DirectoryWorld,
+  { gateway, replica, from }: Lost,
+): Promise<boolean> => {
+  const upTo = await heardUpTo(world.store.read, gateway, replica)
+  if (from <= upTo + 1) return false
+  const actor = { kind: 'operator', name: `link ${gateway}` } as const
+  const call = { actor, key: `changes-lost-${gateway}-${replica}-${from}-after-${upTo}` }
+  const outcome = await perform(world, loseCommand, call, { gateway, replica, from })
+  if (!outcome.ok) throw new Error(`lost changes of ${gateway} were not noted: ${outcome.message}`)
+  return outcome.value.lost > 0
+}
+
+const loseCommand = command({
+  name: 'gateway.changes-lost',
+  input: z.strictObject({ gateway: GatewayId, replica: ReplicaId, from: z.int().min(2) }),
+  async chains({ gateway }, _actor, read) {
+    const owner = await read.get('gateway', { id: gateway })
+    return owner === undefined ? [] : [orgChain(owner.org)]
+  },
+  async run(writing, { gateway, replica, from }) {
+    const owner = (await writing.read.get('gateway', { id: gateway })) ?? notFound('gateway')
+    const upTo = await heardUpTo(writing.read, gateway, replica)
+    const lost = from - 1 - upTo
+    if (lost <= 0) return { gateway, lost: 0 }
+    const row = { gateway, replica, seq: from - 1, org: owner.org, body: '', winner: null, at: writing.at }
+    await writing.add('gateway_change', { ...row, state: 'refused', because: 'lost' })
+    await writing.put('gateway_heard', { gateway, org: owner.org, replica, up_to: from - 1 })
+    return { gateway, lost }
+  },
+  outcome: ({ lost }) => `${lost} lost`,
+})
 
 type Judged = Pick<ChangeJudgement, 'state' | 'winner' | 'grant'> & { readonly because: string | null }
 
@@ -123,6 +172,7 @@ function judgedBy(change: GatewayChange, { past, place }: { past: Past; place: P
 const refused = (because: string): Judged => ({ state: 'refused', because, winner: null, grant: null })
 const lost = (because: string): Judged => ({ state: 'void', because, winner: null, grant: null })
 const forked = (seq: number): ChangeVerdict => ({ seq, state: 'refused', because: 'forked', winner: null })
+const lostBefore = (seq: number): ChangeVerdict => ({ seq, state: 'refused', because: 'lost', winner: null })
 const verdictOf = ({
   seq,
   state,
