@@ -6,6 +6,7 @@ import { billCommands } from './bill-commands.ts'
 import { claimCommands } from './claim-commands.ts'
 import { dataCommands } from './data-commands.ts'
 import { ledgerCommands } from './ledger-commands.ts'
+import { operatorCommands } from './operator-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { type Answer, processTerminal, runAnswer } from './output.ts'
 
@@ -231,6 +232,7 @@ for (const [name, what] of [
 accessCommands(program, does)
 billCommands(cloud, does)
 claimCommands(program, cloud, does)
+operatorCommands(cloud, does)
 policyCommands(program, does)
 
 dataCommands(program, does)

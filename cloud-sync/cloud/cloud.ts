@@ -96,7 +96,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   const organisations = await startOrganisations(config, { keys, log, usage: usageIn(db) })
   started.push(() => organisations.stop())
   signal.throwIfAborted()
-  const { directory, store, claims, changes } = organisations
+  const { directory, store, claims, changes, verifyLog } = organisations
   const monoMs = (): number => performance.now()
   const { policies, cuts } = await startPolicing(config, { ...starting, directory, store, keys, monoMs })
   const offlineAfterMs = config.alerts.offlineAfterS * 1_000
@@ -129,7 +129,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     trust: keys.rootPublicKey,
     newId: randomUUID,
     trustedProxies: config.http.trustedProxies,
-    operator: { token: operatorToken(config.dataDir), now, counts, evidence },
+    operator: { token: operatorToken(config.dataDir), now, counts, evidence, verifyLog },
   })
   const http = await serveHttp(app, config.listen.http)
   started.push(() => http.stop())

@@ -7,6 +7,7 @@ import {
   type DirectoryWorld,
   fileOutbox,
   type LogSigner,
+  type LogVerified,
   type MailPort,
   type OrgDirectory,
   parseDirectory,
@@ -14,6 +15,7 @@ import {
   signLog,
   smtpMail,
   type WorkspaceUsage,
+  verifyPolicyLog,
 } from './directory/index.ts'
 import { announcing, type Claims, createClaims } from './claims.ts'
 import { createGatewayChanges, type GatewayChanges } from './gateway-changes.ts'
@@ -21,7 +23,7 @@ import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { type DirectoryReader, type DirectoryStore, openDirectoryStore } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
-import { signMessage } from '../codec/index.ts'
+import { openMessage, signMessage } from '../codec/index.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
@@ -38,6 +40,8 @@ export interface RunningOrganisations {
   readonly changes: GatewayChanges
   readonly usage: WorkspaceUsage
   readonly store: DirectoryStore
+  /** Checks the whole policy log, with what this cloud ever signed of it. */
+  readonly verifyLog: () => Promise<LogVerified>
   stop(): Promise<void>
 }
 
@@ -74,6 +78,7 @@ export async function startOrganisations(
       changes,
       usage: usage(store.read),
       store,
+      verifyLog: () => verifyPolicyLog(store, { open: opener(keys) }),
       stop: async () => {
         await mail.stop()
         await store.close()
@@ -115,6 +120,15 @@ const logSigner =
   ({ signing, cloudId }: CloudKeys): LogSigner['sign'] =>
   (body) =>
     signMessage({ kind: 'log', recipient: cloudId, body, key: signing })
+
+/** By any key that ever signed for this cloud: a retired one took nothing back of what it had signed. */
+const opener =
+  (keys: CloudKeys): LogSigner['open'] =>
+  (message) => {
+    const publicKeyFor = (keyId: string): string | undefined => keys.everBelieved(keyId)
+    const opened = openMessage({ kind: 'log', recipient: keys.cloudId, message, publicKeyFor })
+    return opened.ok ? opened.body : undefined
+  }
 
 /** Mails, what is to be forgotten, checkpoints. One round after the other, so that a slow mail server never has two at once. */
 function startUpkeep(

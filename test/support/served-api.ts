@@ -54,7 +54,13 @@ export async function servedApi(): Promise<ServedApi> {
     log: silent,
     trust: '',
     newId: () => `share-${(ids += 1)}`,
-    operator: { token: 'operator-token', now: () => 1, counts: () => ({}), evidence },
+    operator: {
+      token: 'operator-token',
+      now: () => 1,
+      counts: () => ({}),
+      evidence,
+      verifyLog: () => Promise.reject(new Error('not here')),
+    },
   })
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())

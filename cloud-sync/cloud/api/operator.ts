@@ -3,7 +3,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { stream } from 'hono/streaming'
 import { BATCH_READINGS_MAX, GatewayId, type Value } from '../../contract/index.ts'
 import { cloudIdOf, decodeColumns, sameHash, sha256 } from '../../codec/index.ts'
-import { DirectoryChange, type OrgDirectory } from '../directory/index.ts'
+import { DirectoryChange, type LogVerified, type OrgDirectory } from '../directory/index.ts'
 import { verifyGateway } from '../ledger/index.ts'
 import {
   chunksOf,
@@ -33,6 +33,8 @@ export interface OperatorSettings {
   readonly token: string
   readonly address: ClientAddress
   readonly evidence: EvidenceSettings
+  /** Checks the whole policy log. */
+  readonly verifyLog: () => Promise<LogVerified>
   /** Figures of the running parts. */
   readonly counts: () => object
   /** Wall clock, epoch ms. */
@@ -97,6 +99,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
   app.get('/verify', async (c) => c.json(await verified(settings, gatewayOf(c.req.query()))))
 
   app.get('/evidence', (c) => evidenceAnswer(settings.evidence, c))
+  app.get('/policy-log/verify', async (c) => c.json(await settings.verifyLog()))
 
   app.route('/', ledgerWords({ db, now: settings.now }))
 

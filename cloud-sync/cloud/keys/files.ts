@@ -14,6 +14,8 @@ export interface KeyFolder {
   /** The newest keyset as the root signed it, and what it says. */
   readonly sealed: Uint8Array
   readonly keyset: Keyset
+  /** Public keys of every keyset that the root ever signed and is here, retired ones too. */
+  readonly everBelieved: readonly string[]
   /** The signing keys that are here. */
   readonly signing: readonly SigningKey[]
 }
@@ -41,7 +43,8 @@ export function readKeyFolder(folder: string): KeyFolder {
       .map((name) => opened(folder, name, rootPublicKey))
     const newest = keysets.toSorted((a, b) => comparePolicyOrder(b.keyset, a.keyset))[0]
     if (newest === undefined) throw damaged(`there is no keyset in ${folder}`)
-    return { folder, rootPublicKey, signing, ...newest }
+    const everBelieved = keysets.flatMap(({ keyset }) => keyset.keys)
+    return { folder, rootPublicKey, everBelieved, signing, ...newest }
   } catch (cause) {
     if (cause instanceof SyncError) throw cause
     throw damaged(`the keys in ${folder} cannot be read`, { cause })

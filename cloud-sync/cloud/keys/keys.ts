@@ -1,7 +1,14 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Keyset, SyncError } from '../../contract/index.ts'
-import { cloudIdOf, generateKeyPair, type SigningKey, sealKeyset, signingKey } from '../../codec/index.ts'
+import {
+  cloudIdOf,
+  generateKeyPair,
+  keyIdOf,
+  type SigningKey,
+  sealKeyset,
+  signingKey,
+} from '../../codec/index.ts'
 import {
   addKeyset,
   type KeyFolder,
@@ -25,6 +32,8 @@ export interface CloudKeys {
   /** The keyset's. */
   readonly generation: number
   readonly version: number
+  /** A key that signs for this cloud or ever did: what it signed then stays signed. */
+  everBelieved(keyId: string): string | undefined
   /** Looks whether a newer keyset was installed; true where it was. Throws CLOUD_KEYS_DAMAGED and keeps what it has. */
   reload(): boolean
 }
@@ -49,6 +58,7 @@ export function openKeys(dataDir: string): CloudKeys {
     get version() {
       return held.keyset.version
     },
+    everBelieved: (keyId) => held.everBelieved.find((key) => keyIdOf(key) === keyId),
     reload() {
       const present = keyFilesIn(folder)
       if (present === names) return false

@@ -86,6 +86,20 @@ export async function rebuild(from: DirectoryStore, into: DirectoryStore): Promi
   }
 }
 
+/** Reads the whole log and checks every chain from its first entry; throws DIRECTORY_LOG_BROKEN with the first fault. */
+export async function verifyChains({ read }: DirectoryStore): Promise<{ entries: number; chains: number }> {
+  const heads = new Map<string, Head>()
+  let entries = 0
+  for (let after = 0; ; ) {
+    const page = await read.find('policy_log', {}, { orderBy: ['position'], after, limit: REBUILD_PAGE })
+    for (const row of page) checked(row, heads)
+    const last = page.at(-1)
+    entries += page.length
+    if (last === undefined) return { entries, chains: heads.size }
+    after = last.position
+  }
+}
+
 /** Checks an entry against its chain; throws DIRECTORY_LOG_BROKEN. */
 function checked(row: DirectoryRow<'policy_log'>, heads: Map<string, Head>): z.infer<typeof Entry> {
   const broken = (): never => refuse('DIRECTORY_LOG_BROKEN', `${row.chain} is broken at ${row.seq}`)
