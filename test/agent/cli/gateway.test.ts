@@ -48,9 +48,9 @@ test('init, sim, gateway, status, sensors, usage and doctor work together', { ti
     link: null,
     devices: [{ id: 'tilt-1', health: 'ok' }],
   })
-  // Alone and well it has no link and refuses nothing; those rows are seen in query.test.ts.
+  // Alone and well it has no link and no limits and refuses nothing; those rows are seen in query.test.ts.
   const differing = differences('headgate status', [status.json])
-  expect(differing.filter((text) => !/: (link|refused)/.test(text))).toEqual([])
+  expect(differing.filter((text) => !/: (link|refused|quotas)/.test(text))).toEqual([])
   const figures = parseExposition(await (await fetch(`http://${metrics}/metrics`)).text())
   expect(figures.get('headgate_broker_messages_published_total')?.samples[0]?.value).toBeGreaterThan(0)
   const sensors = await headgateJson(['sensors', ...here])

@@ -4,10 +4,11 @@ import { ROUTES } from '../../../../cloud-sync/cloud/api/directory/routes/index.
 import { DIRECTORY_QUERIES, DIRECTORY_WRITES } from '../../../../cloud-sync/cloud/directory/index.ts'
 import { serveDirectory } from '../../../support/directory-api.ts'
 
-/** What has another place: the operator's older address, and the start of the cloud. */
+/** What has another place: the operator's older address, the start of the cloud, and what it does by itself. */
 const OLDER: Readonly<Record<string, string>> = {
   'platform.importSeed': 'the file of `directory`, once',
   'platform.configure': 'POST /v1/operator/directory',
+  'quotas.split': 'the cloud alone, which shares a limit out to gateways',
 }
 
 test('every command and question of the directory has an address', () => {
