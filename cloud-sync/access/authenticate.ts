@@ -33,7 +33,11 @@ export function authenticate({ snapshot, username, keyHash, equal }: LoginQuesti
   const { org, name } = given ?? { org: '', name: '' }
   const isNameless = keyHash !== null && snapshot.links.some(({ partner }) => partner === org)
   const known = snapshot.keys.filter(
-    (key) => key.org === org && (isNameless || key.name === name) && hasMember(snapshot, key),
+    (key) =>
+      key.org === org &&
+      (isNameless || key.name === name) &&
+      hasMember(snapshot, key) &&
+      !isAnothersName(snapshot, key),
   )
   // Every candidate is compared, whichever is right: a rotation gives one name two keys for a while.
   const right = keyHash === null ? known : known.filter(({ hash }) => equal(hash, keyHash))
@@ -59,6 +63,12 @@ function hasMember(
     )
   )
 }
+
+/** A login under another member's name would be taken for that member. */
+const isAnothersName = (
+  { members }: Pick<PolicySnapshot, 'members'>,
+  key: PolicySnapshot['keys'][number],
+): boolean => key.name !== key.member && members.some(({ org, name }) => org === key.org && name === key.name)
 
 function parseLogin(username: string): Principal | undefined {
   const [org, name, ...more] = username.split(':')

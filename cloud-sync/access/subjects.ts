@@ -61,7 +61,7 @@ export interface Subject {
 
 type Names = ReadonlyMap<MemberName, Subject>
 
-/** Everyone that a policy knows, by login. A name that stands for two is nobody. */
+/** Everyone that a policy knows, by login. A member's name is the member; one that keys of two give is nobody. */
 export class Subjects {
   readonly #byOrg = new Map<OrgId, Names>()
   /** Members alone, once each. */
@@ -134,8 +134,8 @@ function linkPaths(
 }
 
 /**
- * A dead key opens nothing. A member's own login may be a key of that member; a name that stands for two members, by
- * keys dead or alive, stands for none.
+ * A dead key opens nothing. A member's name is that member's alone: whoever else's key is called so stands for nobody and
+ * in nobody's way. A name that stands for two members by keys alone, dead or alive, stands for none.
  */
 function withKeys(
   members: readonly Subject[],
@@ -143,9 +143,9 @@ function withKeys(
 ): Names {
   const subjects = new Map(members.map((subject) => [subject.member.name, subject]))
   const found = new Map(subjects)
-  for (const [name, keys] of grouped(known.keys, (key) => key.name)) {
-    const behind = new Set(keys.map((key) => key.member))
-    if (known.names.has(name)) behind.add(name)
+  for (const [name, named] of grouped(known.keys, (key) => key.name)) {
+    const keys = known.names.has(name) ? named.filter(({ member }) => member === name) : named
+    const behind = new Set(known.names.has(name) ? [name] : keys.map((key) => key.member))
     const [only, ...others] = behind
     const subject = only === undefined || others.length > 0 ? undefined : subjects.get(only)
     const live = keys.filter(({ incarnation }) => incarnation === subject?.member.incarnation)

@@ -176,7 +176,7 @@ export const DIRECTORY_QUERIES = {
   alerts: { list: rules.list },
   platform: { rehearse, operators: platform.operators },
   components: { list: components.list },
-  tokens: { list: tokens.list },
+  tokens: { list: tokens.list, listAll: tokens.listAll },
   audit: { list: audit },
 } as const
 

@@ -48,6 +48,27 @@ test('nobody logs in where there is no snapshot', () => {
   expect(authenticate(question)).toEqual({ ok: false, because: 'no-policy' })
 })
 
+test("a key that is called like another member opens nothing, and that member's own key does", () => {
+  const zoe = { org: 'acme', name: 'zoe', role: 'member', incarnation: 1 }
+  const joined = StoredPolicySnapshot.parse({
+    v: 1,
+    gateway: 'GW-1',
+    version: 1,
+    issuedAt: 0,
+    gatewayOrg: 'acme',
+    organisations: [{ id: 'acme', name: 'Acme' }],
+    members: [{ org: 'acme', name: 'ana', role: 'admin', incarnation: 1 }, zoe],
+    keys: [key('zoe', 'ana', "ana's"), key('zoe', 'zoe', 'own')],
+    devices: [],
+    shares: [],
+    critical: [],
+  })
+  const opens = (secret: string) =>
+    authenticate({ snapshot: joined, username: 'acme:zoe', keyHash: hashOf(secret), equal: sameHash })
+  expect(opens("ana's")).toEqual({ ok: false, because: 'bad-credentials' })
+  expect(opens('own')).toMatchObject({ ok: true, key: { member: 'zoe' } })
+})
+
 const managed: typeof snapshot = {
   ...snapshot,
   organisations: [

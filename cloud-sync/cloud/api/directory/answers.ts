@@ -204,12 +204,15 @@ export const Token = z.object({
   createdAt: Ms,
 })
 
+export const MemberToken = Token.extend({ user: Handle })
+
 export const AuditLine = z.object({
   position: z.int(),
   at: Ms,
   actor: Shown,
   what: z.string(),
   outcome: z.string().describe('done, or the code with which it was refused'),
+  about: z.string().nullable().describe('what it was done to: name and id of a token'),
 })
 
 export const Provisioned = z.object({ organisation: Handle, made: z.boolean() })

@@ -6,6 +6,7 @@ import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import type { DirectoryWorld, Outcome } from '../kernel/write.ts'
 import { limitAddress, provePassword } from './attempts.ts'
+import { isAnothersName } from './token-names.ts'
 
 const SESSION_MS = 30 * 24 * 3_600_000
 const LOGIN_LENGTH_MAX = 254
@@ -52,6 +53,7 @@ export function createDoors(world: DirectoryWorld): Doors {
     const account = await store.read.get('user', { id: user, state: 'active' })
     // A key dies with the membership it was made in; a new one does not revive it.
     if (member?.incarnation !== incarnation || account === undefined) return undefined
+    if (await isAnothersName(store.read, token)) return undefined
     return { actor: { kind: 'user', user, org, scope }, role: member.role }
   }
   return {

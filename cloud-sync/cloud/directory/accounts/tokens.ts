@@ -6,6 +6,7 @@ import { sha256 } from '../kernel/log.ts'
 import { Id, OrgId, TokenScope, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { provePassword } from './attempts.ts'
+import { assertNameFree, freeName } from './token-names.ts'
 
 const TOKENS_MAX = 50
 
@@ -25,9 +26,11 @@ export const regenerateKey = command({
     for (const token of await tokensOf(writing, org, own.user))
       if (token.kind === 'api-key') await writing.put('token', { ...token, state: 'revoked' })
     const { user, incarnation } = own
+    await freeName(writing, { org, user })
     const made = { org, user, incarnation, name: user, kind: 'api-key', expires_at: null } as const
     return addToken(writing, { ...made, scope: readsOnly ? 'read' : 'full' })
   },
+  about: (_input, { token }) => `api-key (${token})`,
 })
 
 /** A further token: name, scope, expiry, and the password once more (S3.14). Shown once. */
@@ -58,6 +61,7 @@ export const createToken = command({
     const { user, incarnation } = own
     return addToken(writing, { org, user, incarnation, name, kind: 'token', scope, expires_at: expiresAt })
   },
+  about: ({ name }, { token }) => `${name} (${token})`,
 })
 
 /** One's own, or as an administrator anybody's. */
@@ -70,8 +74,9 @@ export const revokeToken = command({
     const token = (await writing.read.get('token', { id, org, state: 'active' })) ?? notFound('token')
     if (token.user !== own.user) await demand(writing, 'token.revokeAny', { org })
     await writing.put('token', { ...token, state: 'revoked' })
-    return { token: id }
+    return { token: id, name: token.name }
   },
+  about: (_input, { token, name }) => `${name} (${token})`,
 })
 
 /** The actor's own keys and tokens, without their secrets. */
@@ -79,17 +84,27 @@ export const list = query({
   input: z.strictObject({ org: OrgId }),
   async run(asking, { org }) {
     const own = await demand(asking, 'org.read', { org })
-    return (await tokensOf(asking, org, own.user)).map(
-      ({ id, name, kind, scope, expires_at, created_at }) => ({
-        id,
-        name,
-        kind,
-        scope,
-        expiresAt: expires_at,
-        createdAt: created_at,
-      }),
-    )
+    return (await tokensOf(asking, org, own.user)).map(shown)
   },
+})
+
+/** Everybody's, for who may revoke them: whose each is, without its secret. */
+export const listAll = query({
+  input: z.strictObject({ org: OrgId }),
+  async run(asking, { org }) {
+    await demand(asking, 'token.revokeAny', { org })
+    const all = await asking.read.find('token', { org, state: 'active' }, { orderBy: ['created_at', 'id'] })
+    return all.map((token) => ({ ...shown(token), user: token.user }))
+  },
+})
+
+const shown = ({ id, name, kind, scope, expires_at, created_at }: DirectoryRow<'token'>) => ({
+  id,
+  name,
+  kind,
+  scope,
+  expiresAt: expires_at,
+  createdAt: created_at,
 })
 
 const tokensOf = ({ read }: Asking, org: string, user: string) =>
@@ -104,12 +119,4 @@ async function addToken(
   const id = world.newId()
   await writing.put('token', { ...token, id, hash: sha256(secret), state: 'active', created_at: at })
   return { token: id, secret }
-}
-
-/** Logins are `organisation:name`: no token is called like a member or another token. */
-async function assertNameFree({ read }: Writing, org: string, name: string): Promise<void> {
-  const taken =
-    (await read.get('membership', { org, user: name, state: ['active', 'suspended'] })) ??
-    (await read.get('token', { org, name, state: 'active' }))
-  if (taken !== undefined) refuse('DIRECTORY_EXISTS', `the name ${name} is taken in ${org}`)
 }

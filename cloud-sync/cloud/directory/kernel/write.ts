@@ -116,6 +116,8 @@ export interface Command<S extends z.ZodType, R, P> {
   /** Costly or refusing work before the transaction: passwords, limits. */
   readonly before?: (world: DirectoryWorld, actor: Actor, input: z.output<S>) => Promise<P>
   readonly run: (writing: Writing, input: z.output<S>, prepared: P) => Promise<R>
+  /** What it was done to, where the audit names it: never a secret. */
+  readonly about?: (input: z.output<S>, result: R) => string
   /** What the audit says of it, where it may end otherwise than done. */
   readonly outcome?: (result: R) => string
   /** Fields of the result that are shown once: a repetition gets null. */
@@ -255,7 +257,14 @@ async function inTransaction<S extends z.ZodType, R, P>(
   const value = await made.run(writing, input, prepared)
   await tx.finish({
     ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
-    audit: auditLine({ made, call, at, chains: named, outcome: made.outcome?.(value) ?? 'done' }),
+    audit: auditLine({
+      made,
+      call,
+      at,
+      chains: named,
+      outcome: made.outcome?.(value) ?? 'done',
+      about: made.about?.(input, value),
+    }),
     done: {
       actor: actorKey(call.actor),
       key: call.key,
@@ -301,12 +310,14 @@ function auditLine<S extends z.ZodType, R, P>({
   at,
   chains,
   outcome,
+  about,
 }: {
   made: Command<S, R, P>
   call: Call
   at: number
   chains: readonly string[]
   outcome: string
+  about?: string | undefined
 }): Omit<DirectoryRow<'audit'>, 'position'> {
   // In the order in which the command names them: whose affair it is comes first, and nobody reads what is nobody's.
   const own = chains.find((chain) => chain.startsWith(ORG_CHAIN) && chain !== orgChain(NOBODY))
@@ -320,7 +331,8 @@ function auditLine<S extends z.ZodType, R, P>({
     actor_org: actorOrg,
     what: made.name,
     outcome,
-    detail: call.key,
+    // An idempotency key has no blank: what stands behind the first one is what it was done to.
+    detail: about === undefined ? call.key : `${call.key} ${about}`,
   }
 }
 

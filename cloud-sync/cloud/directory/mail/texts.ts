@@ -22,6 +22,11 @@ export const mails = {
     subject: `Your organisation ${org} is ready`,
     body: `Your purchase has an organisation now: ${org}. Sign up or sign in with this very address (${to}), then open within seven days to become its owner:\n\n${url}\n`,
   }),
+  tokenEnded: (to: string, { org, name }: { org: string; name: string }): Message => ({
+    to,
+    subject: `Your token ${name} of ${org} has ended`,
+    body: `Somebody who is called ${name} has joined ${org}, and a login of that name is theirs. Your token ${name} opens nothing any more: make one with another name where you still need it.\n`,
+  }),
   quota: (to: string, { what, where }: { what: string; where: string }): Message => ({
     to,
     subject: what,

@@ -36,6 +36,13 @@ export const audit = query({
       ),
       what: row.what,
       outcome: row.outcome,
+      about: aboutOf(row.detail),
     }))
   },
 })
+
+/** Behind the idempotency key. */
+function aboutOf(detail: string): string | null {
+  const blank = detail.indexOf(' ')
+  return blank === -1 ? null : detail.slice(blank + 1)
+}

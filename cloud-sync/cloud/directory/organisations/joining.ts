@@ -1,5 +1,6 @@
 import type { Level, Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
+import { freeName } from '../accounts/token-names.ts'
 import { refuse } from '../errors.ts'
 import type { Standing } from '../kernel/authority.ts'
 import type { Writing } from '../kernel/write.ts'
@@ -29,6 +30,7 @@ export async function join(
     since: writing.at,
   }
   await writing.put('membership', row)
+  await freeName(writing, row)
   return row
 }
 

@@ -173,6 +173,7 @@ async function keys({ call, ana }: World): Promise<void> {
   const asked = { org, name: 'grafana', scope: 'read', expiresAt: null, password: PASSWORD }
   const { token } = (await call('tokens.create', ana, asked)).body
   expect(itemsOf(await call('tokens.list', ana, { org }))).toMatchObject([{ kind: 'api-key' }, { id: token }])
+  expect(itemsOf(await call('tokens.listAll', ana, { org }))).toMatchObject([{ user: 'ana' }, { id: token }])
   await call('tokens.revoke', ana, { org, token })
   const [newest] = itemsOf(await call('audit.list', ana, { org, limit: 1 }))
   expect(newest).toMatchObject({ what: 'token.revoke', actor: { kind: 'user', id: 'ana' } })

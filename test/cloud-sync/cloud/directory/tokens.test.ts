@@ -129,4 +129,59 @@ onBothEngines((engine) => {
     expect(await revoke('ana', ofBob.token)).toBe('done')
     expect(await d.doors.keyActor(ofBob.secret ?? '')).toBeUndefined()
   })
+
+  engine.with("a token stands in nobody's way: who joins has the name, and its maker is told", async (d) => {
+    await d.person('ana', 'acme')
+    await d.person('mike')
+    await d.joins('mike', 'acme', 'member', 'ana')
+    const taken = await done(token(d, 'mike', { name: 'zoe', scope: 'full' }))
+    await d.person('zoe')
+    await d.joins('zoe', 'acme', 'member', 'ana')
+    const login = (secret: string) => d.doors.loginActor({ org: 'acme', name: 'zoe', secret })
+    expect(await login(taken.secret ?? '')).toBeUndefined()
+    expect(await d.mailsTo('mike@example.org')).toContainEqual(
+      expect.objectContaining({ subject: 'Your token zoe of acme has ended' }),
+    )
+    expect((await login(await regenerate(d, 'zoe')))?.actor).toMatchObject({ user: 'zoe' })
+    expect(await d.store.read.find('token', { org: 'acme', name: 'zoe', state: 'active' })).toHaveLength(1)
+  })
+
+  engine.with(
+    'a token that already bears the name of a member opens nothing, and ends with her new key',
+    async (d) => {
+      await d.person('ana', 'acme')
+      await d.person('zoe')
+      await d.joins('zoe', 'acme', 'member', 'ana')
+      const { token: id, secret } = await done(token(d, 'ana', { name: 'old' }))
+      // As directories have it from before names of tokens gave way.
+      const row = await d.store.read.get('token', { id })
+      if (row === undefined) throw new Error('there is no token')
+      await d.store.transaction((tx) => tx.put('token', { ...row, name: 'zoe' }))
+      expect(await d.doors.keyActor(secret ?? '')).toBeUndefined()
+      await regenerate(d, 'zoe')
+      expect(await d.store.read.get('token', { id })).toMatchObject({ state: 'revoked' })
+    },
+  )
+
+  engine.with(
+    'who may revoke any token finds it: in the list of all and by name and id in the audit',
+    async (d) => {
+      await d.person('ana', 'acme')
+      await d.person('bob')
+      await d.joins('bob', 'acme', 'member', 'ana')
+      const { token: id } = await done(token(d, 'bob', { name: 'bobs' }))
+      const all = (user: string) => d.ask.tokens.listAll(d.actor(user, 'acme'), { org: 'acme' })
+      expect(await refusal(all('bob'))).toBe('DIRECTORY_FORBIDDEN')
+      const found = await done(all('ana'))
+      expect(found).toMatchObject([{ id, name: 'bobs', user: 'bob' }])
+      expect(JSON.stringify(found)).not.toContain('hash')
+      await done(d.write.tokens.revoke(d.as('ana', 'acme'), { org: 'acme', token: id }))
+      const lines = await done(d.ask.audit.list(d.actor('ana', 'acme'), { org: 'acme' }))
+      expect(lines.slice(0, 2)).toMatchObject([
+        { what: 'token.revoke', about: `bobs (${id})` },
+        { what: 'token.create', about: `bobs (${id})` },
+      ])
+      expect(lines.find(({ what }) => what === 'invitation.invite')).toMatchObject({ about: null })
+    },
+  )
 })

@@ -74,6 +74,13 @@ export const PEOPLE: readonly Route[] = [
     items: same,
     key: bornOf,
   }),
+  list('tokens', 'listAll', {
+    at: `GET ${ORG}/member-tokens`,
+    says: "All members' keys and tokens, for who may revoke them",
+    item: A.MemberToken,
+    items: same,
+    key: bornOf,
+  }),
   write('tokens', 'create', {
     at: `POST ${ORG}/tokens`,
     by: 'session',
