@@ -255,16 +255,10 @@ async function inTransaction<S extends z.ZodType, R, P>(
       }),
   }
   const value = await made.run(writing, input, prepared)
+  const told = { outcome: made.outcome?.(value) ?? 'done', about: made.about?.(input, value) }
   await tx.finish({
     ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
-    audit: auditLine({
-      made,
-      call,
-      at,
-      chains: named,
-      outcome: made.outcome?.(value) ?? 'done',
-      about: made.about?.(input, value),
-    }),
+    audit: auditLine({ made, call, at, chains: named, ...told }),
     done: {
       actor: actorKey(call.actor),
       key: call.key,
