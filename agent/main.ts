@@ -181,6 +181,7 @@ function brokerOf(
   const policy = new LocalPolicy({
     gateway: config.gateway.id,
     anonymous: config.broker.anonymous,
+    configured: config.devices,
     when: () => store.policyTime.when(),
     isOverQuota: (device) => store.quota.isOver(device),
     onDisclosed: (change, to) => {

@@ -1,5 +1,6 @@
 import type { DeviceId, MemberName, OrgId, PolicySnapshot } from '../cloud-sync/contract/index.ts'
 import type { Owner } from './metering/index.ts'
+import { unnamedOwner } from './policy/device-owner.ts'
 
 /** What the configuration says of a device: with a cloud a proposal, without a snapshot all there is. */
 export interface ProposedOwner {
@@ -49,9 +50,7 @@ export class Owners {
       return { org, ownerEpoch: 1, custodian, workspace: null }
     }
     const owned = this.#snapshot.devices.find(({ id }) => id === device)
-    if (owned === undefined) {
-      return { org: this.#snapshot.owner.org, ownerEpoch: 1, custodian: null, workspace: null }
-    }
+    if (owned === undefined) return unnamedOwner(this.#snapshot)
     const { org, ownerEpoch, custodian, workspace } = owned
     return { org, ownerEpoch, custodian, workspace }
   }

@@ -47,6 +47,7 @@ export function claimCommands(program: Command, cloud: Command, does: Does): voi
   )
   ticketCommands(program, does)
   factoryCommands(cloud, does)
+  deviceCommands(cloud, does)
 }
 
 const CLAIM_EXAMPLES = `
@@ -78,6 +79,20 @@ function ticketCommands(program: Command, does: Does): void {
   does(
     asks('revoke', 'nothing is claimed by it any more').argument('<ticket>'),
     async () => (await import('./tickets.ts')).revoke,
+  )
+}
+
+function deviceCommands(cloud: Command, does: Does): void {
+  const device = cloud.command('device').description('what the directory knows of devices')
+  does(
+    asMember(device.command('add'))
+      .description('let the directory know a device of a gateway of your own')
+      .argument('<gateway>', 'its serial number')
+      .argument('<device>', 'the id of the device in gateway.yaml')
+      .option('--name <name>', 'how people call it (default: its id)')
+      .option('--workspace <id>', 'workspace of the organisation')
+      .option('--custodian <name>', 'member to whom it belongs'),
+    async () => (await import('./cloud-devices.ts')).add,
   )
 }
 

@@ -49,6 +49,9 @@ export class ChangesHere {
         'only the gateway, its devices and their sensors are shared here',
       )
     this.#demand(login, { action: 'share.grant', resource: on, about: { to, level: 'viewer' } })
+    // The cloud would take it back: it knows nothing of what only the configuration names.
+    if ('device' in on && !this.#parts.inForce.isNamed(on.device))
+      throw new AgentError('CHANGE_REFUSED', `the directory does not know ${on.device} yet`)
     const { at } = this.#parts.inForce.when()
     return this.#make(login, (dot) => ({
       kind: 'grant.add',

@@ -11,11 +11,13 @@ import {
 import { sameHash } from '../../cloud-sync/codec/index.ts'
 import {
   type Author,
+  type DeviceId,
   type Hash,
   type PolicySnapshot,
   type Resource,
   type Right,
 } from '../../cloud-sync/contract/index.ts'
+import { type Configured, withConfigured } from './device-owner.ts'
 
 type GatewayWhen = Extract<When, { place: 'gateway' }>
 
@@ -40,14 +42,21 @@ export interface Asked {
  */
 export class PolicyInForce {
   readonly when: () => GatewayWhen
+  readonly #configured: readonly Configured[]
+  #named: PolicySnapshot | undefined
   #snapshot: PolicySnapshot | undefined
   #compiled: CompiledPolicy | undefined
 
-  /** @param when policy time now */
-  constructor(when: () => GatewayWhen) {
+  /**
+   * @param when policy time now
+   * @param configured devices that are the owner's where no policy names them
+   */
+  constructor(when: () => GatewayWhen, configured: readonly Configured[] = []) {
     this.when = when
+    this.#configured = configured
   }
 
+  /** With the configured devices that the policy itself does not name. */
   get snapshot(): PolicySnapshot | undefined {
     return this.#snapshot
   }
@@ -58,8 +67,14 @@ export class PolicyInForce {
   }
 
   apply(snapshot: PolicySnapshot | undefined): void {
-    this.#snapshot = snapshot
-    this.#compiled = snapshot === undefined ? undefined : compilePolicy(snapshot)
+    this.#named = snapshot
+    this.#snapshot = snapshot && withConfigured(snapshot, this.#configured)
+    this.#compiled = this.#snapshot && compilePolicy(this.#snapshot)
+  }
+
+  /** Whether the policy itself names the device, and not the configuration alone. */
+  isNamed(device: DeviceId): boolean {
+    return this.#named?.devices.some(({ id }) => id === device) === true
   }
 
   /**

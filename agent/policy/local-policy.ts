@@ -18,6 +18,7 @@ import {
   type Resource,
   type Right,
 } from '../../cloud-sync/contract/index.ts'
+import type { Configured } from './device-owner.ts'
 import { PolicyInForce } from './in-force.ts'
 
 /** Who stands behind a connection to the gateway's own broker. */
@@ -43,6 +44,8 @@ export interface LocalPolicyOptions {
   readonly anonymous: 'none' | 'read'
   /** Policy time now. */
   readonly when: () => Extract<When, { place: 'gateway' }>
+  /** Devices that are the owner's where no policy names them. Absent = none. */
+  readonly configured?: readonly Configured[]
   /** The workspace of the device is over its limit: what the device publishes is refused. Absent = none ever is. */
   readonly isOverQuota?: (device: string) => boolean
   /** Something is let through to somebody by a share alone that was made here and is not the cloud's yet. */
@@ -64,7 +67,7 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
 
   constructor(options: LocalPolicyOptions) {
     this.#options = options
-    this.inForce = new PolicyInForce(options.when)
+    this.inForce = new PolicyInForce(options.when, options.configured)
   }
 
   /** Puts a snapshot in force at once. Then close the sessions of those who are `isGone`. */

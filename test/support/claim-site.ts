@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stringify } from 'yaml'
 import { claimKeyOf, openChallenge, sealSiteProof, ticketIdIn } from '../../cloud-sync/codec/index.ts'
 import { askGateway } from '../../agent/local-api/client.ts'
 import type { GatewayState } from '../../agent/local-api/state.ts'
@@ -52,6 +53,8 @@ export interface SiteGateway {
   readonly provisioned: Record<string, unknown>
   /** Its console, while it runs. */
   readonly console: () => string
+  /** Its broker, while it runs. */
+  readonly broker: () => string
   start(): Promise<void>
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   /** What it says of its claim. */
@@ -72,7 +75,11 @@ export interface ClaimSite {
   readonly link: LinkProxy
   /** Runs `headgate … --json`. */
   readonly run: (...args: readonly string[]) => Promise<Ran>
-  addGateway(serial: string, more?: readonly string[]): Promise<SiteGateway>
+  /**
+   * @param more options of `headgate cloud provision`
+   * @param field lines and devices of its `gateway.yaml`
+   */
+  addGateway(serial: string, more?: readonly string[], field?: object): Promise<SiteGateway>
   /** Presses the button of a gateway. */
   press(serial: string): void
   /** Asks the cloud's API, in the name of a member or as the operator. */
@@ -110,9 +117,9 @@ export async function claimSite(defer: Defer, { linked = true } = {}): Promise<C
     run,
     operator,
     member: (login) => ['--url', url(), '--login', login, '--key-file', `${login.split(':')[1] ?? ''}.key`],
-    addGateway: async (serial, more = []) => {
+    addGateway: async (serial, more = [], field = { lines: [], devices: [] }) => {
       const trust = String(cloud.ready['trust'])
-      const config = writeGateway({ folder, serial, linkPort, trust })
+      const config = writeGateway({ folder, serial, linkPort, trust, field })
       const key = await run('gateway', '--config', config, '--print-key')
       const birth = join(folder, serial, 'claim.birth')
       const asked = ['--serial', serial, '--model', 'HG-4', '--pubkey', String(key.json['publicKey'])]
@@ -203,13 +210,18 @@ const writeCloud = (path: string, mqttPort: number): void => {
   writeFileSync(path, `${listen}\ndataDir: cloud\ndirectory: directory.yaml\n`)
 }
 
-function writeGateway(of: { folder: string; serial: string; linkPort: number; trust: string }): string {
-  const { folder, serial, linkPort, trust } = of
+function writeGateway(of: {
+  folder: string
+  serial: string
+  linkPort: number
+  trust: string
+  field: object
+}): string {
+  const { folder, serial, linkPort, trust, field } = of
   const path = join(folder, `${serial}.yaml`)
   const lines = [
     `gateway: {id: ${serial}, dataDir: ${serial}}`,
-    'lines: []',
-    'devices: []',
+    stringify(field).trimEnd(),
     'broker: {listen: ["tcp://127.0.0.1:0"], anonymous: none}',
     'console: {listen: "127.0.0.1:0"}',
     `claim: {button: ${join(folder, `${serial}.button`)}}`,
@@ -234,6 +246,7 @@ function gatewayOf(
     label: String(provisioned['label']),
     provisioned,
     console: url,
+    broker: () => String((process?.ready['broker'] as string[])[0]),
     facts,
     async start() {
       process = await started(['gateway', ...here], { cwd: folder, defer })
