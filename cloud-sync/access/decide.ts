@@ -4,12 +4,13 @@ import { cellObjection } from './conditions.ts'
 import type { CompiledPolicy } from './compile.ts'
 import { escalation } from './escalation.ts'
 import { freshnessOf } from './freshness.ts'
-import { COLUMN_OF_ROLE, COLUMN_ON_THING, RULES } from './matrix.ts'
+import { givingObjection } from './giving.ts'
+import { COLUMN_OF_ROLE, RULES } from './matrix.ts'
+import { pathsOf } from './paths.ts'
 import { type Decision, type Question, type Refusal, REFUSALS } from './question.ts'
 import { isCapped, isOwner } from './ranks.ts'
 import { sharingObjection } from './sharing.ts'
 import type { Path, Subject } from './subjects.ts'
-import type { Thing } from './things.ts'
 
 /**
  * May `principal` do `action` to `resource` at this time? Pure, whatever the order of the policy's lists; whatever the
@@ -57,7 +58,9 @@ export function judge(ask: Ask): Judgement {
   const via = judged.filter(({ against }) => against === null).map((path) => path.via)
   const reasons = judged.map(({ against }) => against).filter((against) => against !== null)
   const late =
-    via.length === 0 ? lastOf(reasons) : (capObjection(ask) ?? placeObjection(ask) ?? sharingObjection(ask))
+    via.length === 0
+      ? lastOf(reasons)
+      : (capObjection(ask) ?? placeObjection(ask) ?? sharingObjection(ask) ?? givingObjection(ask))
   const last = late ?? (ask.rule.stepUp && ask.about.stepUp !== true ? 'step-up' : undefined)
   const keys = ask.subject.keys.map(({ name }) => `key:${name}`)
   const decision: Decision =
@@ -99,46 +102,6 @@ function principalObjection({ org, member, keys }: Subject, { when }: Pick<Quest
   if (member.state === 'suspended') return 'suspended'
   const isDead = keys.length > 0 && keys.every(({ expiresAt }) => expiresAt !== null && when.at >= expiresAt)
   return isDead ? 'key-expired' : undefined
-}
-
-/** Every way from this subject to this thing. Who left has only what they were left with. */
-function pathsOf({ subject, thing, rule, policy }: Ask): Path[] {
-  const granted = grantsTo(subject, thing)
-  if (subject.member.state === 'left') return granted.filter(({ grant }) => grant?.legacy === true)
-  const paths = [...granted, ...(subject.links.get(thing.org) ?? [])]
-  const isOwn = subject.org.id === thing.org
-  if (isOwn) paths.push(...subject.roles)
-  if (isOwn && isCustodian(subject, thing)) paths.push(CUSTODIAN)
-  if (!isOwn && rule.host && subject.org.id === policy.facts.owner?.org) {
-    paths.push(...subject.roles.map((path) => ({ ...path, via: 'host' })))
-  }
-  return paths
-}
-
-function grantsTo({ granted }: Subject, { chain }: Thing): Path[] {
-  const paths: Path[] = []
-  for (const list of granted) {
-    for (const thing of chain) {
-      const found = list.get(thing)
-      if (found !== undefined) paths.push(...found)
-    }
-  }
-  return paths
-}
-
-const isCustodian = ({ member }: Subject, { custodian }: Thing): boolean =>
-  custodian?.name === member.name && custodian.incarnation === member.incarnation
-
-const CUSTODIAN: Path = {
-  via: 'custodian',
-  column: COLUMN_ON_THING.owner,
-  level: 'owner',
-  role: null,
-  grant: null,
-  without: null,
-  cap: null,
-  endsAt: Infinity,
-  lapsesAt: Infinity,
 }
 
 /** Outside the fence there is nothing, whatever there is. */

@@ -1,5 +1,6 @@
-import type { Level, Member, Right } from '../contract/index.ts'
+import type { Level, Right } from '../contract/index.ts'
 import type { Ask, Objection } from './ask.ts'
+import { isFirstOwner, levelOn } from './giving.ts'
 import { compareLevels, isOwner, levelOfRole, RANKS } from './ranks.ts'
 import type { Path } from './subjects.ts'
 
@@ -14,8 +15,8 @@ const CHECKS: Partial<Readonly<Record<Right, Check>>> = {
 }
 
 /**
- * Nobody gives what they lack, nobody changes a rank at or above their own, owners excepted, and no organisation loses
- * its last owner.
+ * Nobody gives a rank above their own, nobody changes one at or above it, owners excepted, and no organisation loses its
+ * last owner. Whether they have the rights that they give is asked in `giving`.
  */
 export const escalation: Check = (ask, path) => CHECKS[ask.rule.right]?.(ask, path)
 
@@ -28,18 +29,6 @@ function givesTooMuch(ask: Ask, path: Path): Objection {
   return isFirstOwner(ask) ? undefined : 'rank'
 }
 
-/** A partner gives a new customer its first owner (S4.4). */
-function isFirstOwner({ rule, about, policy, thing, subject }: Ask): boolean {
-  const isFromOutside = subject.org.id !== thing.org
-  return (
-    rule.right === 'member.invite' &&
-    about.role !== undefined &&
-    isOwner(about.role) &&
-    isFromOutside &&
-    policy.ownersOf(thing.org) === 0
-  )
-}
-
 function changesTooMuch(ask: Ask, path: Path): Objection {
   const { about, thing, policy } = ask
   if (about.member === undefined) return undefined
@@ -47,7 +36,7 @@ function changesTooMuch(ask: Ask, path: Path): Objection {
     ({ member }) => member.org === thing.org && member.name === about.member,
   )
   if (target === undefined) return 'unknown-member'
-  if (thing.kind === 'workspace') return levelTooHigh(levelOn(ask, target.member), path, 'strictly')
+  if (thing.kind === 'workspace') return levelTooHigh(levelOn(ask, target.member.name), path, 'strictly')
   const { role } = target.member
   if (path.role === null) return 'rank'
   const owners = isOwner(role) ? ownersObjection(ask) : undefined
@@ -59,15 +48,6 @@ function ownersObjection({ about, thing, policy, when }: Ask): Objection {
   if (when.place === 'gateway') return 'cloud-only'
   const staysOwner = about.role !== undefined && isOwner(about.role)
   return !staysOwner && policy.ownersOf(thing.org) <= 1 ? 'last-owner' : undefined
-}
-
-/** The highest level that a member has on the workspace by a grant of their own. */
-function levelOn({ policy, thing }: Ask, member: Member): Level | undefined {
-  const levels = policy.facts.grants.flatMap(({ to, on, level }) => {
-    const isTheirs = to.kind === 'member' && to.org === member.org && to.name === member.name
-    return isTheirs && policy.things.find(on) === thing ? [level] : []
-  })
-  return levels.sort(compareLevels).at(-1)
 }
 
 function revokesTooMuch({ about, policy, rule }: Ask, path: Path): Objection {

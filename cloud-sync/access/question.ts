@@ -31,9 +31,11 @@ export interface About {
   readonly member?: MemberName
   /** The role to give. */
   readonly role?: Role
+  /** Rights that were withheld from that member, and no longer are. */
+  readonly back?: readonly Right[]
   /** The level to give. */
   readonly level?: Level
-  /** To whom it is given. */
+  /** To whom it is given; the team that somebody joins. */
   readonly to?: Grantee
   /** The grant to end. */
   readonly grant?: GrantId
@@ -90,6 +92,7 @@ export const REFUSALS = [
   'invitee-pending',
   'no-cross-policy',
   'capped-policy',
+  'lacking',
   'step-up',
 ] as const
 export type Refusal = (typeof REFUSALS)[number]

@@ -95,7 +95,7 @@ const CHANGE_RULES: { readonly [K in Kind]: ChangeRule<Extract<AccessChange, { k
     direction: 'narrowing',
   },
   'team.add': {
-    needs: ({ org }) => ofOrg('team.manage', org),
+    needs: ({ org, team }) => ofOrg('team.manage', org, { to: { kind: 'team', org, team } }),
     flaw(change, _, { facts }) {
       const isTeam = facts.teams.some(({ org, handle }) => org === change.org && handle === change.team)
       if (!isTeam) return 'unknown-team'

@@ -55,6 +55,13 @@ interface Staged {
   readonly on: string
 }
 
+const speaking = (facts: PolicyFacts, preset: string): PolicyFacts => ({
+  ...facts,
+  organisations: facts.organisations.map((one) =>
+    one.id === 'acme' ? { ...one, preset: preset as typeof one.preset } : one,
+  ),
+})
+
 /**
  * tess has the role and nothing else: on a workspace or a thing as an outsider, so that no role of hers helps; as a
  * partner's person through a link. peer has the same.
@@ -74,14 +81,15 @@ function stage(role: VendorRole, right: string, { alone = false, preset = 'headg
       grant(`g-${level}`, 'device tilt', `acme:mia`, level, { id: `of-${level}` }),
     )
     const ofMia = grant('mia-ws', 'workspace dam', 'acme:mia', 'viewer')
+    const facts = factsOf({
+      ...acme,
+      roles,
+      members: all.map((name) => person(`out:${name}`, 'viewer')),
+      policies: [{ id: 'p1', from: 'acme', to: 'out', maxLevel: 'owner' }],
+      grants: [...grants, ...others.slice(0, 2), ofMia],
+    })
     return {
-      facts: factsOf({
-        ...acme,
-        roles,
-        members: all.map((name) => person(`out:${name}`, 'viewer')),
-        policies: [{ id: 'p1', from: 'acme', to: 'out', maxLevel: 'owner' }],
-        grants: [...grants, ...others.slice(0, 2), ofMia],
-      }),
+      facts: speaking(facts, preset),
       login: 'out:tess',
       on,
     }
@@ -91,10 +99,9 @@ function stage(role: VendorRole, right: string, { alone = false, preset = 'headg
   const mates = alone ? ['tess'] : all
   const members = mates.map((name) => person(`${org}:${name}`, role.role, { billing: role.billing ?? false }))
   const facts = factsOf({ ...acme, members, links: [{ id: 'l1', partner: 'prime', customer: 'acme' }] })
-  const speaking = facts.organisations.map((one) => (one.id === 'acme' ? { ...one, preset } : one))
   const others = facts.members.filter(({ name }) => !alone || name !== 'olga')
   return {
-    facts: { ...facts, organisations: speaking as PolicyFacts['organisations'], members: others },
+    facts: { ...speaking(facts, preset), members: others },
     login: `${org}:tess`,
     on: isPartner && AT_HOME.includes(right) ? 'org prime' : on,
   }

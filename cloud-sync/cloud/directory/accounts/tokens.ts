@@ -23,6 +23,7 @@ export const regenerateKey = command({
     const own = await demand(writing, 'token.self', { org }, { scope: 'read', stepUp: true })
     if (own.actingOrg !== org) refuse('DIRECTORY_FORBIDDEN', 'a key belongs to the own organisation')
     const readsOnly = own.role === 'observer' || own.role === 'customer-viewer'
+    if (!readsOnly) await demand(writing, 'token.self', { org }, { scope: 'full', stepUp: true })
     for (const token of await tokensOf(writing, org, own.user))
       if (token.kind === 'api-key') await writing.put('token', { ...token, state: 'revoked' })
     const { user, incarnation } = own

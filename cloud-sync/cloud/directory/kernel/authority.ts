@@ -98,7 +98,8 @@ const outside = ({ workspace, thing }: Target): never =>
 /** What the model answers, in the directory's words. Everything that is not named here is a role that lacks the right. */
 const WORDS: Partial<Readonly<Record<Refusal, readonly [DirectoryErrorCode, string]>>> = {
   'key-expired': ['DIRECTORY_SIGNED_OUT', 'the key has expired'],
-  rank: ['DIRECTORY_ABOVE_RANK', 'nobody gives what they lack or changes a rank at or above their own'],
+  lacking: ['DIRECTORY_ABOVE_RANK', 'nobody gives a right that they lack themselves'],
+  rank: ['DIRECTORY_ABOVE_RANK', 'nobody gives a rank above their own or changes one at or above it'],
   'last-owner': ['DIRECTORY_LAST_OWNER', 'the organisation would have no owner'],
   'unknown-member': ['DIRECTORY_NOT_FOUND', 'there is no such member'],
   'invitee-pending': ['DIRECTORY_INVITEE_PENDING', 'the invitation has not been accepted yet'],

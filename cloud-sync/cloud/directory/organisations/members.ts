@@ -41,6 +41,8 @@ export const suspend = command({
   async run(writing, { org, user, suspended }) {
     await demand(writing, 'member.remove', { org }, { member: user })
     const member = await memberOf(writing, org, user)
+    // Who comes back gets their role anew.
+    if (!suspended) await demand(writing, 'member.remove', { org }, { member: user, role: member.role })
     await writing.put('membership', { ...member, state: suspended ? 'suspended' : 'active' })
     return { org, user, suspended }
   },

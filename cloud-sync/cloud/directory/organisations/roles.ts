@@ -36,8 +36,9 @@ export const update = command({
     const own = await demand(writing, 'member.role', { org })
     const row = await roleOf(writing, org, id)
     const before = withoutOf(row)
+    const back = before.filter((right) => without !== undefined && !without.includes(right))
     for (const { user, role } of await bearersOf(writing, org, id))
-      await demand(writing, 'member.role', { org }, { member: user, role })
+      await demand(writing, 'member.role', { org }, { member: user, role, back })
     await assertKeepsOwn(writing, own, { before, after: without ?? before })
     const changed = { id, org, name: name ?? row.name, without: without ?? before }
     await writing.put('custom_role', rowOf(changed, row.created_at))
@@ -71,6 +72,8 @@ export const assign = command({
     if (isOwnerRole(member.role)) refuse('DIRECTORY_FORBIDDEN', 'an owner has every right')
     const after = id === null ? [] : withoutOf(await roleOf(writing, org, id))
     const before = member.custom === null ? [] : withoutOf(await roleOf(writing, org, member.custom))
+    const back = before.filter((right) => !after.includes(right))
+    await demand(writing, 'member.role', { org }, { member: user, role: member.role, back })
     await assertKeepsOwn(writing, own, { before, after })
     await writing.put('membership', { ...member, custom: id })
     return { org, user, role: id }

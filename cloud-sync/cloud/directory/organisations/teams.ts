@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { TeamHandle } from '../../../contract/index.ts'
+import { COLUMNS, RULES } from '../../../access/index.ts'
+import { type Level, type Right, TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { demand } from '../kernel/authority.ts'
+import { demand, may } from '../kernel/authority.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
-import { type Asking, command, orgChain, query } from '../kernel/write.ts'
+import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { memberOf } from './members.ts'
 
 const InTeam = z.strictObject({ org: OrgId, team: Id })
@@ -66,6 +67,7 @@ export const setMember = command({
   async run(writing, { org, team, user, role }) {
     await demand(writing, 'team.manage', { org })
     await teamOf(writing, org, team)
+    await assertHasWhatTeamHas(writing, org, team)
     const { incarnation } = await memberOf(writing, org, user)
     await writing.put('team_member', { team, user, org, role, incarnation })
     return { team, user, role }
@@ -105,6 +107,28 @@ export const list = query({
     }))
   },
 })
+
+/**
+ * Who joins has what the organisation gave the team: the actor must have it too. What other organisations gave the team
+ * is for its people, whoever they are.
+ */
+async function assertHasWhatTeamHas(writing: Writing, org: string, team: string): Promise<void> {
+  const where = { org, principal_kind: 'team', principal: team, state: 'live' } as const
+  for (const { resource_kind: kind, resource, level } of await writing.read.find('grant', where))
+    for (const right of openedBy(kind, level))
+      if (!(await may(writing, right, { org, thing: { kind, resource } }, { stepUp: true })))
+        refuse('DIRECTORY_ABOVE_RANK', `the team has ${right} on ${resource}, which you lack`)
+}
+
+const ON_WORKSPACE = { owner: 'WA', editor: 'WE', viewer: 'WV' } as const
+const ON_THING = { owner: 'RO', editor: 'RE', viewer: 'RV' } as const
+/** What a level on a thing of this kind opens, leaving aside. */
+function openedBy(kind: DirectoryRow<'grant'>['resource_kind'], level: Level): Right[] {
+  const at = COLUMNS.indexOf((kind === 'workspace' ? ON_WORKSPACE : ON_THING)[level])
+  const on = kind === 'view' || kind === 'alert' ? 'item' : kind
+  const rules = [...RULES.values()].filter((rule) => rule.on.includes(on) && rule.right !== 'self.leave')
+  return rules.filter(({ cells }) => ['Y', '^'].includes(cells[at] ?? '.')).map(({ right }) => right)
+}
 
 async function teamOf({ read }: Asking, org: string, id: string): Promise<DirectoryRow<'team'>> {
   return (await read.get('team', { id, org, state: 'active' })) ?? notFound('team')

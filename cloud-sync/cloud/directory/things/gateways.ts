@@ -97,7 +97,10 @@ export const setCustodian = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, kind, resource, user }) {
     await demand(writing, 'share.changeOwner', { org, thing: { kind, resource } })
-    if (user !== null) await memberOf(writing, org, user)
+    if (user !== null) {
+      await demand(writing, 'share.changeOwner', { org, thing: { kind, resource } }, { level: 'owner' })
+      await memberOf(writing, org, user)
+    }
     const row = await machineOf(writing, org, { kind, resource })
     if (kind === 'gateway')
       await writing.put('gateway', { ...(row as DirectoryRow<'gateway'>), custodian: user })

@@ -65,9 +65,11 @@ onBothEngines((engine) => {
     expect(await d.store.read.find('membership', { org: 'ranch' })).toMatchObject([
       { user: 'lea', role: 'customer-owner' },
     ])
-    const invite = (email: string, role: 'customer-manager' | 'customer-owner') =>
+    const invite = (email: string, role: 'customer-viewer' | 'customer-manager' | 'customer-owner') =>
       refusal(d.write.invitations.invite(d.as('sam', 'flow'), { org: 'ranch', email, role }))
-    expect(await invite('mo@example.org', 'customer-manager')).toBe('done')
+    expect(await invite('vi@example.org', 'customer-viewer')).toBe('done')
+    // A manager operates and shares, which a systems administrator does not.
+    expect(await invite('mo@example.org', 'customer-manager')).toBe('DIRECTORY_ABOVE_RANK')
     expect(await invite('no@example.org', 'customer-owner')).toBe('DIRECTORY_ABOVE_RANK')
   })
 
