@@ -19,15 +19,16 @@ export interface CloudLogin {
 class CloudRefusal extends Error {
   readonly code: string
   readonly hint: string
-  constructor({ code, title, hint }: z.infer<typeof Problem>) {
-    super(title)
+  constructor({ code, detail, hint }: z.infer<typeof Problem>) {
+    // The title only says the code again; what was refused, and which right is missing, is in the detail (RFC 9457, 3.1).
+    super(detail)
     this.name = 'CloudRefusal'
     this.code = code
     this.hint = hint
   }
 }
 
-const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string() })
+const Problem = z.object({ code: z.string(), detail: z.string(), hint: z.string() })
 
 type Query = Readonly<Record<string, string | undefined>>
 

@@ -1,7 +1,7 @@
 import type { Right } from '../../contract/index.ts'
 import { DirectoryRefusal, type DirectoryErrorCode } from './errors.ts'
 import type { Actor } from './kernel/actor.ts'
-import { demand } from './kernel/authority.ts'
+import { demand, demandOperator } from './kernel/authority.ts'
 import type { DirectoryWorld } from './kernel/write.ts'
 
 export type Admission =
@@ -15,6 +15,8 @@ export interface Gate {
     right: Right,
     target: { readonly org?: string | undefined; readonly workspace?: string | undefined },
   ): Promise<Admission>
+  /** The same for what is the operator's of the platform. */
+  demandOperator(actor: Actor): Promise<Admission>
 }
 
 /** Rights of those kinds change something; a key that only reads has none of them. */
@@ -25,16 +27,23 @@ export function createGate({ store, now }: DirectoryWorld): Gate {
     async demand(actor, right, { org, workspace }) {
       if (org === undefined)
         return { ok: false, code: 'DIRECTORY_NOT_FOUND', message: 'there is no such organisation' }
-      try {
+      return admitted(async () => {
         assertScope(actor, right)
         const target = workspace === undefined ? { org } : { org, workspace }
         await demand({ read: store.read, actor, at: now() }, right, target)
-        return { ok: true }
-      } catch (error) {
-        if (error instanceof DirectoryRefusal) return { ok: false, code: error.code, message: error.message }
-        throw error
-      }
+      })
     },
+    demandOperator: (actor) => admitted(() => demandOperator({ read: store.read, actor })),
+  }
+}
+
+async function admitted(demanded: () => Promise<void>): Promise<Admission> {
+  try {
+    await demanded()
+    return { ok: true }
+  } catch (error) {
+    if (error instanceof DirectoryRefusal) return { ok: false, code: error.code, message: error.message }
+    throw error
   }
 }
 

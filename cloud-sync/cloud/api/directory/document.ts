@@ -130,7 +130,7 @@ function securityOf({ by, method }: Operation): JsonSchema[] {
     case 'anyone':
       return []
     case 'operator':
-      return [{ operator: [] }]
+      return [{ operator: [] }, { bearer: [] }, cookie]
     case 'session':
       return [{ bearer: [] }, cookie]
     case 'user':

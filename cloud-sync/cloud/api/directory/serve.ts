@@ -41,10 +41,12 @@ export function guarded(
   const shape = shapeOf(operation)
   return async (c) => {
     const address = serving.addressOf(c)
-    if (operation.by === 'operator') serving.assertOperator(c)
-    else assertWithin(serving.perAddress, address)
+    if (operation.by !== 'operator') assertWithin(serving.perAddress, address)
     assertNotCrossSite(c)
-    const caller = await signedIn(c, operation, { serving, address })
+    const caller =
+      operation.by === 'operator'
+        ? await operatorIn(c, { serving, address })
+        : await signedIn(c, operation, { serving, address })
     const key = operation.takesKey ? idempotencyKey(c) : ''
     const sent = await fieldsOf(c, operation, shape)
     return run({ c, address, caller, sent, key })
@@ -56,7 +58,7 @@ async function signedIn(
   { by }: Operation,
   { serving, address }: { serving: Serving; address: string },
 ): Promise<Caller | undefined> {
-  if (by === 'anyone' || by === 'operator') return undefined
+  if (by === 'anyone') return undefined
   const caller = await callerOf(c, serving.directory, c.req.param('org')).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 401)
       serving.perAddress.fine(address, WRONG_CREDENTIALS_COST)
@@ -66,6 +68,32 @@ async function signedIn(
   if (by === 'session' && caller.by !== 'session')
     throw new ApiError('API_SESSION_NEEDED', 'this is for a session, not for a key')
   return caller
+}
+
+/**
+ * The token on this machine is nobody in particular; from anywhere it is also the session of a user who is an operator of
+ * the platform, apart from all their organisations. Everybody else is refused as if they had shown nothing.
+ */
+async function operatorIn(
+  c: Context,
+  { serving, address }: { serving: Serving; address: string },
+): Promise<Caller | undefined> {
+  try {
+    serving.assertOperator(c)
+    return undefined
+  } catch (refused) {
+    assertWithin(serving.perAddress, address)
+    const caller = await callerOf(c, serving.directory, undefined).catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.status === 401)) throw error
+      serving.perAddress.fine(address, WRONG_CREDENTIALS_COST)
+      throw refused
+    })
+    assertWithin(serving.perUser, caller.actor.user)
+    const own = { ...caller, actor: { ...caller.actor, org: null } }
+    const isOperator = caller.by === 'session' && (await serving.directory.gate.demandOperator(own.actor)).ok
+    if (!isOperator) throw refused
+    return own
+  }
 }
 
 /** What the directory answers, as the API shows it. */
@@ -102,8 +130,9 @@ const download = (c: Context, media: string, value: unknown): Response =>
 const shown = (schema: z.ZodType, value: unknown): object => schema.parse(value) as object
 
 function actorFor({ by }: Operation, caller: Caller | undefined, address: string): Actor {
-  if (by === 'operator') return { kind: 'operator', name: 'operator' }
-  return caller === undefined ? { kind: 'visitor', address } : { ...caller.actor, address }
+  if (caller === undefined)
+    return by === 'operator' ? { kind: 'operator', name: 'operator' } : { kind: 'visitor', address }
+  return { ...caller.actor, address }
 }
 
 /** One more than the page holds: then it is known whether there is a next one. */

@@ -73,7 +73,7 @@ export async function may(
 }
 
 /** The platform's own rights belong to no role of any organisation. */
-export async function demandOperator({ actor, read }: Asking): Promise<void> {
+export async function demandOperator({ actor, read }: Pick<Asking, 'actor' | 'read'>): Promise<void> {
   if (actor.kind === 'operator') return
   const isOperator =
     actor.kind === 'user' &&

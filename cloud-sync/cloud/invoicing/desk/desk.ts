@@ -87,7 +87,9 @@ async function admit(
   { right, isUsage }: Matter<z.ZodType, unknown>,
   { actor, fields }: { actor: Actor; fields: Named },
 ) {
-  const allowed = right === 'operator' ? operatorOnly(actor) : await gate.demand(actor, right, fields)
+  const allowed = await (right === 'operator'
+    ? gate.demandOperator(actor)
+    : gate.demand(actor, right, fields))
   if (!allowed.ok) return allowed
   const organisation = fields.org === undefined ? NOBODY : await world.directory.organisation(fields.org)
   if (organisation === undefined) return refused('INVOICING_NOT_FOUND', 'there is no such organisation')
@@ -98,11 +100,6 @@ async function admit(
 }
 
 const refused = (code: Refused, message: string) => ({ ok: false, code, message }) as const
-
-const operatorOnly = (actor: Actor) =>
-  actor.kind === 'operator'
-    ? ({ ok: true } as const)
-    : refused('DIRECTORY_FORBIDDEN', 'only whoever runs the cloud may')
 
 /** The same write again has the answer of the first; every write of this desk may also be begun twice without harm. */
 async function once(

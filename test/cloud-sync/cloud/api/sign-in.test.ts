@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type DirectoryApi, serveDirectory } from '../../../support/directory-api.ts'
+import { type DirectoryApi, OPERATOR_TOKEN, serveDirectory } from '../../../support/directory-api.ts'
 
 const basic = (login: string, secret: string) => ({
   Authorization: `Basic ${Buffer.from(`${login}:${secret}`).toString('base64')}`,
@@ -139,4 +139,27 @@ test('whoever guesses a password is let wait', async () => {
   expect(answers.slice(0, 10).map(({ status }) => status)).toEqual(Array<number>(10).fill(401))
   expect(answers.at(-1)).toMatchObject({ status: 429, body: { code: 'DIRECTORY_TOO_MANY_TRIES' } })
   expect(answers.at(-1)?.headers.get('Retry-After')).toBe('900')
+})
+
+test('an operator of the platform acts with a session, from anywhere, as themselves; nobody else and no key does', async () => {
+  const { api, ana, token } = await withToken()
+  await api.directory.person('zoe')
+  const zoe = await api.session('zoe')
+  const operators = '/v1/operator/operators'
+  const forwarded = { headers: { 'X-Forwarded-For': '203.0.113.5' } }
+  expect((await api.ask(zoe, operators)).status).toBe(401)
+  for (const user of ['zoe', 'ana'])
+    expect((await api.ask(OPERATOR_TOKEN, `${operators}/${user}`, { method: 'PUT' })).status).toBe(200)
+  expect((await api.ask(zoe, operators)).body).toMatchObject({ items: [{ user: 'ana' }, { user: 'zoe' }] })
+  expect((await api.ask(zoe, operators, forwarded)).status).toBe(200)
+  expect((await api.ask(zoe, '/v1/operator/accounts')).status).toBe(200)
+  // Ana is an operator, her key is her organisation's.
+  expect((await api.ask(token, operators)).status).toBe(401)
+  expect((await api.ask(OPERATOR_TOKEN, operators, forwarded)).status).toBe(404)
+  expect((await api.ask(zoe, `${operators}/ana`, { method: 'DELETE' })).status).toBe(204)
+  const [line] = await api.directory.store.read.find('audit', { what: 'platform.end-operator' })
+  expect(line).toMatchObject({ actor_kind: 'user', actor: 'zoe', actor_org: null })
+  // No more than a stranger from then on.
+  expect((await api.ask(ana, operators)).status).toBe(401)
+  expect((await api.ask(ana, operators, forwarded)).status).toBe(404)
 })
