@@ -61,10 +61,15 @@ describe('the console', () => {
     expect(await response.json()).toMatchObject({ applied: false, because: 'malformed' })
     const large = await fetch(`${site.url}/v1/policy`, { method: 'POST', body: new Uint8Array(9_000_000) })
     expect(large.status).toBe(413)
-    const many = await Promise.all(
-      Array.from({ length: 30 }, () => fetch(`${site.url}/v1/policy`, { method: 'POST', body: 'x' })),
-    )
-    expect(many.map(({ status }) => status)).toContain(429)
+    // One address may hold 16 connections.
+    const seen: number[] = []
+    for (let round = 0; round < 3; round += 1) {
+      const ten = Array.from({ length: 10 }, () =>
+        fetch(`${site.url}/v1/policy`, { method: 'POST', body: 'x' }),
+      )
+      for (const { status } of await Promise.all(ten)) seen.push(status)
+    }
+    expect(seen).toContain(429)
   })
 })
 
