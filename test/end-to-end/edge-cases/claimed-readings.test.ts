@@ -99,7 +99,7 @@ test(
     expect(await devicesOf('acme:ana')).toEqual([])
     const added = await site.run('cloud', 'device', 'add', 'GW-8', 'plain', ...site.member('acme:ana'))
     expect(added).toMatchObject({ code: 0, json: { device: 'GW-8/plain' } })
-    expect(differences('headgate cloud device add', [added.json])).toEqual([])
+    expect(differences('headgate cloud device', [added.json])).toEqual([])
     await until('the cloud shows it', async () => (await devicesOf('acme:ana')).includes('plain'))
     expect(await devicesOf('borealis:bea')).toEqual([])
     await seenAsItShould(gateway)
