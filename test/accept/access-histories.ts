@@ -16,6 +16,8 @@ export const MUTANTS: Readonly<Record<string, MergeRules>> = {
   'last writer wins': { ...MERGE_RULES, outlives: (given, removal) => given.dot.seq > removal.dot.seq },
   'no voiding': { ...MERGE_RULES, voids: false },
   'no cap': { ...MERGE_RULES, voidCaps: false },
+  // Who gives must stand above what they give, and need not have what it opens.
+  'ranks only': { ...MERGE_RULES, minds: (because) => because !== 'lacking' },
 }
 
 export interface Found {

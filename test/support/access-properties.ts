@@ -7,7 +7,7 @@ import {
   type PolicyFacts,
   type Proposal,
 } from '../../cloud-sync/contract/index.ts'
-import { accessIn, ownerOf } from './access-sight.ts'
+import { accessIn, ownerOf, rightsIn } from './access-sight.ts'
 import { BASE, resolved } from './access-world.ts'
 
 const NARROWING = [
@@ -18,6 +18,7 @@ const NARROWING = [
   'grant.remove',
   'key.block',
 ]
+const GIVING = ['grant.add', 'member.set', 'team.add']
 const RANKS = ['observer', 'member', 'viewer', 'editor', 'admin', 'owner']
 
 export interface Tally {
@@ -57,6 +58,9 @@ export function violations(history: readonly Proposal[], tally: Tally, rules?: M
   for (const removal of accepted) {
     revokeWins(removal, { accepted, facts: resolution.facts, note })
     narrowingOnlyNarrows(removal, { history, rules, note })
+  }
+  for (const giving of accepted.filter(({ change }) => GIVING.includes(change.kind))) {
+    onlyWhatOneHas(giving, { history, rules, note })
   }
   accessIsFounded(resolution.facts, note)
   grantsHold(accepted, { facts: resolution.facts, note, lowered: (one) => isLowering(one, history, rules) })
@@ -144,6 +148,29 @@ function narrowingOnlyNarrows(one: Proposal, { history, rules, note }: Around): 
     widened !== undefined,
     `${one.change.kind} ${idOf(one)} gave ${widened ?? ''}`,
   )
+}
+
+/** As its author saw it, a change opens to nobody what its author could not do: asked of all rights on all things. */
+function onlyWhatOneHas(one: Proposal, { history, rules, note }: Around): void {
+  const past = history.filter((other) => saw(one, other))
+  const [before, after] = [resolved(past, rules).facts, resolved([...past, one], rules).facts]
+  const [had, has] = [rightsIn(before), rightsIn(after)]
+  for (const taker of takersOf(one.change, after)) {
+    const given = has.of(taker).filter((right) => !had.has(taker, right))
+    const lacked = given.find((right) => !had.has(one.author, right))
+    const detail = `${one.author.org}:${one.author.name} gave ${taker.org}:${taker.name} ${lacked ?? ''} by ${JSON.stringify(one.change)}`
+    note('nobody gives what they lack', lacked !== undefined, detail)
+  }
+}
+
+function takersOf(change: AccessChange, facts: PolicyFacts): readonly Pick<Author, 'org' | 'name'>[] {
+  if (change.kind === 'member.set' || change.kind === 'team.add') return [change]
+  if (change.kind !== 'grant.add') return []
+  const { to } = change.grant
+  if (to.kind === 'member') return [to]
+  if (to.kind === 'org') return facts.members.filter(({ org }) => org === to.org)
+  const team = facts.teams.find(({ org, handle }) => org === to.org && handle === to.team)
+  return (team?.members ?? []).map(({ name }) => ({ org: to.org, name }))
 }
 
 function isDemotion(one: Proposal, history: readonly Proposal[], rules?: MergeRules): boolean {

@@ -1,5 +1,12 @@
 import { compilePolicy, decide, type Decision } from '../../cloud-sync/access/index.ts'
-import type { PolicyFacts, Resource, Right, Shareable } from '../../cloud-sync/contract/index.ts'
+import {
+  type Member,
+  type PolicyFacts,
+  type Resource,
+  type Right,
+  RIGHTS,
+  type Shareable,
+} from '../../cloud-sync/contract/index.ts'
 
 export const THINGS: readonly Shareable[] = [
   { kind: 'gateway' },
@@ -65,4 +72,34 @@ export function accessIn(facts: PolicyFacts): {
     }
   }
   return { texts, all }
+}
+
+/** What one may do with what is one's own is given to nobody: not leaving, which is for whoever is there on a grant. */
+const GIVEN_RIGHTS = RIGHTS.filter((right) => !right.startsWith('self.'))
+
+/** Asks all rights on all things, or those named; each as `right thing`. */
+export interface Rights {
+  of(who: Pick<Access, 'org' | 'name'>): string[]
+  has(who: Pick<Access, 'org' | 'name'>, right: string): boolean
+}
+
+export function rightsIn(facts: PolicyFacts): Rights {
+  const compiled = compilePolicy({ ...facts, keys: [] })
+  const orgs = facts.organisations.map(({ id }): Resource => ({ kind: 'org', org: id }))
+  const asked = new Map(
+    [...THINGS, ...orgs].flatMap((resource) =>
+      GIVEN_RIGHTS.map((action) => [`${action} ${JSON.stringify(resource)}`, { resource, action }]),
+    ),
+  )
+  const rights: Rights = {
+    of: (who) => [...asked.keys()].filter((right) => rights.has(who, right)),
+    has({ org, name }, right) {
+      const question = asked.get(right)
+      if (question === undefined) return false
+      const principal = { org, name } as Member
+      const when = { place: 'cloud', at: 1 } as const
+      return decide({ principal, ...question, when, about: { stepUp: true } }, compiled).allowed
+    },
+  }
+  return rights
 }

@@ -1,4 +1,5 @@
 import type { Proposal } from '../../contract/index.ts'
+import type { Objection } from './authorise.ts'
 import { idOf, precedes, type ProposalId } from './history.ts'
 
 /** The rules between concurrent changes, apart, so that a test can break each and see what it is for. */
@@ -9,12 +10,15 @@ export interface MergeRules {
   readonly voidCaps: boolean
   /** Whether giving is void once its author turns out to have lost the right. */
   readonly voids: boolean
+  /** Whether this counts against a change. */
+  readonly minds: (because: Objection) => boolean
 }
 
 export const MERGE_RULES: MergeRules = {
   outlives: (given, removal) => precedes(removal, given),
   voidCaps: true,
   voids: true,
+  minds: () => true,
 }
 
 /** What is set for one key: a role, a grant, a policy … */

@@ -42,7 +42,7 @@ export function resolve(
   for (const proposal of order) {
     const past = accepted.filter((earlier) => precedes(earlier.proposal, proposal))
     const facts = merged(base, past, rules)
-    const because = objectionTo(proposal, facts)
+    const because = minded(proposal, facts, rules)
     const id = idOf(proposal)
     if (because === undefined) accepted.push({ proposal, id, direction: directionOf(proposal, facts) })
     outcomes.set(id, because === undefined ? { state: 'accepted' } : { state: 'rejected', because })
@@ -51,6 +51,11 @@ export function resolve(
   for (const [id, { because, winner }] of voided) outcomes.set(id, { state: 'void', because, winner })
   const changes = accepted.map(({ proposal }) => proposal)
   return { facts: fold(base, changes, mergeOf(accepted, rules, voided)), outcomes }
+}
+
+function minded(proposal: Proposal, facts: PolicyFacts, rules: MergeRules): Objection | undefined {
+  const because = objectionTo(proposal, facts)
+  return because === undefined || rules.minds(because) ? because : undefined
 }
 
 /** The facts after these alone. */
@@ -94,14 +99,8 @@ function voidOf(base: PolicyFacts, accepted: readonly Accepted[], rules: MergeRu
     const asked = (with_: readonly Accepted[]): Objection | undefined => {
       const inOrder = accepted.filter((one) => past.includes(one) || with_.includes(one))
       const merge = mergeOf(accepted, rules, voided)
-      return objectionTo(
-        proposal,
-        fold(
-          base,
-          inOrder.map((one) => one.proposal),
-          merge,
-        ),
-      )
+      const changes = inOrder.map((one) => one.proposal)
+      return minded(proposal, fold(base, changes, merge), rules)
     }
     const because = asked(unseen)
     if (because === undefined) continue
