@@ -16,6 +16,7 @@ import {
   EPOCH,
   INTERVALS,
   type Message,
+  METERS,
   publicKey,
   SENSORS,
   simulated,
@@ -118,11 +119,19 @@ async function posted(
   try {
     await opened(db, gateways)
     const monoMs = (): number => performance.now()
-    const worker = createWorker({ db, now: Date.now, monoMs, log, committed: () => undefined })
+    let moreRoom = (): void => undefined
+    const committed = (): void => {
+      moreRoom()
+    }
+    const worker = createWorker({ db, now: Date.now, monoMs, log, committed })
+    const room = (): Promise<void> =>
+      new Promise((resolve) => {
+        moreRoom = resolve
+      })
     const rate = await timed(messages, async () => {
       for (const [at, { topic, payload }] of messages.entries()) {
         if (at % READ_AT_ONCE === 0) await setImmediate()
-        while (at - worker.counts.posted > WAITING_MAX) await setImmediate()
+        while (at - worker.counts.posted > WAITING_MAX) await room()
         const incoming = openIncoming({ cloudId: CLOUD_ID, publicKeyOf: () => publicKey }, topic, payload)
         if (!incoming.ok || !worker.offer(incoming.incoming)) throw new Error('refused')
       }
@@ -143,8 +152,11 @@ function fail(detail: object, message: string): void {
 /** Gateways made with one statement. */
 const MADE_AT_ONCE = 5_000
 
+/** Stands as the ledger keeps them. */
+const NOTHING_YET = JSON.stringify(METERS.toSorted().map((meter) => [meter, 'acme', '0', 0]))
+
 /** Streams and registers of every gateway, as after its first report of nothing. */
-async function opened(db: CloudDatabase, gateways: number): Promise<void> {
+export async function opened(db: CloudDatabase, gateways: number): Promise<void> {
   for (let from = 0; from < gateways; from += MADE_AT_ONCE) {
     const last = Math.min(gateways, from + MADE_AT_ONCE) - 1
     const numbers = sql`with recursive g(n) as
@@ -154,10 +166,9 @@ async function opened(db: CloudDatabase, gateways: number): Promise<void> {
       await sql`insert into stream (gateway, stream, epoch, parent, up_to, head, state, opened_at)
         ${numbers} select 'GW-' || g.n, 'usage', ${sql.lit(EPOCH)}, null, 0, ${sql.lit(ZERO_HASH)}, 'open', 0
         from g`.execute(tx)
-      await sql`insert into usage_register (gateway, epoch, meter, subject, gen, org, "end", seq)
-        ${numbers} select 'GW-' || g.n, ${sql.lit(EPOCH)}, m.meter, 'sensor:tilt-' || s.n || '/main', 0,
-          'acme', 0, 0 from g cross join s cross join (select 'sensor.readings' as meter union all select 'sensor.values'
-          union all select 'sensor.payload_bytes') m`.execute(tx)
+      await sql`insert into usage_register (gateway, epoch, subject, gen, stands)
+        ${numbers} select 'GW-' || g.n, ${sql.lit(EPOCH)}, 'sensor:tilt-' || s.n || '/main', 0, ${sql.lit(NOTHING_YET)}
+          from g cross join s`.execute(tx)
     })
   }
 }

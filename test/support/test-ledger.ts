@@ -96,12 +96,10 @@ async function dump({ read }: CloudDatabase): Promise<Record<string, unknown>> {
     .execute()
   const registers = await read
     .selectFrom('usage_register')
-    .select(['gateway', 'epoch', 'meter', 'subject', 'gen', 'org', 'seq'])
-    .select((eb) => eb.cast<string>('end', 'text').as('end'))
+    .selectAll()
     .orderBy('gateway')
     .orderBy('epoch')
     .orderBy('subject')
-    .orderBy('meter')
     .orderBy('gen')
     .execute()
   const streams = await read

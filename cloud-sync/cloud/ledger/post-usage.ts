@@ -13,7 +13,7 @@ import {
   type StreamPosition,
 } from '../storage/index.ts'
 import { agrees } from './completeness.ts'
-import { REGISTER_END_MAX, Registers, type Stand } from './registers.ts'
+import { moveTo, REGISTER_END_MAX, Registers, type Stand } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
 export type Posted =
@@ -76,7 +76,7 @@ export async function openPosting(
       await registers.inherit(position, { streams, records })
       const moves = movesOf(records, { registers, month })
       if (moves === undefined) return { ok: false, because: 'conflict' }
-      for (const [stand, { end, record }] of moves.ends) Object.assign(stand, { end, movedBy: record })
+      for (const [stand, move] of moves.ends) moveTo(stand, move)
       for (const posting of moves.postings) taken.postings.push(posting)
       for (const sealed of records) {
         taken.records.push(rowOf(sealed, { month, now }))
@@ -133,8 +133,10 @@ function movesOf(
 ): Moves | undefined {
   const moves: Moves = { postings: [], ends: new Map() }
   for (const { record } of records) {
-    for (const register of record.registers) {
-      const stand = registers.of(register)
+    const stands = registers.of(record)
+    for (const [at, register] of record.registers.entries()) {
+      const stand = stands[at]
+      if (stand === undefined) return undefined
       const before = moves.ends.get(stand)
       const start = before?.end ?? stand.end ?? 0n
       if (before?.record === record || register.end < start || register.end > REGISTER_END_MAX)

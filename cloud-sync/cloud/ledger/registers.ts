@@ -1,9 +1,8 @@
-import type { Epoch, GatewayId, RegisterEnd, SealedRecord, UsageRecord } from '../../contract/index.ts'
+import type { Epoch, GatewayId, SealedRecord, UsageRecord } from '../../contract/index.ts'
 import {
   type Db,
   type HeldStreams,
-  type MovedRegister,
-  type RegisterPlace,
+  type RegisterRow,
   standsAt,
   type StreamPosition,
 } from '../storage/index.ts'
@@ -20,24 +19,34 @@ interface Batch {
 
 /** One register of one epoch, as it moves in a transaction. */
 export interface Stand {
-  readonly place: RegisterPlace
-  /** It has a row in the database. */
-  isThere: boolean
+  readonly meter: string
+  readonly row: Row
   /** Undefined where the epoch never had it. */
   end: bigint | undefined
-  /** The record that moved it in this transaction. */
-  movedBy: UsageRecord | undefined
+  /** For whom and by which record it moved last; undefined where it never did in this epoch. */
+  by: { readonly org: string; readonly seq: number } | undefined
 }
 
-const nameOf = ({ gateway, epoch, meter, subject, gen }: RegisterPlace): string =>
-  `${gateway} ${epoch} ${meter} ${subject} ${gen}`
+/** All registers of one subject and generation. */
+interface Row {
+  readonly place: Omit<RegisterRow, 'stands'>
+  /** It has a row in the database. */
+  isThere: boolean
+  isMoved: boolean
+  readonly stands: Map<string, Stand>
+}
+
+/** Rows of one gateway's epoch by subject and generation. */
+type Rows = Map<string, Row>
+const streamName = ({ gateway, epoch }: { gateway: string; epoch: string }): string => `${gateway} ${epoch}`
+const rowName = ({ subject, gen }: { subject: string; gen: number }): string => `${gen} ${subject}`
 
 /** Where the registers stand that some batches name. */
 export class Registers {
   readonly #db: Db
-  readonly #stands = new Map<string, Stand>()
-  /** Each register end that came, with its stand: found by name once. */
-  readonly #of = new Map<RegisterEnd, Stand>()
+  readonly #streams = new Map<string, Rows>()
+  /** The stands of each record that came, in the order of its registers: found by name once. */
+  readonly #of = new Map<UsageRecord, readonly Stand[]>()
 
   private constructor(db: Db) {
     this.#db = db
@@ -47,24 +56,26 @@ export class Registers {
   static async load(db: Db, batches: readonly Batch[]): Promise<Registers> {
     const registers = new Registers(db)
     for (const { gw: gateway, epoch, records } of batches) {
-      for (const { record } of records) {
-        for (const register of record.registers) {
-          const { meter, subject, gen } = register
-          registers.#of.set(register, registers.#standOf({ gateway, epoch, meter, subject, gen }))
-        }
-      }
+      const rows = registers.#rowsOf({ gateway, epoch })
+      for (const { record } of records) registers.#of.set(record, standsOf(record, rows))
     }
-    const places = [...registers.#stands.values()].map(({ place }) => place)
-    for (const { end, ...place } of await standsAt(db, places))
-      Object.assign(registers.#standOf(place), { end, isThere: true })
+    const places = [...registers.#streams.values()].flatMap((rows) =>
+      [...rows.values()].map(({ place }) => place),
+    )
+    for (const { stands, ...place } of await standsAt(db, places)) {
+      const row = rowOf(registers.#rowsOf(place), place)
+      row.isThere = true
+      for (const { meter, end, org, seq } of stands)
+        Object.assign(standOf(row, meter), { end, by: { org, seq } })
+    }
     return registers
   }
 
-  /** The stand of a register end that was in a batch. */
-  of(register: RegisterEnd): Stand {
-    const stand = this.#of.get(register)
-    if (stand === undefined) throw new Error('a register of no batch')
-    return stand
+  /** The stand of each register of a record that was in a batch. */
+  of(record: UsageRecord): readonly Stand[] {
+    const stands = this.#of.get(record)
+    if (stands === undefined) throw new Error('a record of no batch')
+    return stands
   }
 
   /**
@@ -76,36 +87,85 @@ export class Registers {
     { streams, records }: { streams: HeldStreams; records: readonly SealedRecord[] },
   ): Promise<void> {
     if (position.parent === null) return
-    const named = records.flatMap(({ record }) => record.registers.map((register) => this.of(register)))
+    const named = records.flatMap(({ record }) => this.of(record))
     const missing = [...new Set(named)].filter(({ end }) => end === undefined)
     if (missing.length === 0) return
     const ancestors = ancestorsOf(streams, position)
-    const places = ancestors.flatMap(({ epoch }) => missing.map(({ place }) => ({ ...place, epoch })))
-    const stored = new Map((await standsAt(this.#db, places)).map((stand) => [nameOf(stand), stand.end]))
+    const rows = [...new Set(missing.map(({ row }) => row))]
+    const places = ancestors.flatMap(({ epoch }) => rows.map(({ place }) => ({ ...place, epoch })))
+    const stored = new Map<string, bigint>()
+    for (const { stands, ...place } of await standsAt(this.#db, places))
+      for (const { meter, end } of stands) stored.set(`${place.epoch} ${rowName(place)} ${meter}`, end)
     for (const stand of missing) {
+      const { place } = stand.row
+      const name = rowName(place)
       for (const { epoch } of ancestors) {
-        const name = nameOf({ ...stand.place, epoch })
         // What moved in this transaction is not in the database yet.
-        stand.end ??= this.#stands.get(name)?.end ?? stored.get(name)
+        const held = this.#streams
+          .get(streamName({ ...place, epoch }))
+          ?.get(name)
+          ?.stands.get(stand.meter)
+        stand.end ??= held?.end ?? stored.get(`${epoch} ${name} ${stand.meter}`)
       }
     }
   }
 
   /** Rows to write. */
-  moved(): MovedRegister[] {
-    return [...this.#stands.values()].flatMap(({ place, end, movedBy, isThere }) =>
-      movedBy === undefined || end === undefined
-        ? []
-        : [{ isThere, row: { ...place, org: movedBy.org, end, seq: movedBy.seq } }],
+  moved(): { readonly row: RegisterRow; readonly isThere: boolean }[] {
+    return [...this.#streams.values()].flatMap((rows) =>
+      [...rows.values()]
+        .filter(({ isMoved }) => isMoved)
+        .map(({ place, isThere, stands }) => ({ isThere, row: { ...place, stands: storedOf(stands) } })),
     )
   }
 
-  #standOf(place: RegisterPlace): Stand {
-    const name = nameOf(place)
-    const known = this.#stands.get(name)
+  #rowsOf(stream: { readonly gateway: string; readonly epoch: string }): Rows {
+    const name = streamName(stream)
+    const known = this.#streams.get(name)
     if (known !== undefined) return known
-    const made: Stand = { place, isThere: false, end: undefined, movedBy: undefined }
-    this.#stands.set(name, made)
+    const made: Rows = new Map()
+    this.#streams.set(name, made)
     return made
   }
 }
+
+/** A record has moved the register there. */
+export function moveTo(stand: Stand, { end, record }: { end: bigint; record: UsageRecord }): void {
+  stand.end = end
+  stand.by = { org: record.org, seq: record.seq }
+  stand.row.isMoved = true
+}
+
+function standsOf({ gw: gateway, epoch, registers }: UsageRecord, rows: Rows): Stand[] {
+  let row: Row | undefined
+  return registers.map(({ subject, gen, meter }) => {
+    // The registers of a subject stand together in a record.
+    if (row?.place.subject !== subject || row.place.gen !== gen)
+      row = rowOf(rows, { gateway, epoch, subject, gen })
+    return standOf(row, meter)
+  })
+}
+
+function rowOf(rows: Rows, { gateway, epoch, subject, gen }: Row['place']): Row {
+  const name = rowName({ subject, gen })
+  const known = rows.get(name)
+  if (known !== undefined) return known
+  const place = { gateway, epoch, subject, gen }
+  const made = { place, isThere: false, isMoved: false, stands: new Map<string, Stand>() }
+  rows.set(name, made)
+  return made
+}
+
+function standOf(row: Row, meter: string): Stand {
+  const known = row.stands.get(meter)
+  if (known !== undefined) return known
+  const made = { meter, row, end: undefined, by: undefined }
+  row.stands.set(meter, made)
+  return made
+}
+
+/** What was only looked for, or stands in an epoch before, is not of this row. */
+const storedOf = (stands: ReadonlyMap<string, Stand>): RegisterRow['stands'] =>
+  [...stands.values()].flatMap(({ meter, end, by }) =>
+    by === undefined || end === undefined ? [] : [{ meter, end, ...by }],
+  )

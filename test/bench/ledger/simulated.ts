@@ -14,7 +14,7 @@ export const CLOUD_ID = '0123456789abcdef'
 export const EPOCH = Epoch.parse('a'.repeat(32))
 export const SENSORS = 20
 /** Those that move with every reading. */
-const METERS = ['sensor.readings', 'sensor.values', 'sensor.payload_bytes']
+export const METERS = ['sensor.readings', 'sensor.values', 'sensor.payload_bytes']
 /** Registers of a record. */
 export const INTERVALS = SENSORS * METERS.length
 export const gatewayName = (n: number): GatewayId => `GW-${n}` as GatewayId

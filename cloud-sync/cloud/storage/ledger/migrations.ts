@@ -68,7 +68,12 @@ async function takeOver(db: Kysely<LedgerSchema>): Promise<void> {
     from before_usage_day_assign a join usage_record r on (r.gateway, r.epoch, r.seq) = (a.gateway, a.epoch, a.seq)`.execute(
     db,
   )
-  const taken = new Set<string>(['usage_record', 'usage_posting', 'usage_day_assign'])
+  await sql`insert into usage_register (gateway, epoch, subject, gen, stands)
+    select gateway, epoch, subject, gen, json_group_array(json_array(meter, org, cast("end" as text), seq))
+    from (select * from before_usage_register order by meter) group by gateway, epoch, subject, gen`.execute(
+    db,
+  )
+  const taken = new Set<string>(['usage_record', 'usage_posting', 'usage_register', 'usage_day_assign'])
   for (const table of BEFORE) {
     if (!taken.has(table)) {
       const columns = sql.join(Object.keys(LEDGER_TABLES[table].columns).map((column) => sql.ref(column)))

@@ -98,18 +98,13 @@ export const LEDGER_TABLES = {
     },
     key: ['gateway', 'epoch', 'last'],
   },
-  /** Derived from the records: where each register stands. */
+  /**
+   * Derived from the records: where the registers of one subject and generation stand, as a JSON list by meter of
+   * [meter, organisation it last counted for, end as text, number of the record that said so].
+   */
   usage_register: {
-    columns: {
-      ...ofStream,
-      meter: text(),
-      subject: text(),
-      gen: whole(),
-      org: text(),
-      end: exact(),
-      seq: whole(),
-    },
-    key: ['gateway', 'epoch', 'meter', 'subject', 'gen'],
+    columns: { ...ofStream, subject: text(), gen: whole(), stands: text() },
+    key: ['gateway', 'epoch', 'subject', 'gen'],
   },
   /**
    * Append-only: the record `epoch`/`seq` says which day the stretch `share_from` to `share_to` (of `share_of`) of the

@@ -1,14 +1,12 @@
-import { type ExpressionBuilder, sql } from 'kysely'
 import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 import { ofRecord, summed, sumOf } from './sums.ts'
-import { answersTo, dialectOf, insertAll, updateAll } from '../relational/index.ts'
+import { insertAll } from '../relational/index.ts'
+import { type MovedRegisters, moveRegisters } from './registers.ts'
 import {
   LEDGER_TABLES,
-  type LedgerSchema,
   type NewDayAssign,
   type NewPosting,
-  type NewRegister,
   type NewUsageBatch,
   type NewUsageRecord,
   type UsageRecordRow,
@@ -16,21 +14,6 @@ import {
 
 /** Records read at once where a whole chain is walked. */
 const PAGE_RECORDS = 1_000
-
-/** Names one posted register. */
-export interface RegisterKey {
-  readonly meter: string
-  readonly subject: string
-  readonly gen: number
-}
-export interface RegisterStand extends RegisterKey {
-  readonly org: string
-  readonly end: bigint
-  readonly seq: number
-}
-
-const text = (eb: ExpressionBuilder<LedgerSchema, 'usage_register'>) =>
-  sql<string>`cast(${eb.ref('end')} as text)`
 
 /** Hash of each stored record from `first` to `last`. */
 export async function recordHashes(
@@ -58,42 +41,17 @@ export interface NewUsage {
 }
 
 const TO = LEDGER_TABLES
-const MOVES =
-  'on conflict (gateway, epoch, meter, subject, gen) do update set "end" = excluded."end", org = excluded.org, seq = excluded.seq'
 
 /** Appends, and moves registers to their new ends; a number that is there already is an error: skipping would hide a fork. */
 export async function appendUsage(
   db: Db,
-  { records, postings, batches, labels, registers }: NewUsage & { registers: readonly MovedRegister[] },
+  { records, postings, batches, labels, registers }: NewUsage & { registers: readonly MovedRegisters[] },
 ): Promise<void> {
   await insertAll(db, { into: 'usage_record', table: TO.usage_record }, records)
   await insertAll(db, { into: 'usage_posting', table: TO.usage_posting }, postings)
   await insertAll(db, { into: 'usage_batch', table: TO.usage_batch }, batches)
   await moveRegisters(db, registers)
   await insertAll(db, { into: 'usage_day_assign', table: TO.usage_day_assign }, labels)
-}
-
-async function moveRegisters(db: Db, registers: readonly MovedRegister[]): Promise<void> {
-  const table = TO.usage_register
-  const rows = registers.map(({ row }) => row)
-  if (dialectOf(db) === 'sqlite') {
-    await insertAll(db, { into: 'usage_register', table, then: MOVES }, rows)
-    return
-  }
-  const isStored = registers.map(({ isThere }) => isThere)
-  const there = rows.filter((_, at) => isStored[at])
-  await updateAll(db, { of: 'usage_register', table, set: ['end', 'org', 'seq'] }, there)
-  await insertAll(
-    db,
-    { into: 'usage_register', table },
-    rows.filter((_, at) => !isStored[at]),
-  )
-}
-
-/** A register's new end, and whether it has a row yet. */
-export interface MovedRegister {
-  readonly row: NewRegister
-  readonly isThere: boolean
 }
 
 /** The stretches of a record that have a day. */
@@ -108,71 +66,6 @@ export async function sharesOf(
     .where('of_epoch', '=', epoch)
     .where('corrects', '=', seq)
     .execute()
-}
-
-/** Names a register of one epoch. */
-export interface RegisterPlace extends RegisterKey {
-  readonly gateway: string
-  readonly epoch: string
-}
-
-const STANDS = {
-  columns: { gateway: 'text', epoch: 'text', meter: 'text', subject: 'text', gen: 'whole' },
-  question: `select r.gateway, r.epoch, r.meter, r.subject, r.gen, cast(r."end" as text) as "end"
-    from k cross join usage_register r
-    where r.gateway = k.gateway and r.epoch = k.epoch and r.meter = k.meter and r.subject = k.subject
-      and r.gen = k.gen`,
-} as const
-
-/** Where these registers stand, those that are there. */
-export async function standsAt(
-  db: Db,
-  places: readonly RegisterPlace[],
-): Promise<(RegisterPlace & { readonly end: bigint })[]> {
-  if (places.length === 0) return []
-  const rows = await answersTo<RegisterPlace & { end: string }>(
-    db,
-    STANDS,
-    places.map(({ gateway, epoch, meter, subject, gen }) => [gateway, epoch, meter, subject, gen]),
-  )
-  return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
-}
-
-/** Where every register of one epoch stands. */
-export async function registersOf(
-  db: Db,
-  stream: { gateway: GatewayId; epoch: Epoch },
-): Promise<RegisterStand[]> {
-  const rows = await db
-    .selectFrom('usage_register')
-    .select(['meter', 'subject', 'gen', 'org', 'seq', (eb) => text(eb).as('end')])
-    .where('gateway', '=', stream.gateway)
-    .where('epoch', '=', stream.epoch)
-    .orderBy('subject')
-    .orderBy('meter')
-    .orderBy('gen')
-    .execute()
-  return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
-}
-
-/** Where every register stands that last counted for an organisation. */
-export async function registersOfOrg(
-  db: Db,
-  { org, gateways }: { org: OrgId; gateways: readonly GatewayId[] },
-): Promise<(RegisterStand & { gateway: string; epoch: string })[]> {
-  if (gateways.length === 0) return []
-  const rows = await db
-    .selectFrom('usage_register')
-    .select(['gateway', 'epoch', 'meter', 'subject', 'gen', 'org', 'seq', (eb) => text(eb).as('end')])
-    .where('org', '=', org)
-    .where('gateway', 'in', gateways)
-    .orderBy('gateway')
-    .orderBy('epoch')
-    .orderBy('subject')
-    .orderBy('meter')
-    .orderBy('gen')
-    .execute()
-  return rows.map((row) => ({ ...row, end: BigInt(row.end) }))
 }
 
 /** One record after another by sequence number from `first` on, page by page. */
