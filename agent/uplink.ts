@@ -35,7 +35,7 @@ interface LinkParts {
 /** Joins the store's outbox, the gateway's key and the configured cloud. Throws where a named PEM file cannot be read. */
 export function createLink(cloud: CloudConfig, { config, store, clock, log, claim }: LinkParts): Link {
   const listeners: ((sent: SentMessage) => void)[] = []
-  const { keepaliveMs, liveBytesPerSecond, backfillBytesPerSecond } = config.uplink
+  const { keepaliveMs, reconnectMaxMs, liveBytesPerSecond, backfillBytesPerSecond } = config.uplink
   const uplink = createUplink({
     url: cloud.url,
     tls: pemTexts(cloud),
@@ -50,6 +50,7 @@ export function createLink(cloud: CloudConfig, { config, store, clock, log, clai
     log,
     bootId: clock.bootId,
     sw: VERSION,
+    reconnectMaxMs,
     keepaliveS: Math.round(keepaliveMs / 1000),
     budgets: {
       ...DEFAULT_BUDGETS,

@@ -63,6 +63,7 @@ export interface Config {
   readonly cellular: CellularConfig | null
   readonly uplink: {
     readonly keepaliveMs: number
+    readonly reconnectMaxMs: number
     readonly batchAfterMs: number
     readonly liveBytesPerSecond: number
     readonly backfillBytesPerSecond: number
@@ -191,6 +192,7 @@ function complete(file: ConfigFile, { dir, profiles }: Surroundings): Omit<Confi
     cellular: file.cellular === undefined ? null : cellularOf(file.cellular),
     uplink: {
       keepaliveMs: uplink.keepalive,
+      reconnectMaxMs: uplink.reconnectMax,
       batchAfterMs: uplink.batchAfter,
       liveBytesPerSecond: uplink.liveBytesPerSecond,
       backfillBytesPerSecond: uplink.backfillBytesPerSecond,

@@ -176,6 +176,7 @@ export const ConfigFile = z.strictObject({
   uplink: z
     .strictObject({
       keepalive: duration({ least: '10s', most: '1h' }).prefault('900s'),
+      reconnectMax: duration({ least: '1s', most: '1h' }).prefault('120s'),
       batchAfter: duration({ least: '100ms', most: '1h' }).prefault('10s'),
       liveBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('64kB'),
       backfillBytesPerSecond: byteSize({ least: '100B', most: '1GB' }).prefault('32kB'),

@@ -26,6 +26,8 @@ export interface UplinkOptions {
   /** Seconds; long, because every ping costs: a dead link is found by missing acknowledgements. Default 900. */
   readonly keepaliveS?: number
   readonly budgets?: Budgets
+  /** Longest wait before connecting again, ms. Default 120,000. */
+  readonly reconnectMaxMs?: number
   /** Every wait but the one for CONNACK is multiplied by this; 1 but in tests. */
   readonly timeScale?: number
   /** The cloud's signed clock, epoch ms, just received; only ever newer ones. */

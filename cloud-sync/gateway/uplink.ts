@@ -140,8 +140,8 @@ class KeptUp implements Uplink {
     for (const stream of STREAMS) this.#lasting.windows[stream].pause()
     if (this.#state === 'stopped') return
     this.#state = 'waiting'
-    const { random, clock, log } = this.#options
-    const delayMs = this.#lasting.scaled(reconnectDelayMs(this.#failures, random))
+    const { random, clock, log, reconnectMaxMs } = this.#options
+    const delayMs = this.#lasting.scaled(reconnectDelayMs(this.#failures, random, reconnectMaxMs))
     log.warn({ err: because, failures: this.#failures, delayMs }, 'link down')
     this.#cancelWait = clock.after(delayMs, () => {
       this.#dial()

@@ -52,6 +52,7 @@ test('a gateway of 5,000 people gets its policy over MQTT, in parts', async () =
     `gateway: { id: GW-000123, dataDir: gateway }
 broker: { listen: ["tcp://127.0.0.1:0"] }
 cloud: { url: "mqtt://127.0.0.1:${linkPort}", trust: "${cloud.trust}" }
+uplink: { reconnectMax: 1s }
 `,
   )
   const gateway = await startHeadgate(['gateway', '--config', config])

@@ -221,7 +221,7 @@ function writeGateway(of: {
   const path = join(folder, `${serial}.yaml`)
   const lines = [
     `gateway: {id: ${serial}, dataDir: ${serial}}`,
-    stringify(field).trimEnd(),
+    stringify({ uplink: { reconnectMax: '1s' }, ...field }).trimEnd(),
     'broker: {listen: ["tcp://127.0.0.1:0"], anonymous: none}',
     'console: {listen: "127.0.0.1:0"}',
     `claim: {button: ${join(folder, `${serial}.button`)}}`,

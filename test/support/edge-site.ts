@@ -24,7 +24,7 @@ export const inTopic = (device: string): string => `headgate/${GATEWAY}/${device
 
 export interface EdgeSiteOptions {
   /** Parts of `gateway.yaml`: lines, devices, usage. */
-  readonly gateway?: object
+  readonly gateway?: { readonly uplink?: object; readonly [part: string]: unknown }
   /** Parts of `cloud.yaml`. */
   readonly cloud?: object
 }
@@ -162,7 +162,9 @@ export class EdgeSite {
     const config = this.gatewayConfig
     const cloud = { url: `mqtt://127.0.0.1:${linkPort}`, trust: this.#cloud?.trust }
     const own = { gateway: { id: GATEWAY, dataDir: 'gateway' }, broker: { listen: ['tcp://127.0.0.1:0'] } }
-    writeFileSync(config, stringify({ ...own, cloud, log: { level: 'warn' }, ...this.#options.gateway }))
+    const { uplink, ...more } = this.#options.gateway ?? {}
+    const linked = { ...own, cloud, uplink: { reconnectMax: '1s', ...uplink } }
+    writeFileSync(config, stringify({ ...linked, log: { level: 'warn' }, ...more }))
     const gateway = createChild({
       name: 'gateway',
       args: [CLI, 'gateway', '--config', config],

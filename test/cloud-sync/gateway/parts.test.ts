@@ -18,6 +18,18 @@ test.for([
   expect(reconnectDelayMs(failures, almostOne)).toBe(most)
 })
 
+test.for([
+  [1, 1_000, 999],
+  [2, 7_000, 6_999],
+  [4, 7_000, 6_999],
+  [4, 600_000, 599_999],
+])(
+  'after %d losses in a row it never waits longer than the %d ms that are configured',
+  ([failures = 0, longest, most]) => {
+    expect(reconnectDelayMs(failures, almostOne, longest)).toBe(most)
+  },
+)
+
 test('over any time a budget lets through its rate, its burst and one message', () => {
   fc.assert(
     fc.property(

@@ -33,7 +33,7 @@ async function fieldOf(): Promise<object> {
       ...(organisation !== null && { organisation }),
     }
   })
-  return { lines: [field.line()], devices: configured, uplink: { batchAfter: '500ms' } }
+  return { lines: [field.line()], devices: configured, uplink: { batchAfter: '500ms', reconnectMax: '1s' } }
 }
 
 const listener = (gateway: SiteGateway, username: string) => {
