@@ -7,6 +7,7 @@ import { recordEvent, trimEvents } from './events.ts'
 import { batchHash, trimBatches } from './outbox-rows.ts'
 import { setAcked, type StreamState, streamState } from './streams.ts'
 import type { UsageLedger } from './usage.ts'
+import { countedBeforeSetBack } from './usage-starts.ts'
 import { prepared } from './prepared.ts'
 
 export interface Acknowledging {
@@ -27,9 +28,10 @@ export function acknowledge(database: Database, acknowledging: Acknowledging): v
   // Numbers of another history confirm nothing of ours.
   const foreign = because === 'other-hash' || because === 'behind'
   if (!foreign && ack.upTo > state.acked) confirm(database, state, ack.upTo, acknowledging.wallMs)
-  if (because !== null)
-    leaveEpoch(database, state, acknowledging, { because, ledgerHas: foreign ? ack.upTo : 0 })
-  else if (ack.status === 'gap' && ack.want !== undefined) rewind(database, state, ack.want, acknowledging)
+  if (because !== null) {
+    const covered = foreign ? Math.min(ack.upTo, countedBeforeSetBack(database, state, ack.agreed)) : 0
+    leaveEpoch(database, state, acknowledging, { because, covered })
+  } else if (ack.status === 'gap' && ack.want !== undefined) rewind(database, state, ack.want, acknowledging)
 }
 
 /** Why this epoch cannot go on; null where it can. `behind`: the ledger has more than we ever made, we were set back. */
@@ -120,13 +122,13 @@ function oldest(database: Database, state: StreamState): number {
 }
 
 /** The ledger lost what it had confirmed: all of it is told again. */
-const SET_BACK = { because: 'cloud-set-back', ledgerHas: 0 }
+const SET_BACK = { because: 'cloud-set-back', covered: 0 }
 
 function leaveEpoch(
   database: Database,
   state: StreamState,
   { stream, context, ledger, newEpoch, wallMs }: Acknowledging,
-  { because, ledgerHas }: { readonly because: string; readonly ledgerHas: number },
+  { because, covered }: { readonly because: string; readonly covered: number },
 ): void {
   recordEvent(database, {
     at: wallMs,
@@ -136,7 +138,7 @@ function leaveEpoch(
   switch (stream) {
     case 'usage':
       // Registers are restated after this commit's readings are counted; the ledger does it in the same transaction.
-      ledger.openEpochAtThisCommit(newEpoch(), ledgerHas)
+      ledger.openEpochAtThisCommit(newEpoch(), covered)
       return
     case 'evt':
       openEventEpoch(database, newEpoch())

@@ -24,6 +24,7 @@ import { batchAfter, madeOf } from './outbox-rows.ts'
 import { itemsInRange, itemsNotHeld, itemsOf, liveItems, markBatched } from './reading-items.ts'
 import { streamState, streamsStatus } from './streams.ts'
 import type { UsageLedger } from './usage.ts'
+import { usageMarks } from './usage-starts.ts'
 import type { Writer } from './writer.ts'
 
 /** Readings that make a live batch at once, ms that make one of fewer. */
@@ -87,7 +88,11 @@ export class SqliteOutbox implements Outbox {
   }
 
   streams(): ReturnType<Outbox['streams']> {
-    return streamsStatus(this.#database)
+    const status = streamsStatus(this.#database)
+    const marks = usageMarks(this.#database, streamState(this.#database, 'usage'))
+    return marks.length === 0 || status.usage === undefined
+      ? status
+      : { ...status, usage: { ...status.usage, marks } }
   }
 
   onWaiting(listener: (stream: Stream) => void): () => void {

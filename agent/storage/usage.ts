@@ -18,6 +18,7 @@ import { loadRegisters } from './registers.ts'
 import { streamState } from './streams.ts'
 import { storedIncrements } from './stored-bytes.ts'
 import { loadPast, type UsagePast } from './usage-past.ts'
+import { forgetUsageStarts, noteUsageStart } from './usage-starts.ts'
 import { UsageTurn } from './usage-turn.ts'
 
 /** Trusted time is kept at most this often, ms: a start may then lose that much of the high-water mark. */
@@ -70,8 +71,6 @@ export class UsageLedger {
   #newEpoch: Epoch | undefined
   /** Records of the epoch that is left up to here are in the ledger, in other words. */
   #covered = 0
-  /** The first record that this process makes; what was counted before it began is in records before. */
-  #firstOfRun = 1
   #events: UsageEvent[] = []
   #highWaterAt = -Infinity
   /** Latest trusted time of earlier runs. */
@@ -131,12 +130,12 @@ export class UsageLedger {
   /**
    * This transaction leaves the stream's epoch for a new one and issues what is unconfirmed again (decisions.md, Forks).
    *
-   * @param ledgerHas numbers up to here are in the ledger under another history: this database was set back. What it had
-   *   counted when this process began is in there, so only what came since is issued again.
+   * @param covered what records up to here say is in the ledger in other words: this database was set back. Only what
+   *   comes after them is issued again.
    */
-  openEpochAtThisCommit(epoch: Epoch, ledgerHas = 0): void {
+  openEpochAtThisCommit(epoch: Epoch, covered = 0): void {
     this.#newEpoch = epoch
-    this.#covered = Math.min(ledgerHas, this.#firstOfRun - 1)
+    this.#covered = covered
   }
 
   /**
@@ -144,9 +143,10 @@ export class UsageLedger {
    * within a transaction; the answer is to be called once it is committed.
    */
   recover(database: Database, lastCommitWallMs: number | null): () => void {
+    const before = streamState(database, 'usage')
     this.#noteStart(database)
     const done = this.#endOfLastRun(database, lastCommitWallMs)
-    this.#firstOfRun = streamState(database, 'usage').next
+    noteUsageStart(database, before)
     return done
   }
 
@@ -181,7 +181,10 @@ export class UsageLedger {
     for (const take of this.#sources) this.#counted.push(...take())
     turn.count([...this.#counted, ...increments((org) => labelOf(opened, org)?.day ?? null)])
     const next = this.#endIfDue(turn, opened, now)
-    if (this.#newEpoch !== undefined) turn.changeEpoch(this.#newEpoch, this.#covered)
+    if (this.#newEpoch !== undefined) {
+      turn.changeEpoch(this.#newEpoch, this.#covered)
+      forgetUsageStarts(database)
+    }
     const { registers, past } = turn.save()
     if (next !== this.#interval) writeMeta(database, 'interval', next)
     const highWaterAt = this.#keepHighWater(database, now)
@@ -196,7 +199,6 @@ export class UsageLedger {
       this.#past = past
       this.#interval = next
       this.#closeNext = false
-      if (this.#newEpoch !== undefined) this.#firstOfRun = 1
       this.#newEpoch = undefined
       this.#highWaterAt = highWaterAt
       this.#events = this.#events.slice(noted)
@@ -247,7 +249,8 @@ export class UsageLedger {
     const before = readMeta(database, 'cfg')
     if (before !== cfg) this.#kept.set('cfg', cfg)
     if (this.#before === null) return
-    if (this.#before.bootId !== clock.bootId) this.noteEvent({ name: 'boot', org })
+    // Always one of them: it stands before whatever this run counts, which tells two starts apart (usage-starts.ts).
+    this.noteEvent({ name: this.#before.bootId === clock.bootId ? 'start' : 'boot', org })
     if (before !== undefined && before !== cfg) this.noteEvent({ name: 'config_change', org })
   }
 

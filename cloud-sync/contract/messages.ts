@@ -24,6 +24,13 @@ export type SignedKind =
 
 export const ACK_STATUSES = ['ok', 'gap', 'fork', 'unknown_epoch', 'conflict', 'hold'] as const
 
+/** Marks in one status: a gateway that started more often since the last acknowledgement leaves out the newer ones. */
+export const MARKS_MAX = 64
+
+/** A place in a chain: the number of a record and its hash; 0 and zeros before the first. */
+export const ChainMark = z.strictObject({ seq: z.int().min(0), hash: Hash })
+export type ChainMark = z.infer<typeof ChainMark>
+
 /** `dn/ack/{stream}`: sent only after the ledger's commit (wire.md, section 1). */
 export const Ack = z.strictObject({
   epoch: Epoch,
@@ -34,6 +41,8 @@ export const Ack = z.strictObject({
   status: z.enum(ACK_STATUSES),
   /** Where status is `gap`: the sequence number to resend from. */
   want: z.int().min(1).optional(),
+  /** Answers `marks` of the status: the number of the last one that the ledger has too. */
+  agreed: z.int().min(0).optional(),
   /** Cloud's clock, epoch ms: signed, so it is trusted time. */
   serverTime: z.int().min(0),
 })
@@ -53,6 +62,11 @@ export const GatewayStatus = z.strictObject({
         next: z.int().min(1),
         oldest: z.int().min(1),
         parent: Epoch.nullable(),
+        /**
+         * Only of `usage`, where the process started several times since the last acknowledgement: where the chain stood
+         * at each start. A database that was set back learns from it what is its own.
+         */
+        marks: z.array(ChainMark).max(MARKS_MAX).optional(),
       }),
     )
     .optional(),

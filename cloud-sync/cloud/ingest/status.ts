@@ -8,7 +8,7 @@ import {
   ZERO_HASH,
 } from '../../contract/index.ts'
 import { isHeld, isOver, newestOf } from '../ledger/index.ts'
-import { type HeldStreams, saveReport, type StreamPosition } from '../storage/index.ts'
+import { type Db, hashesAt, type HeldStreams, saveReport, type StreamPosition } from '../storage/index.ts'
 import { answer } from './post.ts'
 import type { Answer, Posting } from './posting.ts'
 
@@ -36,7 +36,8 @@ export async function noteStatus(
     const positions = streams.epochsOf({ gateway, stream })
     const announced = status.streams?.[stream]
     if (announced !== undefined) {
-      answers.push(answerAnnounced(streams, { gateway, stream, announced }))
+      const answered = answerAnnounced(streams, { gateway, stream, announced })
+      answers.push(await withAgreed(db, { gateway, announced, answered }))
     }
     const newest = newestOf(positions)
     if (newest !== undefined && newest.epoch !== announced?.epoch) {
@@ -58,6 +59,18 @@ function answerAnnounced(
   const verdict = isHeld(streams, { ...key, parent }) ? 'hold' : judgeEpoch(parent, streams.epochsOf(key))
   if (verdict !== 'ok') return { stream, epoch, upTo: 0, hash: ZERO_HASH, status: verdict }
   return answer(streams.open(key, parent), 'ok')
+}
+
+/** Chains are equal up to the last mark that is equal, so that a gateway that was set back knows since when. */
+async function withAgreed(
+  db: Db,
+  { gateway, announced, answered }: { gateway: GatewayId; announced: Announced; answered: Answer },
+): Promise<Answer> {
+  const { epoch, marks } = announced
+  if (marks === undefined || answered.stream !== 'usage') return answered
+  const hashes = await hashesAt(db, { gateway, epoch, seqs: marks.map(({ seq }) => seq) })
+  const equal = marks.filter(({ seq, hash }) => seq === 0 || hashes.get(seq) === hash)
+  return { ...answered, agreed: Math.max(0, ...equal.map(({ seq }) => seq)) }
 }
 
 /**

@@ -61,7 +61,7 @@ test('usage that the ledger does not have yet is saved from a damaged file and i
     detail: { usage: true, policy: true },
   })
   await store.recordEvent('anything', {})
-  expect(store.outbox.streams().usage).toMatchObject({ parent: old?.epoch, next: 2 })
+  expect(store.outbox.streams().usage).toMatchObject({ parent: old?.epoch, next: 3 })
   const [batch] = [await store.outbox.next('usage', 0)]
   const [again] = decodeUsageBatch(batch?.body ?? new Uint8Array()).records
   const readings = again?.record.registers.find(({ meter }) => meter === 'sensor.readings')

@@ -112,7 +112,7 @@ test('without trusted time a record has no day and says so', async () => {
   await reopen()
   await store.take([ownedReading(store)])
   await reopen()
-  const [record] = records()
+  const [record] = records().filter(({ kind }) => kind === 'interval')
   expect(record?.time).toMatchObject({ day: null, clock: 'unsynced' })
   expect(record?.registers[0]?.q).toBe(1 << USAGE_QUALITY.CLOCK_INVALID)
   expect(registerEnd('sensor.active_day')).toBeUndefined()

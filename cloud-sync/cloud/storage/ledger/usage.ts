@@ -32,6 +32,22 @@ export async function recordHashes(
   return new Map(rows.map((row) => [row.seq, row.hash as Hash]))
 }
 
+/** Hashes of the records with these numbers that are stored. */
+export async function hashesAt(
+  db: Db,
+  { gateway, epoch, seqs }: { gateway: GatewayId; epoch: Epoch; seqs: readonly number[] },
+): Promise<Map<number, Hash>> {
+  if (seqs.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('usage_record')
+    .select(['seq', 'hash'])
+    .where('gateway', '=', gateway)
+    .where('epoch', '=', epoch)
+    .where('seq', 'in', seqs)
+    .execute()
+  return new Map(rows.map((row) => [row.seq, row.hash as Hash]))
+}
+
 /** Everything that a transaction adds. */
 export interface NewUsage {
   readonly records: NewUsageRecord[]
