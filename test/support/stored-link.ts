@@ -7,7 +7,7 @@ import type { TestLedger } from './test-ledger.ts'
 const CONNECTIONS_MAX = 5
 
 /** Waits for work of the store without its window. */
-export async function atOnce<T>(store: Store, work: Promise<T>): Promise<T> {
+async function atOnce<T>(store: Store, work: Promise<T>): Promise<T> {
   store.writer.hurry()
   return work
 }

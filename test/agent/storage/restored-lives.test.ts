@@ -8,7 +8,7 @@ import { sha256 } from '../../../cloud-sync/codec/index.ts'
 import type { Epoch } from '../../../cloud-sync/contract/index.ts'
 import { type FakeGateway, fakeGateway } from '../../support/fake-gateway.ts'
 import { GATEWAY, ownedReading, StoppedClock, testStore } from '../../support/store.ts'
-import { atOnce, killStore, uploadUsage } from '../../support/stored-link.ts'
+import { killStore, uploadUsage } from '../../support/stored-link.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { CLOUD_ID, type TestLedger, testLedger } from '../../support/test-ledger.ts'
 
