@@ -52,23 +52,21 @@ export function resourceNumbers(): (of: Resource) => number {
  * gateway), the first by name pays, so that the order of arrival decides nothing.
  */
 export function sensorDays(facts: readonly DayFact[]): Map<Day, DayFact[]> {
-  const numberOf = resourceNumbers()
-  const sensors: string[] = []
-  const days = new Map<Day, Map<number, DayFact>>()
-  for (const fact of facts) {
-    if (fact.meter !== 'sensor.active_day' || !fact.billable || fact.quantity <= 0n) continue
-    const number = numberOf(fact)
-    sensors[number] ??= resourceOf(fact)
-    const day = days.get(fact.day) ?? new Map<number, DayFact>()
-    if (day.size === 0) days.set(fact.day, day)
-    const there = day.get(number)
-    if (there === undefined || payerOf(fact) < payerOf(there)) day.set(number, fact)
-  }
-  const order = [...sensors.keys()].sort((a, b) => inOrder(sensors[a] ?? '', sensors[b] ?? ''))
-  return new Map(
-    [...days.keys()].sort(inOrder).map((day) => {
-      const read = order.map((number) => days.get(day)?.get(number))
-      return [day, read.filter((fact) => fact !== undefined)]
-    }),
+  const read = facts.filter(
+    ({ meter, billable, quantity }) => meter === 'sensor.active_day' && billable && quantity > 0n,
   )
+  // The ledger gives them in this order; to look is cheaper than to sort a third of a million.
+  if (read.some((fact, at) => at > 0 && bySensorDay(read[at - 1] ?? fact, fact) > 0)) read.sort(bySensorDay)
+  const days = new Map<Day, DayFact[]>()
+  let day: DayFact[] = []
+  for (const fact of read) {
+    const last = day.at(-1)
+    if (last?.day !== fact.day) days.set(fact.day, (day = [fact]))
+    else if (last.subject !== fact.subject || last.gateway !== fact.gateway) day.push(fact)
+    else if (payerOf(fact) < payerOf(last)) day[day.length - 1] = fact
+  }
+  return days
 }
+
+const bySensorDay = (a: DayFact, b: DayFact): number =>
+  inOrder(a.day, b.day) || inOrder(a.gateway, b.gateway) || inOrder(a.subject, b.subject)

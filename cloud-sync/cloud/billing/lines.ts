@@ -89,8 +89,21 @@ function byLine(charges: readonly Charge[]): Map<string, Charge[]> {
   })
 }
 
-const sum = (charges: readonly Charge[], of: 'amount' | 'consumed' | 'charged'): bigint =>
-  charges.reduce((all, charge) => all + charge[of], 0n)
+/** Most charges of a line have the one of the charge before: those are multiplied, not added. */
+function sum(charges: readonly Charge[], of: 'amount' | 'consumed' | 'charged'): bigint {
+  let all = 0n
+  let last = 0n
+  let times = 0
+  for (const charge of charges) {
+    if (charge[of] !== last) {
+      all += last * BigInt(times)
+      last = charge[of]
+      times = 0
+    }
+    times += 1
+  }
+  return all + last * BigInt(times)
+}
 
 /** The charges that differ from what was booked, by how much; those taken back whole are there with their negative. */
 function difference(charges: readonly Charge[], booked: readonly Line[]): Charge[] {
@@ -125,16 +138,18 @@ function apportion(charges: readonly Charge[], total: Minor, minorDigits: number
   const minors: Minor[] = []
   const byRest = new Map<bigint, number[]>()
   let left = total
-  let last = { amount: 0n, ...divideDown(0n, unit) }
+  let last: { amount: Amount; whole: Minor; same: number[] } | undefined
   for (const [index, { amount }] of charges.entries()) {
     // Most cells of a line cost the same.
-    if (amount !== last.amount) last = { amount, ...divideDown(amount, unit) }
-    const { whole, rest } = last
-    minors.push(whole)
-    left -= whole
-    const same = byRest.get(rest)
-    if (same === undefined) byRest.set(rest, [index])
-    else same.push(index)
+    if (last?.amount !== amount) {
+      const { whole, rest } = divideDown(amount, unit)
+      const same = byRest.get(rest) ?? []
+      byRest.set(rest, same)
+      last = { amount, whole, same }
+    }
+    minors.push(last.whole)
+    last.same.push(index)
+    if (last.whole !== 0n) left -= last.whole
   }
   for (const rest of [...byRest.keys()].sort((a, b) => (a > b ? -1 : 1))) {
     if (left === 0n) break
@@ -173,10 +188,7 @@ function diagonal(charges: readonly Charge[], indexes: readonly number[], count:
   const days = new Map<string, number>()
   const placed = indexes.flatMap((index) => {
     const charge = charges[index]
-    if (charge === undefined) return []
-    const day = days.get(charge.day) ?? days.size
-    days.set(charge.day, day)
-    return [{ index, sensor: sensorOf(charge), day }]
+    return charge === undefined ? [] : [{ index, sensor: sensorOf(charge), day: numberIn(days, charge.day) }]
   })
   const step = stepOf(days.size)
   const turns = groupBy(placed, ({ sensor, day }) => ((sensor + day) * step) % days.size)
@@ -186,6 +198,12 @@ function diagonal(charges: readonly Charge[], indexes: readonly number[], count:
     lucky.push(...some.slice(0, count - lucky.length).map(({ index }) => index))
   }
   return lucky
+}
+
+function numberIn(names: Map<string, number>, name: string): number {
+  const number = names.get(name) ?? names.size
+  if (number === names.size) names.set(name, number)
+  return number
 }
 
 /** Nearest below the golden share of `days` that has no divisor in common with it. */

@@ -1,7 +1,7 @@
 import type { OrgId } from '../../contract/index.ts'
 import { largestRemainder } from './allocate.ts'
 import type { Amount } from './amount.ts'
-import { type Day, daysOf, type Period, periodOf } from './calendar.ts'
+import { type Day, daysOf, type Period } from './calendar.ts'
 import { type DayFact, inOrder, resourceOf, sensorDays } from './day-facts.ts'
 import type { PriceBook } from './price-book.ts'
 import { type CellularZone, type RateCard, zoneOf } from './rate-card.ts'
@@ -51,13 +51,15 @@ export function rate(given: {
   prices: PriceBook
 }): Rated {
   const { org, period, prices } = given
-  const facts = given.facts.filter(
-    (fact) => fact.org === org && periodOf(fact.day) === period && fact.billable,
-  )
+  const facts = given.facts.filter((fact) => fact.org === org && fact.billable && fact.day.startsWith(period))
   const cardOf = new Map(daysOf(period).map((day) => [day, prices.cardOn(org, day)]))
   const priced = { period, cardOf }
   return {
-    charges: [...chargesOfSensors(facts, cardOf), ...chargesOfLinks(facts, priced), ...chargesOfFees(priced)],
+    charges: [
+      chargesOfSensors(facts, cardOf),
+      [...chargesOfLinks(facts, priced)],
+      [...chargesOfFees(priced)],
+    ].flat(),
     unpriced: facts.filter(
       ({ day, meter, quantity }) => PRICED.has(meter) && quantity > 0n && cardOf.get(day) === undefined,
     ),
@@ -73,18 +75,20 @@ interface Month {
 }
 
 /** Each day by itself: its price split evenly over its sensors, what 10^-12 leaves over to the first by name. */
-function* chargesOfSensors(facts: readonly DayFact[], cardOf: Cards): Generator<Charge> {
+function chargesOfSensors(facts: readonly DayFact[], cardOf: Cards): Charge[] {
+  const charges: Charge[] = []
   for (const [day, sensors] of sensorDays(facts)) {
     const card = cardOf.get(day)
     if (card?.sensorDays === undefined) continue
     const count = BigInt(sensors.length)
     const price = dayPrice(card.sensorDays, count)
     const share = price / count
+    const more = share + 1n
     const odd = Number(price % count)
     for (const [index, { gateway, subject, custodian, workspace }] of sensors.entries()) {
-      const amount = index < odd ? share + 1n : share
+      const amount = index < odd ? more : share
       // No spreads: a large organisation has a third of a million of these.
-      yield {
+      charges.push({
         day,
         service: 'sensor-days',
         sku: 'sensor-day',
@@ -97,9 +101,10 @@ function* chargesOfSensors(facts: readonly DayFact[], cardOf: Cards): Generator<
         charged: 1n,
         unitPrice: amount,
         amount,
-      }
+      })
     }
   }
+  return charges
 }
 
 /** The bytes of a month that share one price and what is included in it. */

@@ -8,11 +8,15 @@ const COLUMNS = [...TEXTS, ...NUMBERS] as const
 
 const FAST = 1
 const BYTES_A_NUMBER = 4
+/** Tables of fewer values have places of two bytes: half as much to pack. */
+const NARROW_VALUES_MAX = 0x7fff
 /** Place of null in every table. */
 const NOTHING = -1
 
 interface Header {
   readonly count: number
+  /** Bytes of a place; four where nothing is said. */
+  readonly width?: 2 | 4
   /** Every text that stands in the first columns, and every number in the others, once. */
   readonly texts: readonly string[]
   readonly numbers: readonly string[]
@@ -29,25 +33,29 @@ export function packCells(cells: readonly Cell[]): Uint8Array {
   let at = 0
   for (const column of TEXTS) for (const cell of cells) columns[at++] = texts.of(cell[column])
   for (const column of NUMBERS) for (const cell of cells) columns[at++] = numbers.of(cell[column])
+  const isNarrow = Math.max(texts.values.length, numbers.values.length) <= NARROW_VALUES_MAX
   const header: Header = {
     count: cells.length,
+    width: isNarrow ? 2 : BYTES_A_NUMBER,
     texts: texts.values,
     numbers: numbers.values.map((value) => value.toString()),
   }
   const head = Buffer.from(JSON.stringify(header))
   const size = Buffer.alloc(BYTES_A_NUMBER)
   size.writeUInt32LE(head.length)
-  return deflateSync(Buffer.concat([size, head, Buffer.from(columns.buffer)]), { level: FAST })
+  const places = isNarrow ? new Int16Array(columns) : columns
+  return deflateSync(Buffer.concat([size, head, Buffer.from(places.buffer)]), { level: FAST })
 }
 
 /** The cells as they were packed; service, sku and card are the line's. */
 export function unpackCells(packed: Uint8Array, line: Pick<Cell, 'service' | 'sku' | 'card'>): Cell[] {
   const bytes = inflateSync(packed)
   const start = BYTES_A_NUMBER + bytes.readUInt32LE(0)
-  const { count, texts, numbers } = JSON.parse(bytes.toString('utf8', BYTES_A_NUMBER, start)) as Header
+  const { count, width, texts, numbers } = JSON.parse(bytes.toString('utf8', BYTES_A_NUMBER, start)) as Header
   const amounts = numbers.map(BigInt)
-  // A copy, because the columns need not begin at a multiple of four.
-  const columns = new Int32Array(Uint8Array.prototype.slice.call(bytes, start).buffer)
+  // A copy, because the columns need not begin at a multiple of their width.
+  const { buffer } = Uint8Array.prototype.slice.call(bytes, start)
+  const columns = width === 2 ? new Int16Array(buffer) : new Int32Array(buffer)
   const { service, sku, card } = line
   const text = (column: number, row: number): string | null =>
     texts[columns[column * count + row] ?? 0] ?? null

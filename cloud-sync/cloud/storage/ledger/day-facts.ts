@@ -1,23 +1,7 @@
 import { type GatewayId, type Meter, type OrgId, shareOf } from '../../../contract/index.ts'
+import { DaySums, type Place, type UsageDay } from './day-sums.ts'
 import type { Db } from './open.ts'
-import { ofRecord, summed, sumOf } from './sums.ts'
-
-/** What an organisation used of one meter on one day: the sum of its postings by subject, payer and network. */
-export interface UsageDay {
-  readonly org: OrgId
-  /** As the gateway stamped it, or said of the record later; null where nobody has said yet. */
-  readonly day: string | null
-  readonly meter: Meter
-  readonly gateway: string
-  /** `sensor:device/name`, `gateway` or `link:id`. */
-  readonly subject: string
-  readonly custodian: string | null
-  readonly workspace: string | null
-  readonly billable: boolean
-  readonly quantity: bigint
-  /** MCC and MNC of the cellular network, where there was one. */
-  readonly network: string | null
-}
+import { halves, ofRecord, whole } from './sums.ts'
 
 export interface DaysAsked {
   readonly org: OrgId
@@ -34,15 +18,13 @@ export interface DaysAsked {
 /** Days by their postings, in order of day, gateway, subject, meter and payer. */
 export async function usageDays(db: Db, asked: DaysAsked): Promise<UsageDay[]> {
   if (asked.gateways?.length === 0) return []
-  const days = [...(await dated(db, asked)), ...(await labelled(db, asked))]
-  const sums = new Map<string, UsageDay>()
-  for (const day of days) {
-    const { quantity, ...place } = day
-    if (quantity === 0n) continue
-    const name = JSON.stringify(place)
-    sums.set(name, { ...day, quantity: quantity + (sums.get(name)?.quantity ?? 0n) })
+  const sums = new DaySums(asked.org)
+  // Day by day: no more than the postings of one day are held, and others have their turn between two.
+  for (const day of await daysNamed(db, asked)) {
+    for (const row of await dated(db, asked, day)) sums.add(row, day, whole(row.high, row.low))
   }
-  return [...sums.values()].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
+  await addLabelled(db, asked, sums)
+  return sums.inOrder()
 }
 
 /** The same without what has no day: what rating takes. */
@@ -50,9 +32,6 @@ export async function dayFacts(db: Db, asked: DaysAsked): Promise<(UsageDay & { 
   const days = await usageDays(db, asked)
   return days.filter((day): day is UsageDay & { day: string } => day.day !== null)
 }
-
-const orderOf = ({ day, gateway, subject, meter, custodian, workspace }: UsageDay): string =>
-  [day ?? '', gateway, subject, meter, custodian ?? '', workspace ?? ''].join('\n')
 
 const PAYER = ['p.gateway', 'p.subject', 'p.meter', 'p.custodian', 'p.workspace', 'p.billable'] as const
 
@@ -67,34 +46,27 @@ export function postings(db: Db, { org, gateways, meters, receivedBefore }: Days
     .$if(receivedBefore !== undefined, (query) => query.where('r.received_at', '<', receivedBefore ?? 0))
 }
 
-/** What has a day from the beginning. */
-async function dated(db: Db, asked: DaysAsked): Promise<UsageDay[]> {
-  const { from, to } = asked
-  const rows = await postings(db, asked)
-    .where('r.day', 'is not', null)
-    .$if(from !== undefined, (query) => query.where('r.day', '>=', from ?? ''))
-    .$if(to !== undefined, (query) => query.where('r.day', '<=', to ?? ''))
-    .select(['r.day', 'r.network', ...PAYER, ...summed('p.quantity')])
-    .groupBy(['r.day', 'r.network', ...PAYER])
+/** Days that records have from the beginning, in order. */
+async function daysNamed(db: Db, { org, from, to }: DaysAsked): Promise<string[]> {
+  const rows = await db
+    .selectFrom('usage_record')
+    .where('org', '=', org)
+    .where('day', 'is not', null)
+    .$if(from !== undefined, (query) => query.where('day', '>=', from ?? ''))
+    .$if(to !== undefined, (query) => query.where('day', '<=', to ?? ''))
+    .select('day')
+    .distinct()
+    .orderBy('day')
     .execute()
-  return rows.map(({ high, low, ...row }) => dayOf(asked.org, row, sumOf({ high, low })))
+  return rows.flatMap(({ day }) => day ?? [])
 }
 
-interface Place {
-  readonly day: string | null
-  readonly network: string | null
-  readonly gateway: string
-  readonly subject: string
-  readonly meter: string
-  readonly custodian: string | null
-  readonly workspace: string | null
-  readonly billable: number
-}
-
-function dayOf(org: OrgId, row: Place, quantity: bigint): UsageDay {
-  const { day, network, gateway, subject, meter, custodian, workspace, billable } = row
-  const place = { gateway, subject, custodian, workspace, network }
-  return { org, day, meter: meter as Meter, ...place, billable: billable === 1, quantity }
+/** Postings of one of these days. They are not summed by the database, which sorts them by every column for that. */
+function dated(db: Db, asked: DaysAsked, day: string) {
+  return postings(db, asked)
+    .where('r.day', '=', day)
+    .select(['r.network', ...PAYER, ...halves('p.quantity')])
+    .execute()
 }
 
 /** Postings of records without a day, each with every label `a` it was given; one without where there is none. */
@@ -111,8 +83,8 @@ export function labels(db: Db, asked: DaysAsked) {
 }
 
 /** What had no day: whole or by stretches the days it was given since, and without a range what nobody gave a day. */
-async function labelled(db: Db, asked: DaysAsked): Promise<UsageDay[]> {
-  const { org, from, to } = asked
+async function addLabelled(db: Db, asked: DaysAsked, sums: DaySums): Promise<void> {
+  const { from, to } = asked
   const rows = await labels(db, asked)
     .select([
       'a.day',
@@ -127,7 +99,6 @@ async function labelled(db: Db, asked: DaysAsked): Promise<UsageDay[]> {
     ])
     .select((eb) => eb.cast<string>('p.quantity', 'text').as('quantity'))
     .execute()
-  const days: UsageDay[] = []
   const left = new Map<string, { row: Place; quantity: bigint }>()
   for (const row of rows) {
     const quantity = BigInt(row.quantity)
@@ -135,11 +106,10 @@ async function labelled(db: Db, asked: DaysAsked): Promise<UsageDay[]> {
     const share = shareIn(quantity, row)
     const before = left.get(name)?.quantity ?? quantity
     left.set(name, { row, quantity: before - share })
-    if (row.day !== null && within(row.day, { from, to })) days.push(dayOf(org, row, share))
+    if (row.day !== null && within(row.day, { from, to })) sums.add(row, row.day, share)
   }
-  if (from !== undefined || to !== undefined) return days
-  for (const { row, quantity } of left.values()) days.push(dayOf(org, { ...row, day: null }, quantity))
-  return days
+  if (from !== undefined || to !== undefined) return
+  for (const { row, quantity } of left.values()) sums.add(row, null, quantity)
 }
 
 export const within = (day: string, { from, to }: Pick<DaysAsked, 'from' | 'to'>): boolean =>

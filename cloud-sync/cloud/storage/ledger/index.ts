@@ -1,5 +1,6 @@
 export * from './batches.ts'
-export { dayFacts, type DaysAsked, type UsageDay, usageDays } from './day-facts.ts'
+export { dayFacts, type DaysAsked, usageDays } from './day-facts.ts'
+export type { UsageDay } from './day-sums.ts'
 export * from './events.ts'
 export * from './forks.ts'
 export * from './gateways.ts'

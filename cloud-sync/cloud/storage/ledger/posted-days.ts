@@ -81,9 +81,23 @@ export async function monthsWithNews(
   const { from, before } = asked.known
   const known = { ...asked, receivedBefore: before }
   const month = sql<string>`substr(r.day, 1, 7)`
-  const dated = await postings(db, known)
+  const { gateways, meters } = asked
+  const dated = await db
+    .selectFrom('usage_record as r')
+    .where('r.org', '=', asked.org)
     .where('r.day', 'is not', null)
     .where('r.received_at', '>=', from)
+    .where('r.received_at', '<', before)
+    .$if(gateways !== undefined, (query) => query.where('r.gateway', 'in', gateways ?? []))
+    // One posting is enough: a record of a large gateway has hundreds.
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('usage_posting as p')
+          .select('p.seq')
+          .where(sql<boolean>`(p.gateway, p.epoch, p.seq, p.month) = (r.gateway, r.epoch, r.seq, r.month)`)
+          .$if(meters !== undefined, (query) => query.where('p.meter', 'in', meters ?? [])),
+      ),
+    )
     .select(month.as('month'))
     .distinct()
     .execute()
