@@ -90,9 +90,10 @@ export async function monthsWithNews(
     .where('r.received_at', '<', before)
     .$if(gateways !== undefined, (query) => query.where('r.gateway', 'in', gateways ?? []))
     // One posting is enough: a record of a large gateway has hundreds.
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('usage_posting as p')
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('usage_posting as p')
           .select('p.seq')
           .where(sql<boolean>`(p.gateway, p.epoch, p.seq, p.month) = (r.gateway, r.epoch, r.seq, r.month)`)
           .$if(meters !== undefined, (query) => query.where('p.meter', 'in', meters ?? [])),
