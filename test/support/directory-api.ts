@@ -6,6 +6,7 @@ import { directoryRoutes } from '../../cloud-sync/cloud/api/directory/index.ts'
 import { withSafeHeaders } from '../../cloud-sync/cloud/api/headers.ts'
 import { operatorGuard } from '../../cloud-sync/cloud/api/operator.ts'
 import { ApiError, problemFor } from '../../cloud-sync/cloud/api/problem.ts'
+import { pageRoutes } from '../../cloud-sync/cloud/pages/index.ts'
 import { serveHttp } from '../../cloud-sync/cloud/serve.ts'
 import type { DatabaseTarget } from '../../cloud-sync/cloud/storage/index.ts'
 import { type TestDesk, testDesk } from './billing-desk.ts'
@@ -63,6 +64,7 @@ export async function serveDirectory(
   const assertOperator = operatorGuard(OPERATOR_TOKEN, address)
   const addressOf = (c: Context) => address.of(c)
   app.route('/', directoryRoutes({ directory, billing, assertOperator, addressOf, elapsed: () => elapsed }))
+  app.route('/', pageRoutes())
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())
   let keys = 0

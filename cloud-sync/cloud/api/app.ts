@@ -5,6 +5,7 @@ import type { GatewayId } from '../../contract/index.ts'
 import type { OrgDirectory } from '../directory/index.ts'
 import type { BillingDesk } from '../invoicing/index.ts'
 import type { Log } from '../log.ts'
+import { pageRoutes } from '../pages/index.ts'
 import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
 import { authenticated, requireLead } from './caller.ts'
@@ -64,6 +65,7 @@ export function createApp(settings: ApiSettings): Hono {
     }),
   )
   app.route('/', webhookRoutes(settings.billing))
+  app.route('/', pageRoutes())
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
   app.notFound(() => {
     throw noSuchAddress()

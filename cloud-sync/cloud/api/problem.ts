@@ -108,7 +108,7 @@ export function problemFor(log: Log): (error: Error, c: Context) => Response {
     const known = error instanceof ApiError ? error : new ApiError('API_INTERNAL', 'the request failed')
     const { code, status, faults, message } = known
     if (status >= 500) log.error({ err: error, path: c.req.path }, 'request failed')
-    if (status === 401) c.header('WWW-Authenticate', 'Basic realm="headgate", charset="UTF-8"')
+    if (status === 401) c.header('WWW-Authenticate', challengeFor(c))
     if (code === 'DIRECTORY_TOO_MANY_TRIES') c.header('Retry-After', TRIES_WINDOW_S)
     for (const [name, value] of Object.entries(known.headers)) c.header(name, value)
     c.header('Content-Type', 'application/problem+json')
@@ -153,3 +153,9 @@ export const Instant = z
     z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
   ])
   .describe('epoch milliseconds or ISO 8601 with a zone')
+
+/** A browser would ask for a login in a window of its own, over a page whose script has a form for it. */
+function challengeFor(c: Context): string {
+  const mode = c.req.header('Sec-Fetch-Mode') ?? 'navigate'
+  return mode === 'navigate' ? 'Basic realm="headgate", charset="UTF-8"' : 'Bearer realm="headgate"'
+}
