@@ -13,15 +13,21 @@ const POLICY_PATH = '/v1/policy'
 class GatewayRefusal extends Error {
   readonly code: string
   readonly hint: string
-  constructor({ code, title, hint }: z.infer<typeof Problem>) {
-    super(title)
+  constructor({ code, title, detail, hint }: z.infer<typeof Problem>) {
+    // Where there is a detail, the title only names the kind of the problem (RFC 9457, 3.1).
+    super(detail ?? title)
     this.name = 'GatewayRefusal'
     this.code = code
     this.hint = hint
   }
 }
 
-const Problem = z.object({ code: z.string(), title: z.string(), hint: z.string() })
+const Problem = z.object({
+  code: z.string(),
+  title: z.string(),
+  detail: z.string().optional(),
+  hint: z.string(),
+})
 
 /** What is asked besides the path. */
 export interface Asking {
