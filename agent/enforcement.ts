@@ -1,14 +1,15 @@
 import type { Broker } from '../broker/index.ts'
 import { effectiveFacts } from '../cloud-sync/access/index.ts'
-import { type PolicySnapshot, parseLocalTopic } from '../cloud-sync/contract/index.ts'
+import { type DeviceId, type PolicySnapshot, parseLocalTopic } from '../cloud-sync/contract/index.ts'
 import type { Log } from './log.ts'
+import type { PolicyInForce } from './policy/in-force.ts'
 import type { LocalPolicy, LocalPrincipal } from './policy/local-policy.ts'
 import { devicesThatChangedHands, type Held, lossesBetween } from './policy/losses.ts'
 import type { Publishing } from './publishing.ts'
 import type { Store } from './storage/index.ts'
 
 interface EnforcementParts {
-  readonly store: Pick<Store, 'policy' | 'changes'>
+  readonly store: Pick<Store, 'policy' | 'changes' | 'enforced'>
   readonly policy: LocalPolicy
   readonly broker: Pick<Broker<LocalPrincipal>, 'closeSessions' | 'dropRetained'>
   readonly log: Log
@@ -21,6 +22,8 @@ interface EnforcementParts {
  */
 export class Enforcement {
   readonly #parts: EnforcementParts
+  /** The broker has its stored sessions: from now on there is something to end. */
+  #hasBegun = false
   #publishing: Publishing | undefined
   /** Policy time of the last look at keys that expire. */
   #lookedAt = -Infinity
@@ -36,6 +39,17 @@ export class Enforcement {
     store.changes.onChanged(() => {
       this.#apply()
     })
+  }
+
+  /**
+   * The broker has taken up what it stored, and nobody is connected yet. Ends what a kill, between a policy and the end of
+   * what it took away, has left.
+   */
+  begin(): void {
+    const after = held(this.#parts.policy.inForce)
+    this.#hasBegun = true
+    // With no policy nobody is known, and nothing is anybody's: what was there is there again with the next one.
+    this.#end(after && this.#enforced(), after)
   }
 
   /** What keeps last values of readings beside the broker. */
@@ -55,19 +69,41 @@ export class Enforcement {
   }
 
   #apply(): void {
-    const { store, policy, broker, log } = this.#parts
-    const before = held(policy)
+    const { store, policy, log } = this.#parts
+    const before = held(policy.inForce) ?? this.#enforced()
     policy.apply(effective(store), provisional(store))
-    const after = held(policy)
+    const after = held(policy.inForce)
     log.info({ version: after?.snapshot.version }, 'policy in force')
+    if (this.#hasBegun) this.#end(before, after)
+  }
+
+  /** All of it, and that it is done, go into one commit: killed before, the next start does it again. */
+  #end(before: Held | undefined, after: Held | undefined): void {
+    const { store, policy, broker } = this.#parts
     const lost = lossesBetween({ before, after, when: policy.inForce.when() })
     broker
-      .closeSessions((principal) => policy.isGone(principal) || hasLost(principal, lost))
+      .closeSessions((principal) => policy.isGone(principal) || hasLost(principal, lost), {
+        nobodys: after !== undefined,
+      })
       .catch(this.#failed('sessions were not closed; deliveries are refused all the same'))
     const devices = devicesThatChangedHands({ before, after })
-    if (devices.size === 0) return
+    if (devices.size > 0) this.#forget(devices)
+    const named = effective(store)
+    if (named === undefined) return
+    store.enforced
+      .note(named)
+      .catch(this.#failed('what has ended was not noted; the next start ends it again'))
+  }
+
+  #enforced(): Held | undefined {
+    const { store, policy } = this.#parts
+    const snapshot = store.enforced.read()
+    return snapshot && held(policy.asOf(snapshot))
+  }
+
+  #forget(devices: ReadonlySet<DeviceId>): void {
     for (const device of devices) this.#publishing?.forget(device)
-    broker
+    this.#parts.broker
       .dropRetained((topic) => {
         const parsed = parseLocalTopic(topic)
         return parsed !== undefined && 'device' in parsed && devices.has(parsed.device)
@@ -89,7 +125,7 @@ export class Enforcement {
 const hasLost = (principal: LocalPrincipal, lost: ReturnType<typeof lossesBetween>): boolean =>
   principal.kind === 'member' && lost(principal.who)
 
-function held({ inForce: { snapshot, compiled } }: LocalPolicy): Held | undefined {
+function held({ snapshot, compiled }: PolicyInForce): Held | undefined {
   return snapshot === undefined || compiled === undefined ? undefined : { snapshot, compiled }
 }
 

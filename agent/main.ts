@@ -88,7 +88,6 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<v
       localAuthority(config, { store, clock }),
       lastReadings({ pipeline, publishing }),
       named('broker', broker),
-      storedSessions({ broker, policy }),
       ...(config.broker.metrics === null ? [] : [metricsPage(config.broker.metrics, { broker, log })]),
       named('pipeline', pipeline),
       named('hardware', hardware),
@@ -196,7 +195,7 @@ function brokerOf(
     },
   })
   const traffic = meterFieldDevices(ownerRules(config), store)
-  const broker = createBroker<LocalPrincipal>({
+  const broker: Broker<LocalPrincipal> = createBroker<LocalPrincipal>({
     listen: config.broker.listen,
     policy,
     log,
@@ -208,23 +207,13 @@ function brokerOf(
       traffic.count(packet)
     },
     onAudit: refusals.take,
+    onLoaded: () => {
+      enforcement.begin()
+    },
   })
-  const enforcement = new Enforcement({ store, policy, broker, log })
+  const enforcement: Enforcement = new Enforcement({ store, policy, broker, log })
   return { broker, policy, enforcement }
 }
-
-/** After a kill between a policy and the end of the sessions it ends, they end at the next start. */
-const storedSessions = ({
-  broker,
-  policy,
-}: {
-  broker: Broker<LocalPrincipal>
-  policy: LocalPolicy
-}): Service => ({
-  name: 'stored sessions',
-  start: () => broker.closeSessions(policy.isGone),
-  stop: () => Promise.resolve(),
-})
 
 /** Retained messages from inside are in memory only: the last readings and health are there before anybody asks. */
 const lastReadings = ({ pipeline, publishing }: { pipeline: Pipeline; publishing: Publishing }): Service => ({

@@ -29,6 +29,8 @@ export interface BrokerOptions<P extends Principal> {
    * Whatever it keeps must go into that commit by the same writer.
    */
   readonly onTraffic?: (packet: TrafficPacket) => void
+  /** Called at the start when what is stored has been taken up, before anybody can connect. */
+  readonly onLoaded?: () => void
   /** Told of refused connects, publishes, subscriptions and wills; rate-limited. */
   readonly onAudit?: (event: AuditEvent) => void
 }
@@ -91,8 +93,9 @@ export interface Broker<P extends Principal> {
   /**
    * Closes every connection of the principals for which this is true, e.g. after a revocation, and drops their
    * stored subscriptions, queued messages and wills. Resolves when that is on the disk.
+   * @param also `nobodys`: stored sessions of principals whom the policy does not know (any more)
    */
-  closeSessions(which: (principal: P) => boolean): Promise<void>
+  closeSessions(which: (principal: P) => boolean, also?: { readonly nobodys: boolean }): Promise<void>
   /**
    * Drops the retained messages of the topics for which this is true, whoever published them. Resolves with their number
    * when that is on the disk.

@@ -43,6 +43,7 @@ class StrictBroker<P extends Principal> implements Broker<P> {
     signal.throwIfAborted()
     await this.#exchange.start()
     try {
+      this.#options.onLoaded?.()
       for (const given of this.#options.listen) {
         await this.#listen(typeof given === 'string' ? { url: given } : given)
         signal.throwIfAborted()
@@ -80,8 +81,8 @@ class StrictBroker<P extends Principal> implements Broker<P> {
     return this.#exchange.publishing.onMessage(listener)
   }
 
-  closeSessions(which: (principal: P) => boolean): Promise<void> {
-    return this.#exchange.closeSessions(which)
+  closeSessions(which: (principal: P) => boolean, also?: { readonly nobodys: boolean }): Promise<void> {
+    return this.#exchange.closeSessions(which, also)
   }
 
   async dropRetained(which: (topic: string) => boolean): Promise<number> {

@@ -77,6 +77,13 @@ export class LocalPolicy implements BrokerPolicy<LocalPrincipal> {
     this.#topics = new Map()
   }
 
+  /** What another snapshot would say, or said, with the devices that are configured now. */
+  asOf(snapshot: PolicySnapshot): PolicyInForce {
+    const other = new PolicyInForce(this.#options.when, this.#options.configured)
+    other.apply(snapshot)
+    return other
+  }
+
   /** True for a principal that could not log in any more with what it logged in with, for `closeSessions`. */
   readonly isGone = (principal: LocalPrincipal): boolean => {
     if (this.inForce.snapshot === undefined) return true

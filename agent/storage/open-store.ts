@@ -7,6 +7,7 @@ import { ChannelBook } from './channels.ts'
 import { CellularRecord } from './cellular.ts'
 import { ClaimRecord } from './claim.ts'
 import { openDatabase } from './database.ts'
+import { EnforcedPolicy } from './enforced.ts'
 import { recordEvent } from './events.ts'
 import { Intake } from './intake.ts'
 import { moveToBackfill } from './lanes.ts'
@@ -83,6 +84,7 @@ function compose(
     at: wallMs(),
   })
   const changes = new ChangeStore(database, writer, { gateway, wallMs })
+  const enforced = new EnforcedPolicy(database, writer)
   const intake = new Intake(database, { channels, ledger, wallMs })
   const lastWindow = (): number => intake.lastId
   const quota = new Quota(database, { ledger, clock, writer, policy, lastWindow })
@@ -110,7 +112,7 @@ function compose(
   })
   const opened = { database, lock, options, clock, writer, reader, claim, cellular }
   const upkeep = { latest, dumps, retention }
-  const parts = { channels, ledger, quota, policy, changes, timeKeeper, intake, outbox, ...upkeep }
+  const parts = { channels, ledger, quota, policy, changes, enforced, timeKeeper, intake, outbox, ...upkeep }
   const store = new Store({ ...opened, ...parts })
   return store
 }

@@ -7,6 +7,7 @@ import type { ChannelBook, ChannelKey } from './channels.ts'
 import type { ClaimRecord } from './claim.ts'
 import { isDamage, markSuspect } from './database.ts'
 import { keepNewestEvents, recordEvent } from './events.ts'
+import type { EnforcedPolicy } from './enforced.ts'
 import type { CommittedWindow, Intake, OwnedReading } from './intake.ts'
 import type { FolderLock } from './lock.ts'
 import type { StoreOptions } from './options.ts'
@@ -46,6 +47,7 @@ export interface StoreParts {
   readonly cellular: CellularRecord
   readonly timeKeeper: PolicyTimeKeeper
   readonly changes: ChangeStore
+  readonly enforced: EnforcedPolicy
   readonly intake: Intake
   readonly outbox: SqliteOutbox
   readonly latest: LatestReadings
@@ -67,6 +69,8 @@ export class Store {
   /** What policies are judged by: signed time and counted running time. */
   readonly policyTime: PolicyTime
   readonly changes: ChangeStore
+  /** What has been taken from whom, up to which policy. */
+  readonly enforced: EnforcedPolicy
   /** Workspaces that are over their limit, and what of theirs waits. */
   readonly quota: Quota
   readonly reader: StoreReader
@@ -84,6 +88,7 @@ export class Store {
     this.cellular = parts.cellular
     this.policyTime = parts.timeKeeper.time
     this.changes = parts.changes
+    this.enforced = parts.enforced
     this.quota = parts.quota
     this.reader = parts.reader
     parts.intake.onCommitted(({ last, readings }) => {

@@ -183,7 +183,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
   }
 
   /** See `Broker.closeSessions`. */
-  async closeSessions(which: (principal: P) => boolean): Promise<void> {
+  async closeSessions(which: (principal: P) => boolean, { nobodys } = { nobodys: false }): Promise<void> {
     this.#gate.revoked()
     this.#traffic.forgetOwners()
     for (const dialogue of this.#dialogues) {
@@ -193,6 +193,7 @@ export class Exchange<P extends Principal> implements Counterpart<P> {
     }
     this.registry.dropAll((principal) => principal !== undefined && which(principal))
     this.registry.refreshPrincipals()
+    if (nobodys) this.registry.dropAll((principal) => principal === undefined)
     await this.store.committed()
   }
 

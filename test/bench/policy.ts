@@ -50,12 +50,13 @@ class Site {
       dropRetained: () => Promise.resolve(0),
     }
     const log = { info: quiet, warn: quiet, error: quiet }
-    new Enforcement({
+    const enforcement = new Enforcement({
       store: this.store,
       policy: this.#policy,
       broker,
       log,
     } as unknown as ConstructorParameters<typeof Enforcement>[0])
+    enforcement.begin()
   }
 
   async logIn({ keys }: PolicySnapshot): Promise<void> {
