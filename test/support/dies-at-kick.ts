@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Exchange } from '../../broker/exchange/exchange.ts'
 
-type CloseSessions = (this: unknown, ...asked: readonly unknown[]) => Promise<void>
+type CloseSessions = (this: unknown, ...asked: unknown[]) => Promise<void>
 
 /**
  * Preloaded into a gateway (`node --import`): while the file that `DIES_AT_KICK` names is there, the process is killed where
