@@ -87,6 +87,7 @@ export class EdgeSite {
   #directory: DirectoryClient | undefined
   #link: LinkProxy | undefined
   #gateway: Child | undefined
+  #isHolding = false
   #broker = ''
   #console = ''
 
@@ -155,7 +156,10 @@ export class EdgeSite {
     const registered = { org: organisation, gateway: GATEWAY, publicKey }
     await this.directory.do('operator', 'POST /v1/operator/gateways', registered)
     const { port } = new URL(this.#cloud?.mqtt ?? '')
-    this.#link = new LinkProxy({ host: '127.0.0.1', port: Number(port) })
+    this.#link = new LinkProxy(
+      { host: '127.0.0.1', port: Number(port) },
+      (topic) => this.#isHolding && topic.endsWith('/up/prop'),
+    )
     const link = this.#link
     const linkPort = await link.start()
     this.#cleanUps.push(() => link.stop())
@@ -200,6 +204,16 @@ export class EdgeSite {
 
   mendLink(): void {
     if (this.#link !== undefined) this.#link.isRefusing = false
+  }
+
+  /** The link stays as it is, but the changes that are made on site wait on it until they are released. */
+  holdChanges(): void {
+    this.#isHolding = true
+  }
+
+  releaseChanges(): void {
+    this.#isHolding = false
+    this.#link?.release()
   }
 
   async state(): Promise<GatewayState> {

@@ -10,7 +10,7 @@ const START_MS_MAX = 90_000
 const CASE_MS_MAX = 90_000
 /** What is not to come has this long to come all the same, ms. */
 const QUIET_MS = 200
-const DEVICES = ['revoked', 'regranted', 'gauge', 'valve']
+const DEVICES = ['revoked', 'regranted', 'gauge', 'valve', 'taken', 'given']
 
 const site = new EdgeSite()
 let ada: Person
@@ -124,6 +124,47 @@ test('edge case 16: what is revoked on site while the cloud gives more of it sta
   await until('the cloud knows what was disclosed', () => told().includes('access_exposure'))
   expect(told()).toContain(inTopic('regranted'))
   expect(told()).toMatch(/"winner":"org:alpha#\d+"/)
+})
+
+test('edge case 16: when the cloud’s word comes first it is the same, and what is said after the other was heard of counts as it is said', {
+  timeout: CASE_MS_MAX,
+}, async () => {
+  const before = await judged()
+  const news = async () => (await judged()).slice(before.length)
+  await site.inForce(() => inCloud('taken'))
+  const seen = await site.inForce(() => inCloud('given'))
+  await bobConnects()
+  expect([await bobHears('taken'), await bobHears('given')]).toEqual([true, true])
+  // Made on site first, and heard of in the cloud after its own: by then that is in force on site.
+  site.holdChanges()
+  await onSite('ada', 'revoke', 'taken')
+  await onSite('ada', 'share', 'given')
+  await site.inForce(() => inCloud('taken', 'editor'))
+  await site.inForce(() => site.directory.do(ada, `DELETE ${org('alpha', `/shares/${seen}`)}`))
+  await bobConnects()
+  expect(await news()).toEqual([])
+  expect([await bobHears('taken'), await bobHears('given')]).toEqual([false, true])
+  site.releaseChanges()
+  await until('both are judged', async () => (await news()).length === 2)
+  expect(await news()).toEqual(['accepted', 'void removed'])
+  expect([...(await liveIn('taken')), ...(await liveIn('given'))]).toEqual([])
+  await until('the gateway has taken it back', async () => {
+    await bobConnects()
+    return !(await bobHears('given'))
+  })
+  expect(await bobHears('taken')).toBe(false)
+
+  // Each after the other was heard of: nothing is concurrent, and the later one stands.
+  await site.inForce(() => inCloud('taken'))
+  await onSite('ada', 'share', 'given')
+  await until('it is judged', async () => (await news()).length === 3)
+  expect((await news()).at(-1)).toBe('accepted')
+  await bobConnects()
+  expect([await bobHears('taken'), await bobHears('given')]).toEqual([true, true])
+  const [made] = await liveIn('given')
+  await site.inForce(() => site.directory.do(ada, `DELETE ${org('alpha', `/shares/${made?.id ?? ''}`)}`))
+  await bobConnects()
+  expect([await bobHears('taken'), await bobHears('given')]).toEqual([true, false])
 })
 
 test('edge case 17: what an admin gave on site who was demoted meanwhile is void and told, what they took stays taken, and nobody rises', {
