@@ -1,8 +1,8 @@
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign,
   timingSafeEqual,
@@ -24,7 +24,7 @@ const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex')
 export const NOBODYS_KEY = '2gP3a9MqUOvkZKTdcd2tSeFACtPUiWx+w+ArZpxlsQY='
 
 /** SHA-256, hex. */
-export const sha256 = (bytes: Uint8Array): Hash => createHash('sha256').update(bytes).digest('hex') as Hash
+export const sha256 = (bytes: Uint8Array): Hash => hash('sha256', bytes, 'hex') as Hash
 
 /** Whether two hashes are the same, in constant time. */
 export const sameHash = (a: Hash, b: Hash): boolean => timingSafeEqual(Buffer.from(a), Buffer.from(b))
@@ -65,13 +65,29 @@ function signingKeyFrom(key: KeyObject): SigningKey {
 
 /** True where `signature` over `bytes` is by `publicKey` (base64); false for anything that is not a key. */
 export function verifySignature(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== SIGNATURE_BYTES) return false
+  const key = readKey(publicKey)
+  return key !== undefined && verify(null, bytes, key, signature)
+}
+
+/** Public keys kept ready; reading one costs a quarter of what a signature does. */
+const KEYS_KEPT_MAX = 4096
+const kept = new Map<string, KeyObject>()
+
+function readKey(publicKey: string): KeyObject | undefined {
+  const known = kept.get(publicKey)
+  if (known !== undefined) return known
   const raw = Buffer.from(publicKey, 'base64')
-  if (raw.length !== 32 || signature.length !== SIGNATURE_BYTES) return false
+  if (raw.length !== 32) return undefined
   try {
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }
-    return verify(null, bytes, createPublicKey({ key: jwk, format: 'jwk' }), signature)
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    if (kept.size >= KEYS_KEPT_MAX) kept.clear()
+    kept.set(publicKey, key)
+    return key
   } catch {
-    return false
+    // Bytes that are no key: nobody has signed with them.
+    return undefined
   }
 }
 

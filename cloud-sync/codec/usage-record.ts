@@ -1,24 +1,28 @@
 import {
   CLOCK_STATES,
   type Hash,
+  MemberName,
   METERS,
   RECORD_KINDS,
+  RECORD_REGISTERS_MAX,
   type RecordTime,
   type RegisterEnd,
   type SealedRecord,
+  Subject,
   SyncError,
+  USAGE_QUALITY_MAX,
   UsageRecord,
+  UsageRecordHead,
+  WorkspaceId,
 } from '../contract/index.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import { checked } from './json.ts'
+import { checked, type Schema } from './json.ts'
 import { sha256 } from './keys.ts'
 import { readParts, writeParts } from './usage-parts.ts'
 
 const VERSION = 1
-/** Registers in one record, as in the contract. */
-const REGISTERS_MAX = 4096
 /** Every register may name a subject, a custodian and a workspace of its own. */
-const NAMES_MAX = 3 * REGISTERS_MAX
+const NAMES_MAX = 3 * RECORD_REGISTERS_MAX
 
 /** Bits of a register's flag byte: what differs from the register before it. */
 const BILLABLE = 1
@@ -74,8 +78,8 @@ export function decodeRecord(bytes: Uint8Array): UsageRecord {
   const made = { sw: reader.text(), cfg: reader.text() }
   const registers = readRegisters(reader)
   const parts = readParts(reader)
-  const rest = { kind, time, event, corrects: corrects === 0 ? null : corrects, registers, ...parts }
-  return checked(UsageRecord, { v, ...head, ...whose, ...made, ...rest })
+  const rest = { kind, time, event, corrects: corrects === 0 ? null : corrects, ...parts }
+  return { ...checked(UsageRecordHead, { v, ...head, ...whose, ...made, ...rest }), registers }
 }
 
 export type Chain =
@@ -178,36 +182,48 @@ function writeRegister(
   rows.bigVarint(register.end)
 }
 
-function readRegisters(reader: ByteReader): unknown[] {
+/** Checks what the contract asks of registers: each name once for what it stands for, and each number. */
+function readRegisters(reader: ByteReader): RegisterEnd[] {
   const names: (string | null)[] = [null]
   const nameCount = reader.atMost(NAMES_MAX)
   for (let read = 0; read < nameCount; read += 1) names.push(reader.text())
-  const nameAt = (number: number): string | null => {
-    const name = names[number]
-    if (name === undefined) throw new SyncError('SYNC_MESSAGE_MALFORMED', 'A register names nothing.')
-    return name
-  }
-  const registers: unknown[] = []
-  const count = reader.atMost(REGISTERS_MAX)
+  const subjectAt = namesAs(Subject, names)
+  const custodianAt = namesAs(MemberName.nullable(), names)
+  const workspaceAt = namesAs(WorkspaceId.nullable(), names)
+  const registers: RegisterEnd[] = []
+  const count = reader.atMost(RECORD_REGISTERS_MAX)
   const now = nothingYet()
   for (let read = 0; read < count; read += 1) {
     const flags = reader.byte()
     const meter = METERS[reader.varint()]
+    if (meter === undefined) throw new SyncError('SYNC_MESSAGE_MALFORMED', 'A register is of no meter.')
     if (flags & OTHER_SUBJECT) now.subject = reader.varint()
     if (flags & OTHER_GEN) now.gen = reader.varint()
     if (flags & OTHER_CUSTODIAN) now.custodian = reader.varint()
     if (flags & OTHER_WORKSPACE) now.workspace = reader.varint()
-    const q = flags & HAS_QUALITY ? reader.varint() : 0
+    const q = flags & HAS_QUALITY ? reader.atMost(USAGE_QUALITY_MAX) : 0
     registers.push({
       meter,
-      subject: nameAt(now.subject),
+      subject: subjectAt(now.subject),
       gen: now.gen,
       end: reader.bigVarint(),
-      custodian: nameAt(now.custodian),
-      workspace: nameAt(now.workspace),
+      custodian: custodianAt(now.custodian),
+      workspace: workspaceAt(now.workspace),
       billable: (flags & BILLABLE) !== 0,
       q,
     })
   }
   return registers
+}
+
+/** The name of a number, checked the first time that it stands for this. */
+function namesAs<T>(schema: Schema<T>, names: readonly (string | null)[]): (number: number) => T {
+  const known: T[] = []
+  return (number) => {
+    if (number in known) return known[number] as T
+    if (number >= names.length) throw new SyncError('SYNC_MESSAGE_MALFORMED', 'A register names nothing.')
+    const name = checked(schema, names[number])
+    known[number] = name
+    return name
+  }
 }

@@ -100,8 +100,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
 
   const run = async (): Promise<void> => {
     while (waiting.length > 0) {
-      // Later, in another turn of the loop: what a read of the socket brought goes together, and the sockets are read.
-      await setImmediate()
+      await noMoreComes(waiting)
       const done = waiting.splice(0, await next())
       waitingBytes -= done.reduce((sum, incoming) => sum + bytesOf(incoming), 0)
     }
@@ -124,6 +123,18 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
       while (running !== undefined) await running
     },
   }
+}
+
+/**
+ * What comes in turns of the loop that follow each other goes together, because a commit costs the same for all of it;
+ * one turn at least, so that the sockets are read.
+ */
+async function noMoreComes(waiting: readonly Incoming[]): Promise<void> {
+  let before: number
+  do {
+    before = waiting.length
+    await setImmediate()
+  } while (waiting.length > before && waiting.length < TOGETHER_MAX)
 }
 
 /** The directory is a database of its own, so it goes first; taken twice, everything counts once. */

@@ -6,7 +6,7 @@ import {
   type HeldStreams,
   monthOf,
   type NewDayAssign,
-  type NewPosting,
+  type NewMove,
   type NewUsage,
   recordHashes,
   sharesOf,
@@ -74,12 +74,16 @@ export async function openPosting(
       const chain = verifyChain(records, position.head)
       if (!chain.ok) return { ok: false, because: 'fork' }
       await registers.inherit(position, { streams, records })
-      const moves = movesOf(records, { registers, month })
+      const moves = movesOf(records, registers)
       if (moves === undefined) return { ok: false, because: 'conflict' }
       for (const [stand, move] of moves.ends) moveTo(stand, move)
-      for (const posting of moves.postings) taken.postings.push(posting)
       for (const sealed of records) {
+        const { gw, epoch, seq } = sealed.record
         taken.records.push(rowOf(sealed, { month, now }))
+        taken.postings.push({
+          of: { gateway: gw, epoch, seq, month },
+          rows: moves.of.get(sealed.record) ?? [],
+        })
         if (sealed.record.kind === 'day_close') closes.push(sealed)
         unwritten.set(numbered(sealed.record), sealed.hash)
         const label = labelOf(sealed.record, now)
@@ -121,19 +125,17 @@ function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: n
 }
 
 interface Moves {
-  readonly postings: NewPosting[]
+  readonly of: Map<UsageRecord, readonly NewMove[]>
   /** Where each register stands afterwards, and by which record. */
   readonly ends: Map<Stand, { end: bigint; record: UsageRecord }>
 }
 
 /** What the records add to each register; undefined where one would go back, is too large, or is named twice. */
-function movesOf(
-  records: readonly SealedRecord[],
-  { registers, month }: { registers: Registers; month: number },
-): Moves | undefined {
-  const moves: Moves = { postings: [], ends: new Map() }
+function movesOf(records: readonly SealedRecord[], registers: Registers): Moves | undefined {
+  const moves: Moves = { of: new Map(), ends: new Map() }
   for (const { record } of records) {
     const stands = registers.of(record)
+    const moved: NewMove[] = []
     for (const [at, register] of record.registers.entries()) {
       const stand = stands[at]
       if (stand === undefined) return undefined
@@ -142,21 +144,16 @@ function movesOf(
       if (before?.record === record || register.end < start || register.end > REGISTER_END_MAX)
         return undefined
       moves.ends.set(stand, { end: register.end, record })
-      if (register.end > start) moves.postings.push(postingOf(record, register, { start, month }))
+      if (register.end > start) moved.push(moveOf(register, start))
     }
+    moves.of.set(record, moved)
   }
   return moves
 }
 
-function postingOf(
-  record: UsageRecord,
-  register: RegisterEnd,
-  { start, month }: { start: bigint; month: number },
-): NewPosting {
-  const { gw: gateway, epoch, seq } = record
+function moveOf(register: RegisterEnd, start: bigint): NewMove {
   const { meter, subject, gen, end, custodian, workspace, billable, q } = register
-  const place = { gateway, epoch, seq, month, meter, subject, gen }
-  return { ...place, quantity: end - start, custodian, workspace, billable: billable ? 1 : 0, q }
+  return { meter, subject, gen, quantity: end - start, custodian, workspace, billable: billable ? 1 : 0, q }
 }
 
 /** A record of an unsynced past has no day; `day_assign` records label it, whole or by stretches (decisions.md, Usage records). */

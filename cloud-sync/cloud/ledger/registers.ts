@@ -33,7 +33,8 @@ interface Row {
   /** It has a row in the database. */
   isThere: boolean
   isMoved: boolean
-  readonly stands: Map<string, Stand>
+  /** One a meter. */
+  readonly stands: Stand[]
 }
 
 /** Rows of one gateway's epoch by subject and generation. */
@@ -65,8 +66,11 @@ export class Registers {
     for (const { stands, ...place } of await standsAt(db, places)) {
       const row = rowOf(registers.#rowsOf(place), place)
       row.isThere = true
-      for (const { meter, end, org, seq } of stands)
-        Object.assign(standOf(row, meter), { end, by: { org, seq } })
+      for (const { meter, end, org, seq } of stands) {
+        const stand = standOf(row, meter)
+        stand.end = end
+        stand.by = { org, seq }
+      }
     }
     return registers
   }
@@ -104,7 +108,7 @@ export class Registers {
         const held = this.#streams
           .get(streamName({ ...place, epoch }))
           ?.get(name)
-          ?.stands.get(stand.meter)
+          ?.stands.find(({ meter }) => meter === stand.meter)
         stand.end ??= held?.end ?? stored.get(`${epoch} ${name} ${stand.meter}`)
       }
     }
@@ -151,21 +155,21 @@ function rowOf(rows: Rows, { gateway, epoch, subject, gen }: Row['place']): Row 
   const known = rows.get(name)
   if (known !== undefined) return known
   const place = { gateway, epoch, subject, gen }
-  const made = { place, isThere: false, isMoved: false, stands: new Map<string, Stand>() }
+  const made: Row = { place, isThere: false, isMoved: false, stands: [] }
   rows.set(name, made)
   return made
 }
 
 function standOf(row: Row, meter: string): Stand {
-  const known = row.stands.get(meter)
+  const known = row.stands.find((stand) => stand.meter === meter)
   if (known !== undefined) return known
   const made = { meter, row, end: undefined, by: undefined }
-  row.stands.set(meter, made)
+  row.stands.push(made)
   return made
 }
 
 /** What was only looked for, or stands in an epoch before, is not of this row. */
-const storedOf = (stands: ReadonlyMap<string, Stand>): RegisterRow['stands'] =>
-  [...stands.values()].flatMap(({ meter, end, by }) =>
-    by === undefined || end === undefined ? [] : [{ meter, end, ...by }],
+const storedOf = (stands: readonly Stand[]): RegisterRow['stands'] =>
+  stands.flatMap(({ meter, end, by }) =>
+    by === undefined || end === undefined ? [] : [{ meter, end, org: by.org, seq: by.seq }],
   )

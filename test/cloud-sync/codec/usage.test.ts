@@ -15,6 +15,7 @@ import {
   CLOCK_STATES,
   METERS,
   RECORD_KINDS,
+  type RegisterEnd,
   type SealedRecord,
   shareOf,
   SyncError,
@@ -128,7 +129,10 @@ test('damaged and random bytes give SYNC_MESSAGE_MALFORMED or another record, ne
     fc.property(anyRecord, damage, fc.nat(), (record, changes, cut) => {
       const bytes = sealRecord(record).bytes.slice()
       for (const [at, value] of changes) bytes[at % bytes.length] = value
-      survives(() => decodeRecord(bytes))
+      survives(() => {
+        const record = decodeRecord(bytes)
+        expect(UsageRecord.parse(record)).toEqual(record)
+      })
       expect(() => decodeRecord(sealRecord(record).bytes.subarray(0, cut % bytes.length))).toThrow(SyncError)
     }),
   )
@@ -138,6 +142,27 @@ test('damaged and random bytes give SYNC_MESSAGE_MALFORMED or another record, ne
       survives(() => decodeUsageBatch(bytes))
     }),
   )
+})
+
+test.for([
+  ['a subject', 'sensor:piezometer-0/main', 'sensor:piezometer-0 main'],
+  ['a custodian', 'ben', 'Ben'],
+  ['a workspace', 'north-dam', 'north dam'],
+])('%s that is none is refused wherever a register names it', ([, name = '', wrong = '']) => {
+  const text = Buffer.from(dayRecord(1, ZERO_HASH).bytes).toString('latin1')
+  expect(text).toContain(name)
+  expect(() => decodeRecord(Buffer.from(text.replace(name, wrong), 'latin1'))).toThrow(SyncError)
+})
+
+test('a custodian is no subject, and a register of no meter or of unknown quality is refused', () => {
+  const [register] = dayRecord(1, ZERO_HASH).record.registers
+  const { record } = dayRecord(1, ZERO_HASH)
+  const one = sealRecord({ ...record, registers: [{ ...(register as RegisterEnd), q: 511 }] }).bytes
+  // At the end: flags, meter, subject, custodian, workspace, quality in two bytes, end.
+  const changed = (fromEnd: number, value: number): Uint8Array => one.with(one.length - fromEnd, value)
+  expect(decodeRecord(one).registers).toHaveLength(1)
+  for (const wrong of [changed(8, METERS.length), changed(7, 2), changed(7, 0), changed(3, 4)])
+    expect(() => decodeRecord(wrong)).toThrow(SyncError)
 })
 
 test('shares of a quantity sum to it exactly, however its time is cut', () => {

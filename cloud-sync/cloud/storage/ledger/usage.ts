@@ -1,7 +1,7 @@
 import type { Epoch, GatewayId, Hash, OrgId } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 import { ofRecord, summed, sumOf } from './sums.ts'
-import { insertAll } from '../relational/index.ts'
+import { insertAll, insertParts } from '../relational/index.ts'
 import { type MovedRegisters, moveRegisters } from './registers.ts'
 import {
   LEDGER_TABLES,
@@ -48,10 +48,17 @@ export async function hashesAt(
   return new Map(rows.map((row) => [row.seq, row.hash as Hash]))
 }
 
+/** Names a record, with the month of its receipt. */
+type RecordPlace = Pick<NewPosting, (typeof OF_RECORD)[number]>
+const OF_RECORD = ['gateway', 'epoch', 'seq', 'month'] as const
+/** What a record added to one register. */
+export type NewMove = Omit<NewPosting, keyof RecordPlace>
+
 /** Everything that a transaction adds. */
 export interface NewUsage {
   readonly records: NewUsageRecord[]
-  readonly postings: NewPosting[]
+  /** What each record moved. */
+  readonly postings: { readonly of: RecordPlace; readonly rows: readonly NewMove[] }[]
   readonly batches: NewUsageBatch[]
   readonly labels: NewDayAssign[]
 }
@@ -64,7 +71,7 @@ export async function appendUsage(
   { records, postings, batches, labels, registers }: NewUsage & { registers: readonly MovedRegisters[] },
 ): Promise<void> {
   await insertAll(db, { into: 'usage_record', table: TO.usage_record }, records)
-  await insertAll(db, { into: 'usage_posting', table: TO.usage_posting }, postings)
+  await insertParts(db, { into: 'usage_posting', table: TO.usage_posting, shared: OF_RECORD }, postings)
   await insertAll(db, { into: 'usage_batch', table: TO.usage_batch }, batches)
   await moveRegisters(db, registers)
   await insertAll(db, { into: 'usage_day_assign', table: TO.usage_day_assign }, labels)

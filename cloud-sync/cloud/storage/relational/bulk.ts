@@ -39,12 +39,7 @@ export async function insertAll(
   const head = `insert into "${into}" (${names})`
   if (dialectOf(db) === 'postgres') {
     const arrays = columns.map(([, { holds }], at) => `$${at + 1}::${PG_TYPES[holds]}[]`).join(', ')
-    const cells = columns.map(([name, { holds }]) =>
-      arrayOf(
-        holds,
-        rows.map((row) => row[name] as Cell),
-      ),
-    )
+    const cells = columns.map(([name, { holds }]) => arrayOf(holds, rows, (row) => row[name] as Cell))
     await db.executeQuery(
       CompiledQuery.raw(`${PLANNED_ANEW} ${head} select * from unnest(${arrays}) ${then}`, cells),
     )
@@ -62,6 +57,43 @@ export async function insertAll(
   }
 }
 
+/** Rows that are parts of another one, with the columns in which they all say the same as that one. */
+export interface Parts {
+  readonly of: Row
+  readonly rows: readonly Row[]
+}
+
+/** Writes the parts of many rows; what is the same in all parts of a row is sent once. */
+export async function insertParts(
+  db: Runs,
+  { into, table, shared }: Omit<Bulk, 'then'> & { readonly shared: readonly string[] },
+  parts: readonly Parts[],
+): Promise<void> {
+  if (dialectOf(db) === 'sqlite') {
+    const whole = parts.flatMap(({ of, rows }) => rows.map((row) => ({ ...of, ...row })))
+    await insertAll(db, { into, table }, whole)
+    return
+  }
+  const rows = parts.flatMap((part, at) => part.rows.map((row) => ({ row, at })))
+  if (rows.length === 0) return
+  const columns = Object.entries(table.columns)
+  const same = columns.filter(([name]) => shared.includes(name))
+  const own = columns.filter(([name]) => !shared.includes(name))
+  const listed = (some: typeof columns): string => some.map(([name]) => `"${name}"`).join(', ')
+  const arrays = (some: typeof columns, from: number): string =>
+    some.map(([, { holds }], at) => `$${from + at}::${PG_TYPES[holds]}[]`).join(', ')
+  const text = `${PLANNED_ANEW} insert into "${into}" (${listed(same)}, ${listed(own)})
+    select ${listed(same)}, ${listed(own)}
+    from unnest(${arrays(same, 2)}) with ordinality r(${listed(same)}, part_no)
+    join unnest($1::int8[], ${arrays(own, same.length + 2)}) p(part_no, ${listed(own)}) using (part_no)`
+  const cells = [
+    arrayOf('whole', rows, ({ at }) => at + 1),
+    ...same.map(([name, { holds }]) => arrayOf(holds, parts, ({ of }) => of[name] as Cell)),
+    ...own.map(([name, { holds }]) => arrayOf(holds, rows, ({ row }) => row[name] as Cell)),
+  ]
+  await db.executeQuery(CompiledQuery.raw(text, cells))
+}
+
 /** Changes many rows that are there; PostgreSQL only, where that costs half of an `on conflict`. */
 export async function updateAll(
   db: Runs,
@@ -72,12 +104,7 @@ export async function updateAll(
   const columns = Object.entries(table.columns)
   const names = columns.map(([name]) => `"${name}"`).join(', ')
   const arrays = columns.map(([, { holds }], at) => `$${at + 1}::${PG_TYPES[holds]}[]`).join(', ')
-  const cells = columns.map(([name, { holds }]) =>
-    arrayOf(
-      holds,
-      rows.map((row) => row[name] as Cell),
-    ),
-  )
+  const cells = columns.map(([name, { holds }]) => arrayOf(holds, rows, (row) => row[name] as Cell))
   const moved = set.map((name) => `"${name}" = k."${name}"`).join(', ')
   const same = table.key.map((name) => `t."${name}" = k."${name}"`).join(' and ')
   const text = `${PLANNED_ANEW} update "${of}" t set ${moved} from unnest(${arrays}) as k(${names}) where ${same}`
@@ -106,12 +133,7 @@ export async function answersTo<T>(
   const names = named.map(([name]) => `"${name}"`).join(', ')
   if (dialectOf(db) === 'postgres') {
     const arrays = named.map(([, holds], at) => `$${at + 1}::${PG_TYPES[holds]}[]`).join(', ')
-    const cells = named.map(([, holds], at) =>
-      arrayOf(
-        holds,
-        rows.map((row) => row[at] ?? null),
-      ),
-    )
+    const cells = named.map(([, holds], at) => arrayOf(holds, rows, (row) => row[at] ?? null))
     const text = `${PLANNED_ANEW} with k(${names}) as (select * from unnest(${arrays})) ${question}`
     return (await db.executeQuery<T>(CompiledQuery.raw(text, cells))).rows
   }
@@ -130,9 +152,22 @@ export async function answersTo<T>(
   return answers
 }
 
-/** A PostgreSQL array as text. */
-function arrayOf(holds: Holds, cells: readonly Cell[]): string {
-  return `{${cells.map((cell) => (cell === null ? 'NULL' : ELEMENTS[holds](cell))).join(',')}}`
+/** One column of some rows as a PostgreSQL array, as text. */
+function arrayOf<R>(holds: Holds, rows: readonly R[], cellOf: (row: R) => Cell): string {
+  const elementOf = ELEMENTS[holds]
+  const elements: string[] = []
+  let before: Cell = null
+  let element = 'NULL'
+  for (const row of rows) {
+    const cell = cellOf(row)
+    // Most columns say the same in many rows after each other.
+    if (cell !== before) {
+      element = cell === null ? 'NULL' : elementOf(cell)
+      before = cell
+    }
+    elements.push(element)
+  }
+  return `{${elements.join(',')}}`
 }
 
 const ELEMENTS: Record<Holds, (cell: Exclude<Cell, null>) => string> = {
