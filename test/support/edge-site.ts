@@ -67,6 +67,8 @@ export interface EdgeClient {
   readonly mqtt: MqttClient
   /** `topic text`. */
   readonly heard: string[]
+  /** The broker had a session under its client id. */
+  readonly isRestored: boolean
   /** Whether anything with this text came. */
   has(text: string): boolean
 }
@@ -287,14 +289,14 @@ export class EdgeSite {
     this.#clients.push(client)
     const heard: string[] = []
     client.on('message', (topic, payload) => heard.push(`${topic} ${payload.toString()}`))
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => {
-        resolve()
+    const isRestored = await new Promise<boolean>((resolve, reject) => {
+      client.once('connect', ({ sessionPresent }) => {
+        resolve(sessionPresent)
       })
       client.once('error', reject)
     })
     client.on('error', () => undefined)
-    return { mqtt: client, heard, has: (text) => heard.some((line) => line.endsWith(` ${text}`)) }
+    return { mqtt: client, heard, isRestored, has: (text) => heard.some((line) => line.endsWith(` ${text}`)) }
   }
 
   /** Ends everything, also after half a beginning. */

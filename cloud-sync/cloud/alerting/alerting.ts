@@ -2,7 +2,12 @@ import type { ChannelDef, Epoch, GatewayId, ReadingBatch, StoredReading } from '
 import type { OrgDirectory } from '../directory/index.ts'
 import type { Outcome } from '../ingest/index.ts'
 import type { Log } from '../log.ts'
-import { type CloudDatabase, type DirectoryReader, knownChannels } from '../storage/index.ts'
+import {
+  type CloudDatabase,
+  type DirectoryReader,
+  type DirectoryRow,
+  knownChannels,
+} from '../storage/index.ts'
 import { BatteryConditions, BatteryLimits, type BatteryValue } from './batteries.ts'
 import { DeviceConditions } from './devices.ts'
 import { telling, WatchedChannels } from './thresholds.ts'
@@ -117,12 +122,17 @@ class Alerts implements Alerting {
   }
 
   async #measure(gateway: GatewayId, batch: ReadingBatch): Promise<void> {
-    const { watch, db } = this.#settings
+    const { watch, db, rules } = this.#settings
     if (this.#isRepeated(gateway, batch)) return
-    for (const [device, found] of await byDevice(db, gateway, batch)) {
+    const owned = await rules.find('device', { gateway, state: 'active' })
+    for (const [device, all] of await byDevice(db, gateway, batch)) {
       const resource = `${gateway}/${device}`
-      const all = found.flatMap(({ readings }) => readings)
-      const news = this.#devices.note(gateway, device, all)
+      const owner = owned.find(({ path }) => path === resource)
+      const found = all.filter(({ def }) => isOf(owner, def))
+      if (owner === undefined || found.length === 0) continue
+      const readings = found.flatMap((one) => one.readings)
+      // Of another owner it is news again.
+      const news = this.#devices.note(gateway, `${device} ${owner.org} ${owner.owner_epoch}`, readings)
       if (news !== undefined) await this.#observe(resource, news === 'lost')
       await this.#charge(gateway, found)
       for (const { def, readings } of found) {
@@ -205,6 +215,10 @@ interface OfChannel {
   readonly def: ChannelDef
   readonly readings: readonly StoredReading[]
 }
+
+/** What came late of an earlier owner is not its present owner's, and nobody is told of it any more. */
+const isOf = (owner: DirectoryRow<'device'> | undefined, { org, ownerEpoch }: ChannelDef): boolean =>
+  owner !== undefined && org === owner.org && ownerEpoch >= owner.owner_epoch
 
 async function byDevice(
   db: CloudDatabase,

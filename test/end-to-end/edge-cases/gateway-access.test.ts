@@ -11,7 +11,7 @@ const CASE_MS_MAX = 180_000
 const QUIET_MS = 200
 /** Publishes of the stubborn device. */
 const REFUSED = 20
-const DEVICES = ['leaver', 'crossing', 'ways', 'watched', 'fenced', 'stubborn']
+const DEVICES = ['leaver', 'crossing', 'ways', 'watched', 'fenced', 'handed', 'stubborn']
 
 const site = new EdgeSite()
 const thing = (device: string): string => `${GATEWAY}/${device}`
@@ -184,6 +184,51 @@ test('edge case 10: a share taken back in the cloud gives nothing by connection,
   for (const filter of ['$SYS/#', inTopic('fenced')])
     expect(await back.mqtt.subscribeAsync(filter).catch(() => 'refused')).toBe('refused')
   expect(await hears(back, 'fenced')).toBe(false)
+})
+
+test('edge case 10: a client id is its holder’s while they are connected or a session waits, and whoever takes it over later gets nothing of theirs', {
+  timeout: CASE_MS_MAX,
+}, async () => {
+  const keys = { flo: (await member('flo')).key, kit: (await member('kit')).key }
+  // Both may read it: what is not handed on is not handed on for whose it was, not for want of a right.
+  const grants = { flo: await share('handed', toUser('flo')), kit: await share('handed', toUser('kit')) }
+  const logger = { clean: false, clientId: 'the-logger' } as const
+  const takes = (who: keyof typeof keys) => site.connect(`alpha:${who}`, keys[who], logger)
+  const isRefused = async (who: keyof typeof keys): Promise<boolean> =>
+    takes(who).then(
+      () => false,
+      () => true,
+    )
+
+  const flo = await listening('alpha:flo', keys.flo, logger)
+  expect(await isRefused('kit')).toBe(true)
+  expect(flo.mqtt.connected).toBe(true)
+  expect(await hears(flo, 'handed')).toBe(true)
+  await flo.mqtt.endAsync(true)
+  const waiting = await say('handed')
+  expect(await isRefused('kit')).toBe(true)
+  const again = await takes('flo')
+  await until('what waited comes', () => again.has(waiting))
+  expect(again.isRestored).toBe(true)
+
+  // Live, and revoked: the id is free, and there is nothing under it.
+  await end(grants.flo)
+  await until('her connection is closed', () => !again.mqtt.connected)
+  await say('handed')
+  const kit = await takes('kit')
+  expect([kit.isRestored, await hears(kit, 'handed'), ofDevices(kit)]).toEqual([false, false, []])
+
+  // The other way round: it is his now, connected or not, and she is shown the thing again.
+  await kit.mqtt.subscribeAsync('#', { qos: 1 })
+  await share('handed', toUser('flo'))
+  expect(await isRefused('flo')).toBe(true)
+  expect(await hears(kit, 'handed')).toBe(true)
+  await kit.mqtt.endAsync(true)
+  await say('handed')
+  expect(await isRefused('flo')).toBe(true)
+  await end(grants.kit)
+  const back = await takes('flo')
+  expect([back.isRestored, await hears(back, 'handed'), ofDevices(back)]).toEqual([false, false, []])
 })
 
 test('edge case 3: who leaves while the gateway is offline is out when it hears of it, and a new membership revives nothing', {

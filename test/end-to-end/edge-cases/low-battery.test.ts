@@ -17,6 +17,8 @@ const CHANNELS = [
   { device: 'mote-2', channel: 'battery_charge', unit: '%' },
   { device: 'mote-3', channel: 'battery_voltage', unit: 'V' },
   { device: 'mote-1', channel: 'humidity', unit: '%' },
+  // Of whom it was before, and told late.
+  { device: 'mote-2', channel: 'battery_charge', unit: '%', org: 'earlier' },
 ]
 const DEFS = CHANNELS.map((named, index) =>
   ChannelDef.parse({
@@ -112,6 +114,7 @@ test('a battery that gets low is one mail to each who is told, until it has reco
   await lanes.send(2, 3, 'rd/h')
   await lanes.send(4, 3)
   await lanes.send(3, 3)
+  await lanes.send(5, 2)
   await lanes.send(1, 20)
   const first = await lanes.send(1, 19)
   const told = [low('pia', 'mote-1', 'battery_charge is 19 %')]

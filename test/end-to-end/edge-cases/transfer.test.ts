@@ -10,14 +10,16 @@ import { type EdgeClient, EdgeSite, GATEWAY, inTopic, until } from '../../suppor
 const START_MS_MAX = 90_000
 const CASE_MS_MAX = 180_000
 const QUIET_MS = 300
+const OFFLINE_AFTER_S = 3
+const SILENCE_MS = 600_000
 
 const folder = mkdtempSync(join(tmpdir(), 'headgate-field-'))
-/** Of the host, which is given away with its gateway; of a guest, which stays. */
-const [moved, stays] = demoDevices({ address: '1' })
-  .slice(0, 2)
-  .map((device, index) => ({ ...device, id: index === 0 ? 'moved' : 'stays' }))
-if (moved === undefined || stays === undefined) throw new Error('the demo has ten devices')
-const field = simulatedField({ devices: [moved, stays], dir: folder })
+/** Of the host, which is given away with its gateway; of a guest, which stays; of the host, and does not answer. */
+const IDS = ['moved', 'stays', 'mute'] as const
+const simulated = demoDevices({ address: '1' })
+  .slice(0, IDS.length)
+  .map((device, index) => ({ ...device, id: IDS[index] ?? '' }))
+const field = simulatedField({ devices: simulated, dir: folder })
 let site: EdgeSite
 const people: Record<string, Person> = {}
 const keys: Record<string, string> = {}
@@ -73,7 +75,7 @@ async function leaveQueue(name: string, device: string): Promise<void> {
 
 beforeAll(async () => {
   await field.start()
-  const devices = [moved, stays].map(({ id, profile, address }) => ({
+  const devices = simulated.map(({ id, profile, address }) => ({
     id,
     profile,
     address,
@@ -82,6 +84,7 @@ beforeAll(async () => {
   }))
   site = new EdgeSite({
     gateway: { lines: [field.line()], devices, usage: { interval: '5s' }, uplink: { batchAfter: '500ms' } },
+    cloud: { alerts: { offlineAfterS: OFFLINE_AFTER_S } },
   })
   await site.beginCloud()
   const { directory } = site
@@ -92,7 +95,7 @@ beforeAll(async () => {
   await site.beginGateway('acorn')
   await site.inForce(async () => {
     const path = `POST ${org('acorn', `/gateways/${GATEWAY}/devices`)}`
-    await directory.do(who('ann'), path, { device: 'moved', name: 'moved' })
+    for (const device of ['moved', 'mute']) await directory.do(who('ann'), path, { device, name: device })
     const offered = { gateway: GATEWAY, device: 'stays', name: 'stays', guest: 'cedar' }
     const { hosting } = await directory.do(who('ann'), `POST ${org('acorn', '/hosted-devices')}`, offered)
     await directory.do(
@@ -108,6 +111,19 @@ afterAll(async () => {
   await field.stop()
   rmSync(folder, { recursive: true, force: true })
 }, START_MS_MAX)
+
+/** Somebody wants to be told that a device does not answer. */
+const watches = (name: string) =>
+  site.directory.do(who(name), `POST ${org(OF[name] ?? '', '/alerts')}`, {
+    ...{ name: 'Mute', resource: `${GATEWAY}/mute`, watch: { kind: 'offline' } },
+  })
+/** Who has been told that it does not, in the order in which they were. */
+async function toldOfMute(): Promise<string[]> {
+  const mails = await site.store.read.find('mail', {}, { orderBy: ['created_at', 'id'] })
+  return mails
+    .filter(({ subject }) => subject === `Alert: ${GATEWAY}/mute is offline`)
+    .map(({ recipient }) => recipient.replace('@example.org', ''))
+}
 
 async function handOver(): Promise<{ transfer: string }> {
   const { directory } = site
@@ -141,6 +157,9 @@ test('edge case 18: a gateway given away while offline stays with its owner unti
     const [anns, cas] = [await readingsOf('ann', 'moved'), await readingsOf('cas', 'stays')]
     return anns.some(({ organisation }) => organisation === 'acorn') && cas.length > 0
   })
+  await watches('ann')
+  await field.silence('mute', SILENCE_MS)
+  await until('her alert is open', async () => (await toldOfMute()).length > 0)
   await leaveQueue('ann', 'moved')
   await leaveQueue('cas', 'stays')
   const ann = await listening('ann')
@@ -149,7 +168,7 @@ test('edge case 18: a gateway given away while offline stays with its owner unti
   // Accepted, and the gateway has not heard of it: the old owner's it is, here and there.
   await sleep(1_500)
   // A host may know how a guest's device is.
-  expect(await Promise.all(['ann', 'bob'].map(devicesOf))).toEqual([['moved', 'stays'], []])
+  expect(await Promise.all(['ann', 'bob'].map(devicesOf))).toEqual([['moved', 'mute', 'stays'], []])
   expect(await Promise.all(['ann', 'bob'].map(gatewaysOf))).toEqual([[GATEWAY], []])
   expect((await readingsOf('ann', 'moved')).length).toBeGreaterThan(0)
   expect(await readingsOf('bob', 'moved')).toEqual([])
@@ -161,6 +180,10 @@ test('edge case 18: a gateway given away while offline stays with its owner unti
     return Promise.resolve()
   })
   await until('the cloud knows of the cut', async () => (await stateOf(transfer)) === 'done')
+  // Her alert is over; that the device is still lost is news to its new owner, and to nobody else.
+  const events = await site.store.read.find('alert_event', { resource: `${GATEWAY}/mute`, org: 'acorn' })
+  expect(events.map(({ state }) => state)).toEqual(['over'])
+  await watches('bob')
   await until('the old owner is out', () => !ann.mqtt.connected)
   const closedAt = await counted('acorn')
   const bob = await listening('bob')
@@ -178,7 +201,11 @@ test('edge case 18: a gateway given away while offline stays with its owner unti
   expect(new Set((await readingsOf('ann', 'moved')).map(({ organisation }) => organisation))).toEqual(
     new Set(['acorn']),
   )
-  expect(await Promise.all(['ann', 'bob', 'cas'].map(devicesOf))).toEqual([[], ['moved', 'stays'], ['stays']])
+  expect(await Promise.all(['ann', 'bob', 'cas'].map(devicesOf))).toEqual([
+    [],
+    ['moved', 'mute', 'stays'],
+    ['stays'],
+  ])
   expect(await Promise.all(['ann', 'bob'].map(gatewaysOf))).toEqual([[], [GATEWAY]])
   await expect(site.connect(login('ann'), keys['ann'] ?? '')).rejects.toThrow()
   const cas = await site.connect(login('cas'), keys['cas'] ?? '', stored('cas'))
@@ -186,6 +213,8 @@ test('edge case 18: a gateway given away while offline stays with its owner unti
   const again = await listening('cas')
   await sleep(QUIET_MS)
   expect(again.has('retained for cas')).toBe(true)
+  await until('the new owner is told', async () => (await toldOfMute()).length > 1)
+  expect(await toldOfMute()).toEqual(['ann', 'bob'])
   const verdict = await site.directory.do('operator', `GET /v1/operator/verify?gateway=${GATEWAY}`)
   expect(verdict['ok']).toBe(true)
 })

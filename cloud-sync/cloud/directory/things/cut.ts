@@ -78,6 +78,9 @@ async function endWatching(writing: Writing, held: Held): Promise<void> {
   const paths = pathsOf(held)
   for (const rule of await writing.read.find('alert_rule', { org, resource: paths, state: 'active' }))
     await writing.put('alert_rule', { ...rule, state: 'deleted' })
+  // What is still so is news to the new owner, and the old one hears no more of it.
+  for (const open of await writing.working.find('alert_event', { resource: paths, state: 'open' }))
+    await writing.working.put('alert_event', { ...open, state: 'over', over_at: writing.at })
   for (const path of paths) await restFrom(writing, org, path)
 }
 
