@@ -7,7 +7,7 @@ import { type Person, org } from '../../support/directory-client.ts'
 import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 import { logsIn } from '../../support/edge-teller.ts'
 
-const START_MS_MAX = 90_000
+const START_MS_MAX = 120_000
 const CASE_MS_MAX = 120_000
 const OFFLINE_AFTER_S = 3
 const SILENCE_MS = 600_000
@@ -63,13 +63,24 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 }, START_MS_MAX)
 
-/** Who has been told that this is offline. */
-async function toldOf(resource: string): Promise<string[]> {
-  const mails = await site.store.read.find('mail', {}, { orderBy: ['created_at', 'id'] })
-  return mails
-    .filter(({ subject }) => subject === `Alert: ${resource} is offline`)
-    .map(({ recipient }) => recipient.replace('@example.org', ''))
-    .sort()
+const offlineMails = async (resource: string) =>
+  (await site.store.read.find('mail', {})).filter(
+    ({ subject }) => subject === `Alert: ${resource} is offline`,
+  )
+const isMissed = async (resource: string): Promise<boolean> => {
+  const open = { kind: 'offline', resource, state: 'open' } as const
+  return (await site.store.read.get('alert_event', open)) !== undefined
+}
+/** Who is told that this is offline, by an event that begins after this was asked. */
+async function listen(resource: string): Promise<() => Promise<string[]>> {
+  // A slow machine may have been away for the 3 s before: that was told, and is over.
+  await until(`${resource} is there`, async () => !(await isMissed(resource)))
+  const before = new Set((await offlineMails(resource)).map(({ id }) => id))
+  return async () =>
+    (await offlineMails(resource))
+      .filter(({ id }) => !before.has(id))
+      .map(({ recipient }) => recipient.replace('@example.org', ''))
+      .sort()
 }
 const answering = (device: string) =>
   until(`${device} answers`, async () =>
@@ -77,14 +88,11 @@ const answering = (device: string) =>
   )
 async function lost(device: string): Promise<string[]> {
   await answering(device)
-  await field.silence(device, SILENCE_MS)
   const resource = `${GATEWAY}/${device}`
-  const open = { kind: 'offline', resource, state: 'open' } as const
-  await until(
-    `${device} is missed`,
-    async () => (await site.store.read.get('alert_event', open)) !== undefined,
-  )
-  return toldOf(resource)
+  const told = await listen(resource)
+  await field.silence(device, SILENCE_MS)
+  await until(`${device} is missed`, () => isMissed(resource))
+  return told()
 }
 
 test('edge case 24: a device and a member that came later are in it by themselves, and who opted out on site without a link is not, when it is heard of', {
@@ -136,23 +144,21 @@ test('edge case 24: a device that was swapped goes on being missed until it is r
   const [listed] = items as { device: string; history: { device: string; until: number | null }[] }[]
   expect(listed).toMatchObject({ device: next, history: [{ device: old }, { device: next, until: null }] })
 
-  // Swapped and still there: after the gateway was away it is missed anew.
-  const before = (await toldOf(old)).length
-  const away = { kind: 'offline', resource: GATEWAY, state: 'open' } as const
-  const goesAway = async () => {
+  // Swapped and still there: it goes on being missed, and is told once.
+  const before = (await offlineMails(old)).length
+  const goesAway = async (): Promise<string[]> => {
+    const told = await listen(GATEWAY)
     await site.killGateway()
-    await until(
-      'the gateway is missed',
-      async () => (await site.store.read.get('alert_event', away)) !== undefined,
-    )
+    await until('the gateway is missed', () => isMissed(GATEWAY))
+    const people = await told()
     await site.startGateway()
-    await until('it is back', async () => (await site.store.read.get('alert_event', away)) === undefined)
+    await until('it is back', async () => !(await isMissed(GATEWAY)))
+    return people
   }
   // While the gateway is away nothing is told of what is behind it.
-  await goesAway()
-  expect(await toldOf(GATEWAY)).toEqual(['max', 'nell', 'pia'])
-  expect((await toldOf(next)).length).toBe(0)
-  expect((await toldOf(old)).length).toBe(before)
+  expect(await goesAway()).toEqual(['max', 'nell', 'pia'])
+  expect(await offlineMails(next)).toEqual([])
+  expect(await offlineMails(old)).toHaveLength(before)
   await directory.do(pia, removal, undefined, 'prime')
   await directory.do(
     pia,
@@ -160,8 +166,7 @@ test('edge case 24: a device that was swapped goes on being missed until it is r
     { resource: GATEWAY, kind: 'all', off: true },
     'prime',
   )
-  await goesAway()
   // Opted out of the gateway is opted out of all on it, for oneself.
-  expect(await toldOf(GATEWAY)).toEqual(['max', 'max', 'nell', 'nell', 'pia'])
-  expect((await toldOf(old)).length).toBe(before)
+  expect(await goesAway()).toEqual(['max', 'nell'])
+  expect(await offlineMails(old)).toHaveLength(before)
 })
