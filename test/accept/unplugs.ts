@@ -28,7 +28,7 @@ const LONG_EVERY = 20
 const LONG_MS = 5_000
 const LONG_MS_MIN = 2_000
 const SETTLE_MS = 300
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 interface Figures {
   readonly seenMs: number[]

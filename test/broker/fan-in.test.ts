@@ -55,7 +55,7 @@ test.each([
           return publishPacket({ topic: 'burst/one', payload, qos: 1, id: n + 1 })
         }),
       )
-    await expect.poll(() => seen.size, { timeout: 40_000, interval: 50 }).toBe(10_000)
+    await expect.poll(() => seen.size, { timeout: 60_000, interval: 50 }).toBe(10_000)
   },
   60_000,
 )

@@ -43,7 +43,7 @@ test.each([
   const { port, seen } = await listening()
   const client = await RawClient.clean(port, 'speaks-and-goes')
   client.socket.end(Buffer.concat([...messages(0), ...bye]))
-  await expect.poll(seen, { timeout: 20_000 }).toBe(MESSAGES)
+  await expect.poll(seen, { timeout: 60_000 }).toBe(MESSAGES)
 })
 
 test.each([
@@ -59,6 +59,6 @@ test.each([
     socket.end(
       Buffer.concat([connectPacket({ clientId: 'in-one-go', clean }), ...messages(1), DISCONNECT_PACKET]),
     )
-    await expect.poll(seen, { timeout: 20_000 }).toBe(MESSAGES)
+    await expect.poll(seen, { timeout: 60_000 }).toBe(MESSAGES)
   },
 )

@@ -181,7 +181,7 @@ test('registers are byte for byte what sockets sent and saw, whatever came again
 })
 
 test('a message that was counted and one that was not are told apart after kill -9', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const data = mkdtempSync(join(tmpdir(), 'headgate-metering-'))
   onTestFinished(() => {
@@ -218,7 +218,7 @@ test('a message that was counted and one that was not are told apart after kill 
   const subscriber = new RawClient(broker.port)
   const count = counting(subscriber, 'anonymous', { reckoning: new Reckoning(), answers: true })
   await subscriber.logIn(keep)
-  await until(() => count.seen === queued, 20_000)
+  await until(() => count.seen === queued, 60_000)
   await broker.end('SIGTERM')
   const outgoing = stateIn(data).registers.find(({ direction }) => direction === 'out')
   expect(outgoing).toMatchObject({ messages: queued, bytes: queued * size })

@@ -17,7 +17,7 @@ function as(username: string): string[] {
 /** Runs a mosquitto client that gives up after five seconds; answers what it printed and its exit status. */
 async function mosquitto(which: 'sub' | 'pub', args: string[]): Promise<{ out: string; code: number }> {
   try {
-    const { stdout, stderr } = await run(`mosquitto_${which}`, args, { timeout: 8_000 })
+    const { stdout, stderr } = await run(`mosquitto_${which}`, args, { timeout: 60_000 })
     return { out: stdout + stderr, code: 0 }
   } catch (error) {
     const { stdout, stderr, code } = error as { stdout: string; stderr: string; code: number }

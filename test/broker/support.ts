@@ -128,14 +128,14 @@ export async function rawClient(url: string): Promise<RawClient> {
         const at = seen.findIndex((packet) => packet.cmd === cmd)
         const [found] = at === -1 ? [] : seen.splice(at, 1)
         if (found !== undefined) return found
-        await once(socket, 'mqtt', { signal: AbortSignal.timeout(5_000) })
+        await once(socket, 'mqtt', { signal: AbortSignal.timeout(60_000) })
       }
     },
   }
 }
 
 /** Waits until it is true. */
-export async function until(isTrue: () => boolean, timeoutMs = 5_000): Promise<void> {
+export async function until(isTrue: () => boolean, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!isTrue()) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${isTrue.toString()}`)

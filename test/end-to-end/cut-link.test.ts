@@ -59,7 +59,7 @@ const take = (store: Store, from: number, count: number): Promise<void> =>
   )
 
 test('through a link that is cut again and again, and a restart, every reading and its usage is in the ledger once', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const folder = temporaryFolder()
   const keys = openKeys(join(folder, 'data'))
@@ -100,7 +100,7 @@ test('through a link that is cut again and again, and a restart, every reading a
     const standing = store.outbox.streams()
     return STREAMS.every((stream) => standing[stream]?.oldest === standing[stream]?.next)
   }
-  await expect.poll(isDrained, { timeout: 30_000, interval: 50 }).toBe(true)
+  await expect.poll(isDrained, { timeout: 60_000, interval: 50 }).toBe(true)
 
   const token = readFileSync(join(folder, 'data', 'operator.token'), 'utf8').trim()
   const operator = { headers: { Authorization: `Bearer ${token}` } }
@@ -111,7 +111,7 @@ test('through a link that is cut again and again, and a restart, every reading a
   }
   const everyReading = Array.from({ length: ROUNDS * EACH }, (_, at) => at)
   await expect
-    .poll(async () => (await dump()).toSorted((a, b) => a - b), { timeout: 20_000, interval: 200 })
+    .poll(async () => (await dump()).toSorted((a, b) => a - b), { timeout: 60_000, interval: 200 })
     .toEqual(everyReading)
   const verified = await fetch(`${cloud.http}/v1/operator/verify?gateway=${GATEWAY}`, operator)
   expect(await verified.json()).toMatchObject({ ok: true, readings: ROUNDS * EACH, faults: [] })
@@ -122,6 +122,6 @@ test('through a link that is cut again and again, and a restart, every reading a
       .filter(({ meter }) => meter === 'sensor.readings')
       .reduce((sum, { quantity }) => sum + Number(quantity), 0)
   }
-  await expect.poll(usage, { timeout: 20_000, interval: 200 }).toBe(ROUNDS * EACH)
+  await expect.poll(usage, { timeout: 60_000, interval: 200 }).toBe(ROUNDS * EACH)
   expect(store.policy.version()).toBeGreaterThan(0)
 })

@@ -132,7 +132,7 @@ class Operator {
 }
 
 async function settled(check: () => Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 30_000; waited += 100) {
+  for (let waited = 0; waited < 60_000; waited += 100) {
     if (await check()) return
     await sleep(100)
   }

@@ -22,7 +22,7 @@ function decoded(bodies: readonly Uint8Array[]): Decoded[] {
   const output = execFileSync('/usr/bin/python3', [program], {
     input,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 120_000,
     maxBuffer: 64 * 1024 * 1024,
   })
   return output

@@ -24,7 +24,7 @@ function peersVerdict(file: Uint8Array, trust: string): Verdict {
   writeFileSync(path, file)
   const output = execFileSync('/usr/bin/python3', [PROGRAM, path, trust], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 120_000,
   })
   return JSON.parse(output) as Verdict
 }

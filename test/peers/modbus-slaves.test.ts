@@ -44,7 +44,7 @@ let line: Line
 
 async function untilThere(path: string): Promise<void> {
   for (let tries = 0; !existsSync(path); tries += 1) {
-    if (tries > 500) throw new Error(`${path} did not come`)
+    if (tries > 6_000) throw new Error(`${path} did not come`)
     await sleep(10)
   }
 }

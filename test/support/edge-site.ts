@@ -14,7 +14,7 @@ import { DirectoryClient, org, type Person } from './directory-client.ts'
 import { LinkProxy } from './link-proxy.ts'
 
 const CLI = join(import.meta.dirname, '../../agent/cli/main.ts')
-const READY_MS = 30_000
+const READY_MS = 60_000
 const STOP_MS = 10_000
 const SOON_MS = 60_000
 export const GATEWAY = 'GW-EDGE'

@@ -73,7 +73,7 @@ export function spawnHost(config: HardwareConfig, env: NodeJS.ProcessEnv = {}) {
     })
   }
   /** The first line that fits, now or later. */
-  const until = async (fits: (line: HostLine) => boolean, withinMs = 15_000): Promise<HostLine> => {
+  const until = async (fits: (line: HostLine) => boolean, withinMs = 60_000): Promise<HostLine> => {
     const endMs = performance.now() + withinMs
     for (;;) {
       const found = lines.find(fits)

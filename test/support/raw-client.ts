@@ -10,7 +10,7 @@ import {
   subscribePacket,
 } from './mqtt-bytes.ts'
 
-const ANSWER_MS_MAX = 15_000
+const ANSWER_MS_MAX = 60_000
 
 /** A packet with its body copied: it may be kept. */
 export interface Packet {

@@ -49,7 +49,7 @@ export async function supervise(
   return { hardware, readings, events }
 }
 
-export async function until(fits: () => boolean, withinMs = 15_000): Promise<void> {
+export async function until(fits: () => boolean, withinMs = 60_000): Promise<void> {
   const endMs = performance.now() + withinMs
   while (!fits()) {
     if (performance.now() > endMs) throw new Error('it did not come to that')

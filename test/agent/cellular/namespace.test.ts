@@ -19,7 +19,7 @@ interface Account {
 
 testWith('network namespaces')(
   'I8 what is metered on a real kernel is what the kernel counted, over re-plug, SIM swap and reboot',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   () => {
     const root = mkdtempSync(join(tmpdir(), 'headgate-netns-'))
     mkdirSync(join(root, 'sys'))

@@ -60,7 +60,7 @@ function keyFile(folder: string, key: string): string {
   return path
 }
 
-test('the cloud runs, is asked page by page, and stops', { timeout: 60_000 }, async () => {
+test('the cloud runs, is asked page by page, and stops', { timeout: 120_000 }, async () => {
   const { keys, config, cloud, as } = await cloudWith(3)
   expect(differences('headgate cloud', [cloud.ready])).toEqual([])
   expect(cloud.ready).toMatchObject({ ready: true, trust: keys.rootPublicKey })

@@ -6,7 +6,7 @@ import { parseExposition } from '../../support/exposition.ts'
 import { freePort } from '../../support/free-port.ts'
 
 test('after a restart a new subscriber gets the last readings at once, and the figures say who it was', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const folder = testFolder()
   const { json: made } = await headgateJson(['init', '--dir', folder])

@@ -21,7 +21,9 @@ test('the public key is shown without starting anything, and stays', async () =>
   expect((await headgateJson(args)).json).toEqual(first.json)
 })
 
-test('init, sim, gateway, status, sensors, usage and doctor work together', { timeout: 90_000 }, async () => {
+test('init, sim, gateway, status, sensors, usage and doctor work together', {
+  timeout: 120_000,
+}, async () => {
   const folder = testFolder()
   const { json: made } = await headgateJson(['init', '--dir', folder])
   const sim = await startHeadgate(['profile', 'sim', 'example-tilt/1'])

@@ -23,7 +23,7 @@ async function shown(port: number, ca: Buffer): Promise<string> {
 
 testWith('openssl')(
   'a gateway lets in a certificate of a user, and renews its own on SIGHUP with nobody disconnected',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const folder = testFolder()
     const authority = new Authority(folder)
@@ -89,7 +89,7 @@ users: [{ name: ana, role: owner, keyHash: ${keyHash} }]
 
 testWith('openssl')(
   'the broker alone serves every kind of listener, with certificates for its users',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const folder = testFolder()
     const authority = new Authority(folder)

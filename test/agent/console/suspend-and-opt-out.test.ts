@@ -3,8 +3,8 @@ import { headgateJson } from '../../support/cli.ts'
 import { differences } from '../../support/cli-json.ts'
 import { type LocalSite, localSite } from '../../support/local-site.ts'
 
-const START_MS_MAX = 60_000
-const CASE_MS_MAX = 60_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 
 let site: LocalSite
 beforeAll(async () => {

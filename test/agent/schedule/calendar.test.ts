@@ -134,10 +134,10 @@ testWith('faketime')(
     try {
       const lines: string[] = []
       createInterface(child.stdout).on('line', (line) => lines.push(line))
-      await expect.poll(() => lines, { timeout: 10_000 }).toContain('up')
+      await expect.poll(() => lines, { timeout: 60_000 }).toContain('up')
       clock.set('2026-03-29 01:59:58')
       // Past the jump, the next minute is run as ever.
-      await expect.poll(() => lines, { timeout: 12_000 }).toContain('ran')
+      await expect.poll(() => lines, { timeout: 60_000 }).toContain('ran')
       const stalls = lines.filter((line) => line.startsWith('stall ')).map((line) => Number(line.slice(6)))
       expect(lines.filter((line) => line.startsWith('jump '))).toHaveLength(1)
       expect(Math.max(...stalls)).toBeLessThan(1_000)

@@ -182,7 +182,7 @@ test('a commit that found no room is made later, whole and once: readings, regis
   store.database.pragma(`max_page_count = ${String(pages)}`)
   const many = Array.from({ length: 9000 }, () => ownedReading(store, { value: Math.random() }))
   const taking = store.take(many)
-  await expect.poll(() => atRefusal.length, { timeout: 10_000 }).toBeGreaterThan(0)
+  await expect.poll(() => atRefusal.length, { timeout: 60_000 }).toBeGreaterThan(0)
   expect(atRefusal[0]).toEqual([1, 1n])
   const meanwhile = store.take([ownedReading(store, { value: 5 })])
   await Promise.all([taking, meanwhile])

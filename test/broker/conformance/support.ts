@@ -3,7 +3,7 @@ import { connect as dial, type Socket } from 'node:net'
 import packets, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet'
 import { type Broker, type BrokerPolicy, createBroker, type Principal } from '../../../broker/index.ts'
 
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 60_000
 /** The memory is that of the whole process, tests and all: the bound of a gateway would be met by others. */
 const LIMITS = { memoryBytes: 2 * 1024 ** 3 }
 

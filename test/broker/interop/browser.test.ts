@@ -23,7 +23,7 @@ const withBrowser = testWith('chromium', 'openssl')
 for (const transport of ['ws', 'wss'] as const) {
   withBrowser(
     `a page in Chromium exchanges everything over ${transport} with a program beside it`,
-    { timeout: 90_000 },
+    { timeout: 120_000 },
     async () => {
       const program = await connectTo(site.url('tcp'), { username: 'program', password: 'right' })
       const up: { topic: string; bytes: number; qos: number }[] = []
@@ -49,7 +49,7 @@ for (const transport of ['ws', 'wss'] as const) {
   )
 }
 
-withBrowser("another site's page does not get as far as a login", { timeout: 90_000 }, async () => {
+withBrowser("another site's page does not get as far as a login", { timeout: 120_000 }, async () => {
   const before = site.broker.stats()
   const report = await inBrowser(task('ws'), { host: 'localhost' })
   expect(report.origin).toMatch(/^http:\/\/localhost:/)

@@ -41,7 +41,7 @@ function to(over: Over, name: string): string[] {
 }
 
 const publish = async (over: Over, args: string[]): Promise<void> => {
-  await run('mosquitto_pub', [...to(over, 'pub'), ...args], { timeout: 10_000 })
+  await run('mosquitto_pub', [...to(over, 'pub'), ...args], { timeout: 60_000 })
 }
 
 /** A running mosquitto_sub; `text` is what it has printed. */
@@ -104,9 +104,9 @@ describe.for(['tcp', 'tls', 'unix'] as const)('mosquitto_sub and mosquitto_pub o
 
   mosquittoTest('find their session again', async () => {
     const session = [...to(over, 'session'), '-c', '-t', `${from}/queue`, '-q', '1']
-    await run('mosquitto_sub', [...session, '-E'], { timeout: 10_000 })
+    await run('mosquitto_sub', [...session, '-E'], { timeout: 60_000 })
     for (const n of ['1', '2', '3']) await publish(over, ['-t', `${from}/queue`, '-m', n, '-q', '1'])
-    const { stdout } = await run('mosquitto_sub', [...session, '-C', '3'], { timeout: 10_000 })
+    const { stdout } = await run('mosquitto_sub', [...session, '-C', '3'], { timeout: 60_000 })
     expect(stdout).toBe('1\n2\n3\n')
   })
 })

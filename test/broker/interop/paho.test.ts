@@ -34,7 +34,7 @@ describe.for([
   ['websockets', 'ws', () => password],
   ['wss', 'wss', () => ({ ca: site.authority.cert, ...password })],
 ] as const)('python3-paho-mqtt over %s', ([transport, at, login]) => {
-  testWith('paho', 'openssl')('exchanges everything', { timeout: 60_000 }, async () => {
+  testWith('paho', 'openssl')('exchanges everything', { timeout: 120_000 }, async () => {
     const from = `paho/${transport}`
     expect(await paho(transport, at, login())).toEqual({
       exchange: [

@@ -90,7 +90,7 @@ export async function answerTo(stream: Duplex, text: string): Promise<string> {
   stream.write(text)
   let answer = ''
   while (answer.length < text.length) {
-    const [chunk] = (await once(stream, 'data', { signal: AbortSignal.timeout(5_000) })) as [Buffer]
+    const [chunk] = (await once(stream, 'data', { signal: AbortSignal.timeout(60_000) })) as [Buffer]
     answer += chunk.toString()
   }
   return answer
@@ -115,6 +115,6 @@ export async function webSocket(
 export async function untilClosed(socket: Socket): Promise<string> {
   let text = ''
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-  await until(() => socket.closed || socket.readableEnded, 12_000)
+  await until(() => socket.closed || socket.readableEnded, 60_000)
   return text
 }

@@ -52,12 +52,12 @@ async function upgraded(port: number) {
 
 /** The code with which the listener closed. */
 async function closeCode(socket: WebSocket): Promise<number> {
-  const [code] = (await once(socket, 'close', { signal: AbortSignal.timeout(5_000) })) as [number]
+  const [code] = (await once(socket, 'close', { signal: AbortSignal.timeout(60_000) })) as [number]
   return code
 }
 
 const message = async (socket: WebSocket): Promise<Buffer> => {
-  const [data] = (await once(socket, 'message', { signal: AbortSignal.timeout(5_000) })) as [Buffer]
+  const [data] = (await once(socket, 'message', { signal: AbortSignal.timeout(60_000) })) as [Buffer]
   return data
 }
 

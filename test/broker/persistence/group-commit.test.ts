@@ -39,7 +39,7 @@ test('what nobody waits for is committed within a window', async () => {
   const watched = watch(storage)
   store.retain(message('site', 'x', { retain: true }))
   expect(watched.commits).toBe(0)
-  await expect.poll(() => watched.commits, { timeout: 5000 }).toBe(1)
+  await expect.poll(() => watched.commits, { timeout: 60_000 }).toBe(1)
   expect(await listOf(store.retained(['site']))).toHaveLength(1)
 })
 

@@ -28,7 +28,7 @@ async function startMosquitto(folder: string): Promise<{ port: number; child: Ch
   // Debian puts it where an ordinary user's PATH does not look.
   const program = existsSync('/usr/sbin/mosquitto') ? '/usr/sbin/mosquitto' : 'mosquitto'
   const child = spawn(program, ['-c', config], { stdio: 'ignore' })
-  await expect.poll(() => isListening(port), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => isListening(port), { timeout: 60_000 }).toBe(true)
   return { port, child }
 }
 
@@ -41,10 +41,10 @@ testWith('mosquitto')('over mosquitto too, everything arrives once through a lin
   try {
     await bench.uplink.start(new AbortController().signal)
     for (const stream of STREAMS) bench.outbox.add(stream, ...items(stream).slice(0, 10))
-    await expect.poll(() => bench.cloud.items('usage').length, { timeout: 5000 }).toBeGreaterThan(0)
+    await expect.poll(() => bench.cloud.items('usage').length, { timeout: 60_000 }).toBeGreaterThan(0)
     bench.proxy.cut()
     for (const stream of STREAMS) bench.outbox.add(stream, ...items(stream).slice(10))
-    await expect.poll(() => bench.outbox.isEmpty, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => bench.outbox.isEmpty, { timeout: 60_000 }).toBe(true)
     for (const stream of STREAMS) expect(bench.cloud.items(stream)).toEqual(items(stream))
     expect(bench.cloud.faults).toEqual([])
     expect(bench.membership.version()).toBe(7)

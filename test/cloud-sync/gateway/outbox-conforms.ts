@@ -115,7 +115,7 @@ export function outboxConforms(name: string, make: () => Promise<OutboxOnTheBenc
       const heard: Stream[] = []
       const stop = bench.outbox.onWaiting((which) => heard.push(which))
       await bench.put(stream)
-      await expect.poll(() => heard, { timeout: 10_000 }).toContain(stream)
+      await expect.poll(() => heard, { timeout: 60_000 }).toContain(stream)
       stop()
       heard.length = 0
       await bench.put(stream)

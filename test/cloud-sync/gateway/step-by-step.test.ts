@@ -47,7 +47,7 @@ async function drainFailingAt(failAt: number, kind: 'before' | 'after'): Promise
     for (const stream of STREAMS) bench.outbox.add(stream, ...expected(stream))
     await bench.uplink.start(new AbortController().signal)
     await expect
-      .poll(() => bench.outbox.isEmpty && bench.membership.version() === 7, { timeout: 15_000, interval: 5 })
+      .poll(() => bench.outbox.isEmpty && bench.membership.version() === 7, { timeout: 60_000, interval: 5 })
       .toBe(true)
     for (const stream of STREAMS) expect(bench.cloud.items(stream)).toEqual(expected(stream))
     expect(bench.cloud.faults).toEqual([])
@@ -63,7 +63,7 @@ const TOGETHER = 16
 
 test.for(['before', 'after'] as const)(
   'whichever call of a port fails (%s its work), nothing is lost or doubled',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (kind) => {
     let failAt = 1
     for (let isDone = false; !isDone; failAt += TOGETHER) {

@@ -102,7 +102,7 @@ test('a gateway that missed a change of keys asks for them and recovers by itsel
   bench.cloud.key = stranger
   bench.cloud.snapshot = snapshotOf(7, keysetOf(2, stranger), stranger)
   for (const stream of STREAMS) bench.outbox.add(stream, ...numbered(stream, 20))
-  await expect.poll(() => bench.outbox.isEmpty, { timeout: 12_000, interval: 10 }).toBe(true)
+  await expect.poll(() => bench.outbox.isEmpty, { timeout: 60_000, interval: 10 }).toBe(true)
   for (const stream of STREAMS) expect(bench.cloud.items(stream)).toEqual(numbered(stream, 20))
   expect(bench.cloud.faults).toEqual([])
 })

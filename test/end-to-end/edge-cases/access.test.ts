@@ -7,8 +7,8 @@ import { writeDirectory } from '../../support/cloud-fixture.ts'
 import { type CloudProcess, spawnCloud, writeConfig } from '../../support/cloud-process.ts'
 import { fakeGateway } from '../../support/fake-gateway.ts'
 
-const START_MS_MAX = 60_000
-const CASE_MS_MAX = 60_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 const KEY = Buffer.alloc(32).toString('base64')
 const folder = mkdtempSync(join(tmpdir(), 'headgate-edge-'))
 const cleanUps: (() => Promise<void> | void)[] = [

@@ -6,7 +6,7 @@ import { demoDevices, simulatedField } from '../../../agent/cli/demo/field.ts'
 import { type Person, org } from '../../support/directory-client.ts'
 import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 
-const START_MS_MAX = 90_000
+const START_MS_MAX = 120_000
 const CASE_MS_MAX = 240_000
 const MOTES = 40
 const OFFLINE_AFTER_S = 3

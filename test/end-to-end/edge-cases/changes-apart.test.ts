@@ -6,8 +6,8 @@ import { askGateway } from '../../../agent/local-api/client.ts'
 import { type Person, org } from '../../support/directory-client.ts'
 import { type EdgeClient, EdgeSite, GATEWAY, inTopic, until } from '../../support/edge-site.ts'
 
-const START_MS_MAX = 90_000
-const CASE_MS_MAX = 90_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 /** What is not to come has this long to come all the same, ms. */
 const QUIET_MS = 200
 const DEVICES = ['revoked', 'regranted', 'gauge', 'valve', 'taken', 'given']

@@ -5,8 +5,8 @@ import { listening, logsIn, ofDevices, Teller } from '../../support/edge-teller.
 import { movableClock } from '../../support/faketime.ts'
 import { testWith } from '../../support/peers.ts'
 
-const START_MS_MAX = 90_000
-const CASE_MS_MAX = 90_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 
 const site = new EdgeSite()
 let ada: Person

@@ -6,8 +6,8 @@ import { org, type Person } from '../../support/directory-client.ts'
 import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 import { listening, logsIn, ofDevices, Teller } from '../../support/edge-teller.ts'
 
-const START_MS_MAX = 90_000
-const CASE_MS_MAX = 90_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 
 const site = new EdgeSite({ gateway: { console: { listen: '127.0.0.1:0' } } })
 let ada: Person

@@ -9,8 +9,8 @@ import { type Person, org } from '../../support/directory-client.ts'
 import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 import { epochOf, type FakeGateway, fakeGateway, statusOf } from '../../support/fake-gateway.ts'
 
-const START_MS_MAX = 90_000
-const CASE_MS_MAX = 90_000
+const START_MS_MAX = 120_000
+const CASE_MS_MAX = 120_000
 const EPOCH = epochOf('b')
 const CHANNELS = [
   { device: 'mote-1', channel: 'battery_charge', unit: '%' },

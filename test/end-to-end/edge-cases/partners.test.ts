@@ -6,7 +6,7 @@ import { org, type Person } from '../../support/directory-client.ts'
 import { type EdgeClient, EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
 import { listening, logsIn, Teller } from '../../support/edge-teller.ts'
 
-const START_MS_MAX = 90_000
+const START_MS_MAX = 120_000
 const CASE_MS_MAX = 120_000
 /** Names that no customer ever reads. */
 const PARTNERS_PEOPLE = /\b(pia|sam|ines|pax)\b/i

@@ -46,7 +46,7 @@ test('edge case 12: policies that are replayed, altered, not for here, or set ba
 })
 
 test('edge case 13: a gateway that missed three rotations and the cloud coming back from a backup recovers by one file', {
-  timeout: 90_000,
+  timeout: 120_000,
 }, async () => {
   const site = new PolicySite()
   const { signer } = site
@@ -71,7 +71,7 @@ test('edge case 13: a gateway that missed three rotations and the cloud coming b
 })
 
 test('edge case 15: fresh, stale, expired: what lapses does so to the millisecond, and the own organisation goes on', {
-  timeout: 90_000,
+  timeout: 120_000,
 }, async () => {
   const site = new PolicySite()
   const { signer } = site

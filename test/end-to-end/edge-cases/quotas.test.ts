@@ -8,7 +8,7 @@ import { askReadings } from '../../../agent/local-api/client.ts'
 import { org, type Person } from '../../support/directory-client.ts'
 import { type EdgeClient, EdgeSite, GATEWAY, inTopic, until } from '../../support/edge-site.ts'
 
-const START_MS_MAX = 90_000
+const START_MS_MAX = 120_000
 const CASE_MS_MAX = 180_000
 const QUIET_MS = 3_000
 const METER = 'sensor.readings'

@@ -25,7 +25,7 @@ test('a real port is opened at the speed of the profile', () => {
 
 testWith('socat')(
   'the demo at a real port ends: what was read is in the cloud and billed, once',
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   async () => {
     const tty = join(testFolder(), 'tty')
     await startHeadgate(['profile', 'sim', 'example-level/1', '--pty', tty])

@@ -64,9 +64,9 @@ testWith('mosquitto', 'postgresql').for(shards)(
       await link.publish('usage', gateway.sign('usage', usageBody(records.slice(n, n + 1))))
     }
     for (const { body } of batches) await link.publish('rd', gateway.sign('rd', body))
-    await expect.poll(() => link.acks.some(({ ack }) => ack.upTo === 20), { timeout: 30_000 }).toBe(true)
+    await expect.poll(() => link.acks.some(({ ack }) => ack.upTo === 20), { timeout: 60_000 }).toBe(true)
     await expect
-      .poll(() => link.acks.some(({ stream, ack }) => stream === 'rd' && ack.upTo === 3), { timeout: 30_000 })
+      .poll(() => link.acks.some(({ stream, ack }) => stream === 'rd' && ack.upTo === 3), { timeout: 60_000 })
       .toBe(true)
     expect(new Set(link.acks.map(({ ack }) => ack.status))).toEqual(new Set(['ok']))
     const db = await openLedger({ dialect: 'postgres', url: database })
