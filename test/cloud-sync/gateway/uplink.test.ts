@@ -96,7 +96,10 @@ test('the broker tells its will where the link is cut', async () => {
 
 test('a link that is cut again and again loses nothing and doubles nothing', async () => {
   await bench.uplink.start(signal)
+  const connects = (): number => bench.uplink.status().connects
   for (let round = 0; round < 10; round += 1) {
+    // A slow machine would be cut before it ever connects.
+    if (round % 5 === 0) await expect.poll(connects).toBeGreaterThan(round / 5)
     for (const stream of STREAMS) {
       bench.outbox.add(stream, `${stream} ${String(2 * round + 1)}`, `${stream} ${String(2 * round + 2)}`)
     }
@@ -105,7 +108,7 @@ test('a link that is cut again and again loses nothing and doubles nothing', asy
   }
   await drained()
   expectAllOnce()
-  expect(bench.uplink.status().connects).toBeGreaterThan(1)
+  expect(connects()).toBeGreaterThan(1)
 })
 
 test('a link that swallows everything is found dead by its missing acknowledgements', async () => {
