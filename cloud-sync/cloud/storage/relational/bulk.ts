@@ -6,7 +6,7 @@ type Row = Readonly<Record<string, unknown>>
 type Holds = Column<unknown>['holds']
 
 /** Rows of one SQLite statement; a few sizes only, so that each is compiled once. */
-const SQLITE_CHUNKS = [64, 8, 1] as const
+const SQLITE_CHUNKS = [64, 16, 4, 1] as const
 const PG_TYPES: Record<Holds, string> = { text: 'text', whole: 'int8', serial: 'int8', bytes: 'bytea' }
 /**
  * Keeps PostgreSQL from a plan that was made when a table was empty: a statement that begins so is planned each time,
@@ -63,35 +63,62 @@ export interface Parts {
   readonly rows: readonly Row[]
 }
 
+/** Where parts are written: `shared` are the columns that they have from what they are parts of. */
+interface PartsBulk {
+  readonly into: string
+  readonly table: Table
+  readonly shared: readonly string[]
+}
+
 /** Writes the parts of many rows; what is the same in all parts of a row is sent once. */
-export async function insertParts(
-  db: Runs,
-  { into, table, shared }: Omit<Bulk, 'then'> & { readonly shared: readonly string[] },
-  parts: readonly Parts[],
-): Promise<void> {
-  if (dialectOf(db) === 'sqlite') {
-    const whole = parts.flatMap(({ of, rows }) => rows.map((row) => ({ ...of, ...row })))
-    await insertAll(db, { into, table }, whole)
-    return
-  }
+export async function insertParts(db: Runs, bulk: PartsBulk, parts: readonly Parts[]): Promise<void> {
+  if (parts.every(({ rows }) => rows.length === 0)) return
+  if (dialectOf(db) === 'postgres') await db.executeQuery(partsAsArrays(bulk, parts))
+  else for (const query of partsAsValues(bulk, parts)) await db.executeQuery(query)
+}
+
+const listed = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ')
+const ownOf = ({ table, shared }: PartsBulk): string[] =>
+  Object.keys(table.columns).filter((name) => !shared.includes(name))
+
+function partsAsArrays(bulk: PartsBulk, parts: readonly Parts[]): CompiledQuery {
+  const { into, table, shared } = bulk
+  const own = ownOf(bulk)
   const rows = parts.flatMap((part, at) => part.rows.map((row) => ({ row, at })))
-  if (rows.length === 0) return
-  const columns = Object.entries(table.columns)
-  const same = columns.filter(([name]) => shared.includes(name))
-  const own = columns.filter(([name]) => !shared.includes(name))
-  const listed = (some: typeof columns): string => some.map(([name]) => `"${name}"`).join(', ')
-  const arrays = (some: typeof columns, from: number): string =>
-    some.map(([, { holds }], at) => `$${from + at}::${PG_TYPES[holds]}[]`).join(', ')
-  const text = `${PLANNED_ANEW} insert into "${into}" (${listed(same)}, ${listed(own)})
-    select ${listed(same)}, ${listed(own)}
-    from unnest(${arrays(same, 2)}) with ordinality r(${listed(same)}, part_no)
-    join unnest($1::int8[], ${arrays(own, same.length + 2)}) p(part_no, ${listed(own)}) using (part_no)`
+  const holdsOf = (name: string): Holds => table.columns[name]?.holds ?? 'text'
+  const arrays = (names: readonly string[], from: number): string =>
+    names.map((name, at) => `$${from + at}::${PG_TYPES[holdsOf(name)]}[]`).join(', ')
+  const text = `${PLANNED_ANEW} insert into "${into}" (${listed(shared)}, ${listed(own)})
+    select ${listed(shared)}, ${listed(own)}
+    from unnest(${arrays(shared, 2)}) with ordinality r(${listed(shared)}, part_no)
+    join unnest($1::int8[], ${arrays(own, shared.length + 2)}) p(part_no, ${listed(own)}) using (part_no)`
   const cells = [
     arrayOf('whole', rows, ({ at }) => at + 1),
-    ...same.map(([name, { holds }]) => arrayOf(holds, parts, ({ of }) => of[name] as Cell)),
-    ...own.map(([name, { holds }]) => arrayOf(holds, rows, ({ row }) => row[name] as Cell)),
+    ...shared.map((name) => arrayOf(holdsOf(name), parts, ({ of }) => of[name] as Cell)),
+    ...own.map((name) => arrayOf(holdsOf(name), rows, ({ row }) => row[name] as Cell)),
   ]
-  await db.executeQuery(CompiledQuery.raw(text, cells))
+  return CompiledQuery.raw(text, cells)
+}
+
+function* partsAsValues(bulk: PartsBulk, parts: readonly Parts[]): Generator<CompiledQuery> {
+  const { into, shared } = bulk
+  const own = ownOf(bulk)
+  const places = (names: readonly string[]): string => names.map(() => '?').join(', ')
+  const statements = SQLITE_CHUNKS.map((size) => {
+    const values = Array.from({ length: size }, () => `(${places(own)})`).join(', ')
+    const from = `(select ${places(shared)}) cross join (values ${values})`
+    return { size, text: `insert into "${into}" (${listed(shared)}, ${listed(own)}) select * from ${from}` }
+  })
+  for (const { of, rows } of parts) {
+    let at = 0
+    for (const { size, text } of statements) {
+      for (; rows.length - at >= size; at += size) {
+        const cells = shared.map((name) => of[name])
+        for (const row of rows.slice(at, at + size)) for (const name of own) cells.push(row[name])
+        yield CompiledQuery.raw(text, cells)
+      }
+    }
+  }
 }
 
 /** Changes many rows that are there; PostgreSQL only, where that costs half of an `on conflict`. */
