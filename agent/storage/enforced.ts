@@ -52,7 +52,7 @@ function pack(snapshot: PolicySnapshot): string {
     heard: null,
     quotas: [],
   }
-  return deflateRawSync(JSON.stringify({ ...snapshot, ...same })).toString('base64')
+  return deflateRawSync(JSON.stringify({ ...snapshot, ...same }), { level: 1 }).toString('base64')
 }
 
 function unpacked(packed: string): unknown {

@@ -11,6 +11,9 @@ const CASE_MS_MAX = 120_000
 /** Names that no customer ever reads. */
 const PARTNERS_PEOPLE = /\b(pia|sam|ines|pax)\b/i
 
+/** A claim by a label that there is not. */
+const NO_LABEL = { gateway: 'GW-NEW', nonce: 'a'.repeat(32), proof: Buffer.alloc(96).toString('base64') }
+
 const site = new EdgeSite({ gateway: { console: { listen: '127.0.0.1:0' } } })
 const people: Record<string, Person> = {}
 const keys: Record<string, string> = {}
@@ -91,8 +94,14 @@ test('edge case 23: partner’s people come, change and go with all customers at
   for (const customer of ['ranch', 'farm', 'prime']) {
     const claim = (by: string) =>
       directory.http(who(by), `POST ${org(customer, '/tickets')}`, { serials: ['GW-NEW'] }, 'prime')
+    const reserve = (by: string) =>
+      directory.http(who(by), `POST ${org(customer, '/claims')}`, NO_LABEL, 'prime')
     expect((await claim('sam')).code).toBe('DIRECTORY_FORBIDDEN')
-    if (customer !== 'prime') expect((await claim('ines')).status).toBe(201)
+    expect((await reserve('sam')).code).toBe('DIRECTORY_FORBIDDEN')
+    if (customer === 'prime') continue
+    expect((await claim('ines')).status).toBe(201)
+    // The installer may, with the right label.
+    expect((await reserve('ines')).code).toBe('DIRECTORY_CLAIM_REFUSED')
   }
 
   // Another role: at every customer, and at the gateway on the connection that is open.
@@ -114,14 +123,27 @@ test('edge case 23: partner’s people come, change and go with all customers at
   expect(await rowsAboutPeople()).toEqual([])
 })
 
+test('edge case 9: a customer’s view-only member with an editor’s share reads and commands nothing', {
+  timeout: CASE_MS_MAX,
+}, async () => {
+  const { key, login } = await site.member('max', { of: 'ranch', by: who('lea'), role: 'customer-viewer' })
+  // By the partner: who owns the customer gives no more than they have.
+  const thing = { kind: 'device', resource: `${GATEWAY}/pump` }
+  const shared = { thing, to: { kind: 'user', user: 'max' }, level: 'editor' }
+  await site.inForce(() => site.directory.do(who('pia'), `POST ${org('ranch', '/shares')}`, shared, 'prime'))
+  await until('he is known on site', () => logsIn(site, login, key))
+  const max = await listening(site, login, key)
+  expect(await lea.isHeardBy(max, 'pump')).toBe(true)
+  expect(await lea.obeys(max, 'pump')).toBe(false)
+  await max.mqtt.endAsync()
+})
+
 test('edge case 23: a customer never reads a partner’s names: by MQTT, at the gateway’s port, by its commands, in the cloud', {
   timeout: CASE_MS_MAX,
 }, async () => {
   const { directory } = site
   const login = { login: 'ranch:lea', key: keys['lea'] ?? '' }
   // She sees what somebody of the partner does: shares, commands, alerts, an invitation.
-  const pax = await directory.person('max')
-  await directory.joins(pax, { to: 'ranch', by: who('lea'), role: 'customer-viewer' })
   await joins('pax', 'super-installer')
   const acts = (line: string, body: object) => directory.do(who('pax'), line, body, 'prime')
   const thing = { kind: 'device', resource: `${GATEWAY}/pump` }

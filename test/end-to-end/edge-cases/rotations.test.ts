@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { gatewayKey } from '../../../agent/identity.ts'
 import { headgateJson } from '../../support/cli.ts'
 import type { Person } from '../../support/directory-client.ts'
 import { EdgeSite, GATEWAY, until } from '../../support/edge-site.ts'
@@ -76,4 +77,32 @@ test('edge case 13: a gateway that was offline for three rotations and its cloud
   expect(await teller.isHeardBy(again, 'gauge')).toBe(false)
   await site.inForce(share)
   await until('and what it says now counts', () => teller.isHeardBy(again, 'gauge'))
+})
+
+test('edge case 13: a gateway whose organisation was founded anew, in a cloud that kept nothing but its keys, is its own again without a visit', {
+  timeout: CASE_MS_MAX,
+}, async () => {
+  const before = await shown()
+  const folder = join(site.folder, 'cloud')
+  site.cutLink()
+  await site.stopCloud()
+  for (const file of readdirSync(folder)) if (file.startsWith('organisations.db')) rmSync(join(folder, file))
+  await keys('generation')
+  await site.startCloud()
+  ada = await site.directory.person('ada', 'alpha')
+  const { publicKey } = gatewayKey(join(site.folder, 'gateway'))
+  const registered = { org: 'alpha', gateway: GATEWAY, publicKey }
+  await site.directory.do('operator', 'POST /v1/operator/gateways', registered)
+  const key = await site.addDevices(ada, 'alpha', ['gauge'])
+  // Until it has heard of it, who was let in before is.
+  expect(await logsIn(site, 'alpha:ada', adasKey)).toBe(true)
+  site.mendLink()
+  await until('it follows the cloud that began anew', async () => {
+    const { generation, freshness } = await shown()
+    return generation > before.generation && freshness === 'fresh'
+  })
+  const teller = await Teller.at(site, 'alpha:ada', key)
+  await teller.say('gauge')
+  // Whatever was made of the first founding is nobody's any more.
+  expect(await logsIn(site, 'alpha:ada', adasKey)).toBe(false)
 })
