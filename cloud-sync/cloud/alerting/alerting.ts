@@ -124,16 +124,24 @@ class Alerts implements Alerting {
   async #measure(gateway: GatewayId, batch: ReadingBatch): Promise<void> {
     const { watch, db, rules } = this.#settings
     if (this.#isRepeated(gateway, batch)) return
-    const owned = await rules.find('device', { gateway, state: 'active' })
+    const inUse = await rules.find('device', { gateway, state: 'active' })
     for (const [device, all] of await byDevice(db, gateway, batch)) {
       const resource = `${gateway}/${device}`
-      const owner = owned.find(({ path }) => path === resource)
+      const owner = inUse.find(({ path }) => path === resource)
       const found = all.filter(({ def }) => isOf(owner, def))
       if (owner === undefined || found.length === 0) continue
       const readings = found.flatMap((one) => one.readings)
       // Of another owner it is news again.
-      const news = this.#devices.note(gateway, `${device} ${owner.org} ${owner.owner_epoch}`, readings)
-      if (news !== undefined) await this.#observe(resource, news === 'lost')
+      const owned = `${device} ${owner.org} ${owner.owner_epoch}`
+      const news = this.#devices.note(gateway, owned, readings)
+      if (news !== undefined) {
+        try {
+          await this.#observe(resource, news === 'lost')
+        } catch (error) {
+          this.#devices.untold(gateway, owned)
+          throw error
+        }
+      }
       await this.#charge(gateway, found)
       for (const { def, readings } of found) {
         const { channel } = def

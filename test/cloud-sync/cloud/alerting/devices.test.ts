@@ -47,6 +47,17 @@ test('what is lost when its gateway comes back is lost anew', () => {
   expect(lost()).toEqual([undefined, 'lost'])
 })
 
+test('what could not be told, as the database was away, is told by the next readings', () => {
+  const devices = new DeviceConditions(20)
+  const note = (at: number, reason: string | null) => devices.note('GW', 'd', [reading(at, reason)])
+  expect([note(0, 'timeout'), note(20, 'timeout')]).toEqual([undefined, 'lost'])
+  devices.untold('GW', 'd')
+  expect([note(30, 'timeout'), note(40, 'timeout')]).toEqual(['lost', undefined])
+  expect(note(50, null)).toBe('back')
+  devices.untold('GW', 'd')
+  expect([note(60, null), note(70, null)]).toEqual(['back', undefined])
+})
+
 test('a threshold sees the least, the most and at last the newest', () => {
   const values = (...list: number[]) => telling(list.map((value, n) => reading(n, null, value)))
   expect(values(5, 9, 1, 4)).toEqual([1, 9, 4])
