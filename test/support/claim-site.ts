@@ -16,8 +16,11 @@ import { LinkProxy } from './link-proxy.ts'
 
 const MAIN = join(import.meta.dirname, '../../agent/cli/main.ts')
 const STATE_MS_MAX = 60_000
-/** A gateway lets nobody ask more than 60 times in a minute. */
+/** A gateway lets nobody ask more than 60 times in a minute; what comes soon is seen soon. */
 const ASK_EVERY_MS = 1_100
+const ASK_AGAIN_MS = 300
+/** Who asks for the state is not counted. */
+const LOOK_EVERY_MS = 100
 /** What the cloud has for a gateway comes within this time of the connection. */
 const TOLD_MS_MAX = 2_000
 
@@ -260,17 +263,17 @@ function gatewayOf(
         const { link } = (await askGateway(join(folder, serial), '/v1/status')) as GatewayState
         if (link?.['state'] === 'online') break
         if (Date.now() > late) throw new Error(`${serial} is ${String(link?.['state'])}, never online`)
-        await sleep(ASK_EVERY_MS)
+        await sleep(LOOK_EVERY_MS)
       }
       await sleep(TOLD_MS_MAX)
     },
     async until(state) {
       const late = Date.now() + STATE_MS_MAX
-      for (;;) {
+      for (let waitMs = ASK_AGAIN_MS; ; waitMs = Math.min(2 * waitMs, ASK_EVERY_MS)) {
         const now = await facts()
         if (now['state'] === state) return now
         if (Date.now() > late) throw new Error(`${serial} is ${String(now['state'])}, never ${state}`)
-        await sleep(ASK_EVERY_MS)
+        await sleep(waitMs)
       }
     },
   }
