@@ -23,6 +23,8 @@ export function ledgerCommands(program: Command, does: Does): void {
   const asksFor = (command: Command): Command =>
     asks(command)
       .option('--organisation <id>', 'as this organisation may see it; default: everything')
+      .option('--login <org:name>', 'as a member: name of an API key that may read the bills, with --url')
+      .option('--key-file <file>', "file with that key, or a session's secret with --organisation")
       .option('--gateway <id>', 'only this gateway; may be given again', list)
 
   does(
@@ -32,7 +34,11 @@ export function ledgerCommands(program: Command, does: Does): void {
       .option('--to <day>', 'last day of the sums')
       .addHelpText(
         'after',
-        '\nExample:\n  $ headgate ledger export --config cloud.yaml --organisation acme --out acme.evidence\n',
+        `
+Examples:
+  $ headgate ledger export --config cloud.yaml --organisation acme --out acme.evidence
+  $ headgate ledger export --url https://cloud.example --login acme:ana --key-file ana.key --out acme.evidence
+`,
       ),
     async () => (await import('./ledger/export.ts')).exportEvidence,
   )

@@ -10,6 +10,7 @@ import {
   invoiceOnly,
   type PaymentProvider,
   startInvoicing,
+  type UsageEvidence,
   usageLedger,
 } from './invoicing/index.ts'
 import type { Log } from './log.ts'
@@ -24,6 +25,7 @@ export async function startBills(
     readonly db: CloudDatabase
     readonly directory: OrgDirectory
     readonly store: DirectoryStore
+    readonly evidence: UsageEvidence
     readonly log: Log
     /** Ways to stop what was started, in order. */
     readonly started: (() => Promise<void>)[]
@@ -43,6 +45,7 @@ export async function startBills(
       ...{ store, directory, provider, now: Date.now, newId: randomUUID },
       issuer: billing?.issuer ?? ISSUER,
       usage: usageLedger({ db: given.db, directory, read: store.read }),
+      evidence: given.evidence,
     },
     gate: given.directory.gate,
     mono: () => performance.now(),

@@ -9,7 +9,7 @@ import type { Claims } from './claims.ts'
 import type { GatewayChanges } from './gateway-changes.ts'
 import { type CloudConfig, isServer } from './config.ts'
 import { createCuts, type Cuts } from './cuts.ts'
-import { evidenceOf } from './evidence.ts'
+import { evidenceForOrganisations, evidenceOf } from './evidence.ts'
 import { type CloudPrincipal, cloudGate, INGEST_LOGIN } from './gate.ts'
 import { createLink, type Link } from './ingest/index.ts'
 import { type CloudKeys, openKeys } from './keys/index.ts'
@@ -119,7 +119,11 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
   signal.throwIfAborted()
   const counts = () => ({ ingest: link.counts(), broker: broker?.stats() ?? null })
   const evidence = { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log }
-  const billing = await startBills(config, { db, directory, store, log, started })
+  const forOrganisations = evidenceForOrganisations(evidence)
+  const billing = await startBills(config, {
+    ...{ db, directory, store, log, started },
+    evidence: forOrganisations,
+  })
   const app = createApp({
     db,
     directory,

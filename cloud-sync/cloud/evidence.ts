@@ -1,5 +1,7 @@
 import type { GatewayId } from '../contract/index.ts'
-import type { EvidenceSource } from '../evidence/index.ts'
+import { type EvidenceSource, writeEvidence } from '../evidence/index.ts'
+import type { UsageEvidence } from './invoicing/index.ts'
+import type { CloudKeys } from './keys/index.ts'
 import { type GatewayRegister, ledgerEvidence } from './ledger/index.ts'
 import type { CloudDatabase, DirectoryReader } from './storage/index.ts'
 
@@ -22,3 +24,16 @@ export function evidenceOf(given: {
   }
   return { source: ledgerEvidence({ db, register, cloudId }), register }
 }
+
+/** The evidence of one organisation, signed by the keys of the moment. */
+export const evidenceForOrganisations = (given: {
+  readonly source: EvidenceSource
+  readonly register: Pick<GatewayRegister, 'gateways'>
+  readonly keys: Pick<CloudKeys, 'rootPublicKey' | 'keyset' | 'signing'>
+}): UsageEvidence =>
+  async function* ({ org, gateways, period }) {
+    const known = (await given.register.gateways()).filter(({ id }) => gateways.includes(id))
+    const { rootPublicKey, keyset, signing } = given.keys
+    const keys = { rootPublicKey, keyset, signing }
+    yield* writeEvidence(given.source, { scope: { of: 'organisation', org }, period, gateways: known, keys })
+  }

@@ -1,6 +1,11 @@
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { type Invoicing, invoiceOnly, startInvoicing } from '../../cloud-sync/cloud/invoicing/index.ts'
+import {
+  type Invoicing,
+  invoiceOnly,
+  startInvoicing,
+  type UsageEvidence,
+} from '../../cloud-sync/cloud/invoicing/index.ts'
 import { billingDirectory } from '../../cloud-sync/cloud/invoicing/directory.ts'
 import { usageLedger } from '../../cloud-sync/cloud/invoicing/ledger.ts'
 import type { InvoicingWorld, UsageLedger } from '../../cloud-sync/cloud/invoicing/ports.ts'
@@ -25,6 +30,11 @@ const NO_USAGE: UsageLedger = {
   recordsOf: () => Promise.resolve([]),
 }
 
+/** There is no ledger to prove anything from. */
+export const noEvidence: UsageEvidence = async function* () {
+  yield* await Promise.resolve(['no evidence\n'])
+}
+
 /** Billing over a directory, with a file of its own, and a ledger where there is one. */
 export async function testDesk(
   directory: Pick<TestDirectory, 'store' | 'gate'>,
@@ -38,6 +48,7 @@ export async function testDesk(
     ...{ store, directory: people, provider: invoiceOnly, now: Date.now },
     issuer: { name: 'Headgate', lines: ['1 River Road'] },
     newId: () => `bill-${(ids += 1)}`,
+    evidence: noEvidence,
     usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people, read: store.read }),
     ...more,
   }

@@ -12,6 +12,7 @@ import type { DatabaseTarget } from '../../cloud-sync/cloud/storage/index.ts'
 import { type TestDesk, testDesk } from './billing-desk.ts'
 import { openTestDirectory, type TestDirectory } from './directory-world.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { silent } from './test-ledger.ts'
 
 export const OPERATOR_TOKEN = 'operator-token'
 
@@ -63,7 +64,10 @@ export async function serveDirectory(
   const address = clientAddress(trustedProxies)
   const assertOperator = operatorGuard(OPERATOR_TOKEN, address)
   const addressOf = (c: Context) => address.of(c)
-  app.route('/', directoryRoutes({ directory, billing, assertOperator, addressOf, elapsed: () => elapsed }))
+  app.route(
+    '/',
+    directoryRoutes({ directory, billing, assertOperator, addressOf, elapsed: () => elapsed, log: silent }),
+  )
   app.route('/', pageRoutes())
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())

@@ -17,6 +17,7 @@ import {
 import { BILLING_MIGRATIONS } from '../../cloud-sync/cloud/storage/billing/migrations.ts'
 import { openRelational } from '../../cloud-sync/cloud/storage/relational/index.ts'
 import type { GatewayId } from '../../cloud-sync/contract/index.ts'
+import { noEvidence } from './billing-desk.ts'
 import { cardOf, DAM } from './billing-world.ts'
 import { havePeer } from './peers.ts'
 import { type PostgresCluster, startPostgres } from './postgres.ts'
@@ -82,6 +83,7 @@ export async function openTestInvoicing(
       reportedUntil: () => Promise.resolve(reported),
       recordsOf: () => Promise.resolve([]),
     },
+    evidence: noEvidence,
     directory: {
       organisations: () => Promise.resolve([dam()]),
       organisation: (org) => Promise.resolve(org === DAM ? dam() : undefined),

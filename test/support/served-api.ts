@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { createApp } from '../../cloud-sync/cloud/api/index.ts'
-import { evidenceOf } from '../../cloud-sync/cloud/evidence.ts'
+import { evidenceForOrganisations, evidenceOf } from '../../cloud-sync/cloud/evidence.ts'
 import { serveHttp } from '../../cloud-sync/cloud/serve.ts'
 import { testDesk } from './billing-desk.ts'
 import { KEYS } from './cloud-fixture.ts'
@@ -45,7 +45,10 @@ export async function servedApi(): Promise<ServedApi> {
   let ids = 0
   const parts = evidenceOf({ db: ledger.db, read: cloud.directory.store.read, cloudId: cloud.keys.cloudId })
   const evidence = { ...parts, keys: cloud.keys, log: silent }
-  const billing = await testDesk(cloud.directory, { db: ledger.db })
+  const billing = await testDesk(cloud.directory, {
+    db: ledger.db,
+    evidence: evidenceForOrganisations(evidence),
+  })
   const app = createApp({
     db: ledger.db,
     directory: cloud.directory,

@@ -4,15 +4,14 @@ import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
 import type { CloudClient } from '../cloud-client.ts'
+import { type MemberLogin, memberClient } from '../cloud-member.ts'
 import { type OperatorOptions, operatorClient } from '../cloud-operator.ts'
 import type { Answer } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { reportText, verified } from './verify.ts'
 
-/** Which part of the ledger. */
-export interface EvidenceOptions extends OperatorOptions {
-  /** As this organisation may see it. */
-  readonly organisation?: string
+/** Which part of the ledger; a member's own is that of `organisation`, or of the key's. */
+export interface EvidenceOptions extends OperatorOptions, MemberLogin {
   readonly gateway?: readonly string[]
   readonly from?: string
   readonly to?: string
@@ -21,7 +20,7 @@ export interface EvidenceOptions extends OperatorOptions {
 const MB = 1_000_000
 const Trust = z.object({ trust: z.string() })
 
-/** The cloud's root public key, and evidence as it comes, by the operator's token. */
+/** The cloud's root public key, and evidence as it comes: by the operator's token, or by a member's key. */
 export async function evidenceFrom(
   options: EvidenceOptions,
 ): Promise<{ readonly trust: string; readonly pieces: AsyncIterable<Uint8Array> }> {
@@ -43,6 +42,11 @@ async function asked(options: EvidenceOptions): Promise<Asked> {
     ...(from === undefined ? [] : [['from', from] as [string, string]]),
     ...(to === undefined ? [] : [['to', to] as [string, string]]),
   ]
+  if (options.login !== undefined || options.keyFile !== undefined) {
+    if (gateway.length > 1) throw new AgentError('USAGE', '--gateway: one, or none for all, as a member')
+    const { client, org } = await memberClient(options)
+    return { client, path: `/v1/organisations/${org}/billing/exports/evidence`, query }
+  }
   const client = await operatorClient(options)
   if (organisation !== undefined) query.push(['organisation', organisation])
   return { client, path: '/v1/operator/evidence', query }

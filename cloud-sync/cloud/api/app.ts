@@ -62,6 +62,7 @@ export function createApp(settings: ApiSettings): Hono {
       assertOperator: operatorGuard(settings.operator.token, address),
       addressOf: (c) => address.of(c),
       elapsed: () => performance.now(),
+      log,
     }),
   )
   app.route('/', webhookRoutes(settings.billing))

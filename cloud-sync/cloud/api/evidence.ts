@@ -1,15 +1,12 @@
 import type { Context } from 'hono'
-import { stream } from 'hono/streaming'
 import { z } from 'zod'
 import { GatewayId, OrgId } from '../../contract/index.ts'
-import { type EvidenceOrder, type EvidenceSource, writeEvidence } from '../../evidence/index.ts'
+import { type EvidenceSource, writeEvidence } from '../../evidence/index.ts'
 import type { GatewayRegister } from '../ledger/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
+import { linesAnswer } from './lines-answer.ts'
 import { ApiError, checked } from './problem.ts'
-
-/** Handed to the network at once, characters. */
-const PIECE_LENGTH = 64 * 1024
 
 export interface EvidenceSettings {
   readonly source: EvidenceSource
@@ -35,40 +32,13 @@ export async function evidenceAnswer(settings: EvidenceSettings, c: Context): Pr
   if (gateway !== undefined && wanted.length !== new Set(gateway).size)
     throw new ApiError('API_NOT_FOUND', 'there is no such gateway')
   const [org] = organisation ?? []
-  return fileAnswer(settings, c, {
+  const { rootPublicKey, keyset, signing } = settings.keys
+  const lines = writeEvidence(settings.source, {
     scope: org === undefined ? { of: 'operator' } : { of: 'organisation', org },
     period: { from: from?.[0] ?? null, to: to?.[0] ?? null },
     gateways: wanted,
+    keys: { rootPublicKey, keyset, signing },
   })
-}
-
-/** Streams it; a failure on the way ends it without its seal, which no reader overlooks. */
-function fileAnswer(
-  { source, keys, log }: EvidenceSettings,
-  c: Context,
-  order: Omit<EvidenceOrder, 'keys'>,
-): Response {
-  const { rootPublicKey, keyset, signing } = keys
   c.header('Content-Type', 'text/plain; charset=utf-8')
-  return stream(
-    c,
-    async (out) => {
-      let piece = ''
-      for await (const line of writeEvidence(source, {
-        ...order,
-        keys: { rootPublicKey, keyset, signing },
-      })) {
-        if (out.aborted) return
-        piece += line
-        if (piece.length < PIECE_LENGTH) continue
-        await out.write(piece)
-        piece = ''
-      }
-      await out.write(piece)
-    },
-    (error) => {
-      log.error({ err: error }, 'evidence was not written to its end')
-      return Promise.resolve()
-    },
-  )
+  return linesAnswer(c, lines, settings.log)
 }

@@ -27,6 +27,14 @@ export interface UsageLedger {
   ): Promise<readonly LedgerRecord[]>
 }
 
+/** Writes the proof of what an organisation used, without a byte of others' (docs/evidence.md), line by line. */
+export type UsageEvidence = (asked: {
+  readonly org: OrgId
+  readonly gateways: readonly GatewayId[]
+  /** Days that narrow the sums; null = from the first, to the last. */
+  readonly period: { readonly from: Day | null; readonly to: Day | null }
+}) => AsyncIterable<string>
+
 /** An organisation as billing needs to know it. */
 export interface BilledOrganisation {
   readonly id: OrgId
@@ -76,6 +84,7 @@ export interface Issuer {
 export interface InvoicingWorld {
   readonly store: BillingStore
   readonly usage: UsageLedger
+  readonly evidence: UsageEvidence
   readonly directory: BillingDirectory
   readonly provider: PaymentProvider
   readonly issuer: Issuer

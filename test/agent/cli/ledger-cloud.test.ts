@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openKeys } from '../../../cloud-sync/cloud/keys/index.ts'
+import { decodeUsageBatch, SIGNED_HEAD_BYTES } from '../../../cloud-sync/codec/index.ts'
 import { headgate, headgateJson } from '../../support/cli.ts'
 import { differences } from '../../support/cli-json.ts'
-import { writeDirectory } from '../../support/cloud-fixture.ts'
+import { KEYS, writeDirectory } from '../../support/cloud-fixture.ts'
 import { linkGateway, spawnCloud, writeConfig } from '../../support/cloud-process.ts'
 import { evidenceWorld, type WorldGateway } from '../../support/evidence-world.ts'
 import { linesOf } from '../../support/evidence-file.ts'
@@ -48,6 +49,61 @@ async function upload(
   }
   await link.end()
 }
+
+/** Every text and every byte of an evidence file as somebody could find it: as it stands, and unpacked. */
+function allIn(file: string): string {
+  const bytes = readFileSync(file)
+  const unpacked = linesOf(bytes).flatMap((line): Uint8Array[] => {
+    if (line.t === 'record') return [Buffer.from(line.bytes, 'base64')]
+    if (line.t === 'claim' || line.t === 'gateway') return []
+    if (line.t !== 'batch') return []
+    const message = Buffer.from(line.message, 'base64')
+    return decodeUsageBatch(message.subarray(SIGNED_HEAD_BYTES)).records.map((record) => record.bytes)
+  })
+  return [bytes, ...unpacked].map((some) => Buffer.from(some).toString('latin1')).join('\n')
+}
+
+/** What a member gets, with the key of that login. */
+async function exportedAs(
+  login: keyof typeof KEYS,
+  { url, folder, more = [] }: { url: string; folder: string; more?: readonly string[] },
+) {
+  const name = login.replace(':', '-')
+  const [keyFile, out] = [join(folder, `${name}.key`), join(folder, `${name}.evidence`)]
+  writeFileSync(keyFile, KEYS[login])
+  const asked = ['ledger', 'export', '--url', url, '--login', login, '--key-file', keyFile, '--out', out]
+  return { out, ...(await headgateJson([...asked, ...more])) }
+}
+
+test('a member who reads the bills exports what proves the own usage, and nobody else’s is in a byte of it', async () => {
+  const { folder, cloud, trust, here } = await filledCloud()
+  const asked = { url: cloud.http, folder }
+  const acme = await exportedAs('acme:ana', asked)
+  expect(acme).toMatchObject({ code: 0, json: { report: { ok: true, scope: { org: 'acme' } } } })
+  const borealis = await exportedAs('borealis:bea', asked)
+  expect(borealis).toMatchObject({ code: 0, json: { report: { ok: true, scope: { org: 'borealis' } } } })
+  expect(allIn(acme.out)).toContain('acme')
+  expect(allIn(acme.out)).not.toMatch(/borealis|cobalt|level-1/)
+  expect(allIn(borealis.out)).toContain('borealis')
+  expect(allIn(borealis.out)).not.toMatch(/acme|cobalt|tilt-1/)
+  // On gateways of others nobody has anything to prove: not even that they are there.
+  const strange = await exportedAs('cobalt:cid', { ...asked, more: ['--gateway', 'GW-1'] })
+  expect(strange).toMatchObject({ code: 1, json: { error: { code: 'INVOICING_NOT_FOUND' } } })
+  const none = await exportedAs('cobalt:cid', asked)
+  expect(none).toMatchObject({ code: 0, json: { report: { ok: true } } })
+  expect(allIn(none.out)).not.toMatch(/GW-|acme|borealis/)
+
+  // The same as the operator would have given, and whole: it is checked with the root key alone.
+  const whole = join(folder, 'operator.evidence')
+  await headgateJson(['ledger', 'export', ...here, '--organisation', 'acme', '--out', whole])
+  expect(readFileSync(acme.out).equals(readFileSync(whole))).toBe(true)
+  const verified = await headgate(['ledger', 'verify', acme.out, '--trust', trust])
+  expect(verified.stdout).toMatch(/^evidence for acme, keyset 1\.1\nroot key as named/)
+  expect(await exportedAs('acme:bob', asked)).toMatchObject({
+    code: 1,
+    json: { error: { code: 'DIRECTORY_FORBIDDEN' } },
+  })
+})
 
 test('what a cloud exports proves what its gateways sent, whole for the operator and without a word on others', async () => {
   const { folder, world, trust, here } = await filledCloud()

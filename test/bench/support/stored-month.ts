@@ -15,6 +15,9 @@ import {
 } from '../../../cloud-sync/cloud/storage/index.ts'
 import type { GatewayId, OrgId } from '../../../cloud-sync/contract/index.ts'
 
+const noEvidence = (): AsyncIterable<string> => {
+  throw new Error('not asked for here')
+}
 const EPOCH = '1'.repeat(32)
 const ZERO = '0'.repeat(64)
 const TX_RECORDS = 500
@@ -114,6 +117,7 @@ export async function throughStorage(
     const world = {
       ...{ store, usage, directory, provider: invoiceOnly, now: () => now, newId: () => `id-${(ids += 1)}` },
       issuer: { name: 'Headgate', lines: [] },
+      evidence: noEvidence,
     }
     const books = new PriceBooks()
     const before = await books.current(store.read)

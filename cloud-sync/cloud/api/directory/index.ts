@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono'
+import type { Log } from '../../log.ts'
 import { ApiError } from '../problem.ts'
 import { createAllowance } from './allowance.ts'
 import { documentOf } from './document.ts'
@@ -15,6 +16,7 @@ export interface DirectoryApiSettings extends Behind {
   readonly addressOf: (c: Context) => string
   /** Monotonic clock, ms. */
   readonly elapsed: () => number
+  readonly log: Log
 }
 
 /** What one address may ask: many people may sit behind it. */
@@ -35,12 +37,14 @@ export function directoryRoutes({
   assertOperator,
   addressOf,
   elapsed,
+  log,
 }: DirectoryApiSettings): Hono {
   const serving: Serving = {
     directory,
     billing,
     assertOperator,
     addressOf,
+    log,
     perAddress: createAllowance(ADDRESS_RATE, elapsed),
     perUser: createAllowance(USER_RATE, elapsed),
   }

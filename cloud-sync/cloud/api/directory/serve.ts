@@ -1,6 +1,8 @@
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { Actor } from '../../directory/index.ts'
+import type { Log } from '../../log.ts'
+import { linesAnswer } from '../lines-answer.ts'
 import { ApiError, checked } from '../problem.ts'
 import type { Allowance } from './allowance.ts'
 import { jsonBody, noBody } from './body.ts'
@@ -15,6 +17,7 @@ export interface Serving extends Behind {
   readonly addressOf: (c: Context) => string
   readonly perAddress: Allowance
   readonly perUser: Allowance
+  readonly log: Log
 }
 
 /** What a request is, before anything is done. */
@@ -108,7 +111,7 @@ export function directoryAnswer(route: Route, behind: Serving) {
     const outcome = await route.run(behind, { actor, key, input })
     if (!outcome.ok) throw new ApiError(outcome.code, outcome.message)
     if (outcome.repeated) c.header('Idempotency-Replayed', 'true')
-    if (route.media !== undefined) return download(c, route.media, outcome.value)
+    if (route.media !== undefined) return download(c, { media: route.media, log: behind.log }, outcome.value)
     if (route.answer === null) return c.body(null, 204)
     if (list === null || page === undefined)
       return c.json(shown(route.answer, outcome.value), route.status as 200)
@@ -120,11 +123,13 @@ export function directoryAnswer(route: Route, behind: Serving) {
 }
 
 /** A file as it is; nobody but who asked keeps a copy of it. */
-const download = (c: Context, media: string, value: unknown): Response =>
-  c.body(value as string | Uint8Array<ArrayBuffer>, 200, {
-    'Content-Type': media,
-    'Cache-Control': 'no-store',
-  })
+function download(c: Context, { media, log }: { media: string; log: Log }, value: unknown): Response {
+  c.header('Content-Type', media)
+  c.header('Cache-Control', 'no-store')
+  if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value)
+    return linesAnswer(c, value as AsyncIterable<string>, log)
+  return c.body(value as string | Uint8Array<ArrayBuffer>, 200)
+}
 
 /** Only what the schema names leaves; an answer without it is our fault and becomes a 500. */
 const shown = (schema: z.ZodType, value: unknown): object => schema.parse(value) as object

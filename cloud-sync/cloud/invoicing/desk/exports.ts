@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { GatewayId, OrgId } from '../../../contract/index.ts'
 import {
   cloudEventOf,
+  Day,
   dayAt,
   focusCsv,
   type LedgerRecord,
@@ -7,6 +10,7 @@ import {
   type StripeMeterEvent,
   stripeMeterEvents,
 } from '../../billing/index.ts'
+import { refuse } from '../errors.ts'
 import { customerOf } from '../payments/methods.ts'
 import { type AtDesk, matter } from './desk.ts'
 import { OfMonth, statementFor } from './views.ts'
@@ -33,6 +37,26 @@ export const cloudEvents = exported(async (at, { period }) =>
 
 /** As Stripe's API takes them. */
 export const meterEvents = exported(async (at, { period }) => JSON.stringify(await meterEventsOf(at, period)))
+
+/** Its own usage, provable by itself; `headgate ledger verify` checks it. Of others' records it has the hashes alone. */
+export const evidence = matter({
+  right: 'billing.read',
+  isUsage: true,
+  input: z.strictObject({
+    org: OrgId,
+    gateway: GatewayId.optional().describe('only this one'),
+    from: Day.optional().describe('first day of the sums'),
+    to: Day.optional().describe('last day of the sums'),
+  }),
+  async run({ world, org }, { gateway, from = null, to = null }) {
+    const known = await world.directory.presenceOf(org)
+    const gateways = gateway === undefined ? known : known.filter((id) => id === gateway)
+    // One of others is none at all.
+    if (gateway !== undefined && gateways.length === 0)
+      refuse('INVOICING_NOT_FOUND', `${org} never had anything on a gateway ${gateway}`)
+    return world.evidence({ org, gateways, period: { from, to } })
+  },
+})
 
 /** Hands them over; those that were there already are no fault (I23). */
 export const sendMeterEvents = matter({

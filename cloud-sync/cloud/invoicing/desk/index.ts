@@ -21,6 +21,7 @@ export const BILLING_QUERIES = {
   focus: exported.focus,
   cloudEvents: exported.cloudEvents,
   meterEvents: exported.meterEvents,
+  evidence: exported.evidence,
   invoices: payments.invoices,
   methods: payments.methods,
   payments: payments.payments,

@@ -113,6 +113,7 @@ const USAGE_ADDRESSES = [
     'exports/focus',
     'exports/cloud-events',
     'exports/stripe-meter-events',
+    'exports/evidence',
   ],
 ]
 

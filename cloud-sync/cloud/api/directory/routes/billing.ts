@@ -55,6 +55,8 @@ function routeOf(name: keyof typeof MATTERS, row: Row, writes: boolean): Route {
 const BILLING = `${ORG}/billing`
 const OF_ORG = `${OPERATOR}/organisations/{org}`
 const CSV = 'text/csv'
+/** As HTTP writes the kind of a text (RFC 9110, 8.3.2). */
+const TEXT = 'text/plain; charset=utf-8'
 
 /** Bills, what they are made of, and how they are paid. */
 export const BILLS: readonly Route[] = [
@@ -142,6 +144,12 @@ export const BILLS: readonly Route[] = [
     media: 'application/json; profile="stripe-meter-events"',
   }),
 
+  asks('evidence', {
+    at: `GET ${BILLING}/exports/evidence`,
+    says: 'What it used, as a file that proves it by itself',
+    answer: null,
+    media: TEXT,
+  }),
   asks('invoices', {
     at: `GET ${BILLING}/invoices`,
     says: 'Invoices, and how much of them is paid',
