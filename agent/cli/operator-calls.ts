@@ -8,6 +8,7 @@ import { type Answer, table } from './output.ts'
 interface Given extends OperatorOptions {
   readonly state?: string
   readonly billing?: string
+  readonly billingZone?: string
   readonly quotas?: string
   readonly rehearse?: boolean
 }
@@ -39,11 +40,12 @@ export const OPERATOR_CALLS = {
     if (state !== 'on' && state !== 'off') throw new AgentError('USAGE', `${state}: on or off`)
     return { line: `PUT /features/${part(feature)}`, body: { on: state === 'on' } }
   },
-  govern: ([org = ''], { state, billing, quotas }) => ({
+  govern: ([org = ''], { state, billing, billingZone, quotas }) => ({
     line: `PATCH /organisations/${part(org)}`,
     body: {
       ...(state === undefined ? {} : { state }),
       ...(billing === undefined ? {} : { billing }),
+      ...(billingZone === undefined ? {} : { billingZone }),
       ...(quotas === undefined ? {} : { quotas: objectIn('--quotas', quotas) }),
     },
   }),

@@ -42,6 +42,7 @@ const COMMANDS: readonly Row[] = [
     [
       ['--state <state>', 'active or suspended'],
       ['--billing <how>', 'inApp or external'],
+      ['--billing-zone <zone>', 'where its days and months begin, from the next day on'],
       ['--quotas <json>', 'limits by service, e.g. {"sensors":50}'],
     ],
   ],

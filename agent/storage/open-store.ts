@@ -87,7 +87,8 @@ function compose(
   const enforced = new EnforcedPolicy(database, writer)
   const intake = new Intake(database, { channels, ledger, wallMs })
   const lastWindow = (): number => intake.lastId
-  const quota = new Quota(database, { ledger, clock, writer, policy, lastWindow })
+  const { zones } = inForce
+  const quota = new Quota(database, { ledger, clock, zones, writer, policy, lastWindow })
   // Before the readings: what a commit holds is judged by what was counted before it.
   for (const one of [quota, intake, timeKeeper]) writer.join(one)
   const outbox = new SqliteOutbox(database, writer, {

@@ -1,6 +1,13 @@
 import type { Database } from 'better-sqlite3'
-import type { OrgId, QuotaShare, WorkspaceId } from '../../cloud-sync/contract/index.ts'
-import { type MonthBegun, monthAt, WorkspaceUse } from '../metering/index.ts'
+import { billingDay, type OrgId, type QuotaShare, type WorkspaceId } from '../../cloud-sync/contract/index.ts'
+import {
+  type DaysOf,
+  isMonthDue,
+  type MonthBegun,
+  monthAt,
+  WorkspaceUse,
+  type Zones,
+} from '../metering/index.ts'
 import { recordEvent } from './events.ts'
 import { type Hold, holdExactly, holdsIn, noteDelivered } from './holds.ts'
 import { readMeta, writeMeta } from './meta.ts'
@@ -15,6 +22,8 @@ const KEPT = 'quota_month'
 export interface QuotaParts {
   readonly ledger: UsageLedger
   readonly clock: StoreClock
+  /** Of organisations, as the policy in force says. */
+  readonly zones: () => Zones
   readonly writer: Writer
   readonly policy: Pick<PolicyStore, 'current' | 'onApplied'>
   /** Id of the newest committed window. */
@@ -70,8 +79,15 @@ export class Quota implements Participant {
 
   /** A month has begun that the next commit has to note. */
   isDue(): boolean {
-    const { day } = this.#parts.clock.now()
-    return day !== null && day.slice(0, 7) > (this.#month.month ?? '')
+    return isMonthDue(this.#month, this.#days())
+  }
+
+  /** The present day in UTC, and in the zones of organisations; nobody has one while time is not trusted. */
+  #days(): { readonly day: string | null; readonly days: DaysOf } {
+    const { day, trustedMs } = this.#parts.clock.now()
+    if (trustedMs === null) return { day: null, days: new Map() }
+    const zones = [...this.#parts.zones()]
+    return { day, days: new Map(zones.map(([org, own]) => [org, billingDay(own, trustedMs).day])) }
   }
 
   /** The device's workspace is over a limit: what it publishes itself is refused. */
@@ -161,14 +177,13 @@ export class Quota implements Participant {
 
   /** Undefined where there are no limits and nothing to note: most gateways look no further. */
   #look(database: Database): Look | undefined {
-    const { ledger, clock } = this.#parts
+    const { ledger } = this.#parts
     const { epoch } = streamState(database, 'usage')
     const policy = this.#parts.policy.current()
     const isFree = (policy?.quotas.length ?? 0) === 0 && this.#over.size === 0 && this.#devices.size === 0
     if (isFree && !this.isDue() && epoch === this.#month.epoch) return undefined
     const registers = ledger.registers()
-    const { day } = clock.now()
-    const month = monthAt(this.#month, { day, epoch, registers, newestId: this.#newestId })
+    const month = monthAt(this.#month, { ...this.#days(), epoch, registers, newestId: this.#newestId })
     if (policy === null || policy.quotas.length === 0) return { month, over: NONE, devices: NONE }
     const over = new WorkspaceUse(registers, month, policy.quotas).over(policy.quotas)
     const held = policy.devices.filter(({ workspace }) => workspace !== null && over.has(workspace))
@@ -206,18 +221,21 @@ const sameSet = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
 
 interface KeptMonth {
   readonly month: string | null
+  /** Absent where a version before it wrote this. */
+  readonly months?: Readonly<Record<string, string>>
   readonly epoch: string
   readonly ends: Readonly<Record<string, string>>
 }
 
 function keptMonth(database: Database): MonthBegun {
   const kept = readMeta(database, KEPT) as KeptMonth | undefined
-  if (kept === undefined) return { month: null, epoch: streamState(database, 'usage').epoch, ends: new Map() }
+  if (kept === undefined)
+    return { month: null, months: {}, epoch: streamState(database, 'usage').epoch, ends: new Map() }
   const ends = Object.entries(kept.ends).map(([id, end]) => [Number(id), BigInt(end)] as const)
-  return { ...kept, ends: new Map(ends) }
+  return { ...kept, months: kept.months ?? {}, ends: new Map(ends) }
 }
 
-function keepMonth(database: Database, { month, epoch, ends }: MonthBegun): void {
+function keepMonth(database: Database, { month, months, epoch, ends }: MonthBegun): void {
   const kept = Object.fromEntries([...ends].map(([id, end]) => [id, String(end)]))
-  writeMeta(database, KEPT, { month, epoch, ends: kept } satisfies KeptMonth)
+  writeMeta(database, KEPT, { month, months, epoch, ends: kept } satisfies KeptMonth)
 }

@@ -49,7 +49,7 @@ export async function testDesk(
     issuer: { name: 'Headgate', lines: ['1 River Road'] },
     newId: () => `bill-${(ids += 1)}`,
     evidence: noEvidence,
-    usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people, read: store.read }),
+    usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people }),
     ...more,
   }
   const invoicing = startInvoicing({

@@ -38,10 +38,10 @@ export class QuotaSite {
     this.store = this.#open()
   }
 
-  /** `sensor.readings` of these workspaces, a month. */
-  async limit(limits: Readonly<Record<string, number>>): Promise<void> {
+  /** `sensor.readings` of these workspaces, a month; in which zone ACME is billed. */
+  async limit(limits: Readonly<Record<string, number>>, zone?: string): Promise<void> {
     this.#version += 1
-    const outcome = await this.store.policy.apply(this.#signer.whole(policyOf(limits, this.#version)))
+    const outcome = await this.store.policy.apply(this.#signer.whole(policyOf(limits, this.#version, zone)))
     if (!outcome.applied) throw new Error(`refused: ${outcome.because}`)
     await this.look()
   }
@@ -89,7 +89,12 @@ export class QuotaSite {
 }
 
 /** A policy with these limits. */
-export function policyOf(limits: Readonly<Record<string, number>>, version: number): PolicySnapshot {
+export function policyOf(
+  limits: Readonly<Record<string, number>>,
+  version: number,
+  zone?: string,
+): PolicySnapshot {
+  const zones = zone === undefined ? [] : [{ from: '2020-01-01', zone }]
   const quotas = Object.entries(limits).map(
     ([workspace, limit]) => ({ workspace, meter: 'sensor.readings', period: 'month', limit }) as QuotaShare,
   )
@@ -99,7 +104,10 @@ export function policyOf(limits: Readonly<Record<string, number>>, version: numb
     version,
     issuedAt: 1_790_000_000_000 + version,
     owner: { org: ACME, ownerEpoch: 1 },
-    organisations: [ACME, 'borealis'].map((id) => ({ id, name: id })),
+    organisations: [
+      { id: ACME, name: ACME, ...(zone === undefined ? {} : { zones }) },
+      { id: 'borealis', name: 'borealis' },
+    ],
     members: [{ org: ACME, name: 'ana', role: 'owner', incarnation: 1 }],
     quotas,
     workspaces: [

@@ -1,22 +1,15 @@
 import type { GatewayId, Meter, OrgId } from '../../contract/index.ts'
 import { type Day, type DayFact, type LedgerRecord, type Period, periodAfter } from '../billing/index.ts'
-import {
-  type BillingReader,
-  type CloudDatabase,
-  dayFacts,
-  monthsWithNews,
-  postedDays,
-  reportedUntil,
-} from '../storage/index.ts'
+import { type CloudDatabase, dayFacts, monthsWithNews, postedDays, reportedUntil } from '../storage/index.ts'
 import { daysOfHold, withoutHeld } from './holds.ts'
-import { termsOf } from './terms.ts'
+import { zoneOn } from './terms.ts'
 import type { BillingDirectory, UsageHold, UsageLedger } from './ports.ts'
 
 /** What has a price; all else is evidence. */
 const PRICED: readonly Meter[] = ['sensor.active_day', 'cell.alloc']
 
-/** Beyond every month: the newest terms. */
-const LAST_MONTH = '9999-12'
+/** Beyond every day: the newest zone. */
+const LAST_DAY = '9999-12-31'
 
 interface Span {
   readonly from: Day
@@ -27,13 +20,11 @@ interface Span {
 /** The cloud's ledger as billing reads it: what a claim that did not stand has metered is its winner's. */
 export function usageLedger(given: {
   readonly db: CloudDatabase
-  readonly directory: Pick<BillingDirectory, 'presenceOf' | 'holdsOf'>
-  /** Billing's own rows: in which zone an organisation has its days. */
-  readonly read: BillingReader
+  readonly directory: Pick<BillingDirectory, 'presenceOf' | 'holdsOf' | 'organisation'>
 }): UsageLedger {
-  const { db, directory, read } = given
+  const { db, directory } = given
   const zoneOf = async (org: OrgId): Promise<string> =>
-    (await termsOf(read, { id: org, zones: [] }, LAST_MONTH)).zone
+    zoneOn(LAST_DAY, (await directory.organisation(org))?.zones ?? [])
   const metered = (org: string, gateways: readonly GatewayId[], span: Span): Promise<DayFact[]> =>
     dayFacts(db.read, { org: org as OrgId, gateways, meters: PRICED, ...span })
   return {

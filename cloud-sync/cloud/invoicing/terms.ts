@@ -1,5 +1,5 @@
 import type { BillingReader, BillingRow } from '../storage/index.ts'
-import type { Period } from '../billing/index.ts'
+import type { Day, Period } from '../billing/index.ts'
 import type { BilledOrganisation } from './ports.ts'
 
 /** How an organisation's months are cut and its invoices are due. */
@@ -16,8 +16,8 @@ export const GRACE_DAYS_MAX = 28
 export const DUE_DAYS_MAX = 180
 
 /**
- * The terms of a month: the newest of those that began with it or before. Where the operator has set none, its zone is
- * the one that the organisation's days are counted in.
+ * The terms of a month: the newest of those that began with it or before. Its zone is the one in which the organisation's
+ * days are counted at gateways, and nothing else: a month is made of days.
  */
 export async function termsOf(
   read: BillingReader,
@@ -26,10 +26,14 @@ export async function termsOf(
 ): Promise<Terms> {
   const rows = await read.find('billing_terms', { org }, { orderBy: ['from_period', 'set_at'] })
   const row = rows.findLast(({ from_period: from }) => from <= period)
-  const zone = zones.findLast(({ from }) => from <= `${period}-01`)?.zone ?? DEFAULT_TERMS.zone
+  const zone = zoneOn(`${period}-01`, zones)
   if (row === undefined) return { ...DEFAULT_TERMS, zone }
-  return { zone: row.zone, graceDays: row.grace_days, dueDays: row.due_days }
+  return { zone, graceDays: row.grace_days, dueDays: row.due_days }
 }
+
+/** In what a day is counted. */
+export const zoneOn = (day: Day, zones: BilledOrganisation['zones']): string =>
+  zones.findLast(({ from }) => from <= day)?.zone ?? DEFAULT_TERMS.zone
 
 /** The month that was closed last; undefined before the first. */
 export async function lastClosed(

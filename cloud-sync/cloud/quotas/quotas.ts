@@ -64,7 +64,7 @@ export function startQuotas(settings: QuotasSettings): Quotas {
       { orderBy: ['position'], descending: true, limit: 1 },
     )
     const position = last?.position ?? 0
-    const month = monthAt(now())
+    const month = monthMark(now())
     const isNew = position !== seen || month !== seenMonth
     if (!isNew && (!isDirty || monoMs() < notBefore)) return
     await lookAtAll()
@@ -102,6 +102,16 @@ export function startQuotas(settings: QuotasSettings): Quotas {
   }
 }
 
+const HOUR_MS = 3_600_000
+const QUARTER_MS = HOUR_MS / 4
+
+/** Another one whenever a month may have begun somewhere: zones are from 12 hours behind to 14 ahead, by quarters. */
+function monthMark(at: number): string {
+  const utc = (ms: number): string => new Date(ms).toISOString().slice(0, 7)
+  const [last, first] = [utc(at - 12 * HOUR_MS), utc(at + 14 * HOUR_MS)]
+  return last === first ? first : `${first} ${Math.floor(at / QUARTER_MS)}`
+}
+
 interface OfOrganisation {
   readonly organisation: DirectoryRow<'organisation'>
   readonly workspaces: readonly Workspace[]
@@ -132,7 +142,7 @@ async function lookAt(
 ): Promise<void> {
   const { store, usage, now } = settings
   const limits = await limitsOf(store.read, organisation, workspaces)
-  const month = monthAt(now())
+  const month = monthAt(now(), organisation)
   const meters = [...new Set(limits.map(({ meter }) => meter))]
   const use = limits.length === 0 ? [] : await usage.ofMonth({ org: organisation.id, month, meters })
   for (const limit of limits) await warn(settings, { organisation, limit, month, use })

@@ -3,6 +3,8 @@ import { decodeReadingBatch, decodeUsageBatch, sha256 } from '../../../cloud-syn
 import type { ReadingBatch, Stream } from '../../../cloud-sync/contract/index.ts'
 import { type Placed, QuotaSite } from '../../support/quota-site.ts'
 
+const DAY_MS = 86_400_000
+
 let site: QuotaSite
 beforeEach(() => {
   site = new QuotaSite()
@@ -108,6 +110,32 @@ test('a new month of trusted time releases what waited, and counts from there', 
   await site.take('wall-1', [3])
   await site.take('wall-1', [4])
   expect(await sent()).toEqual(['wall-1 3'])
+})
+
+test('a month begins in the billing zone of who pays, and for nobody else', async () => {
+  const zone = 'Pacific/Kiritimati'
+  await site.limit({ wall: 1, crest: 1 }, zone)
+  await site.take('wall-1', [1])
+  await site.take('crest-1', [1])
+  await site.take('wall-1', [2])
+  await site.take('crest-1', [2])
+  await sent()
+  // Noon UTC of the last day of a month: 14 hours ahead the next one has begun.
+  const now = new Date(site.clock.wallMs)
+  const ends = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)
+  site.clock.pass(ends - DAY_MS / 2 - site.clock.wallMs)
+  expect(site.store.quota.isDue()).toBe(true)
+  await site.look()
+  expect(site.store.quota.isDue()).toBe(false)
+  expect([usedBy('wall'), usedBy('crest')]).toEqual([0n, 2n])
+  expect(await sent('rd/h')).toEqual(['wall-1 2'])
+  await site.take('wall-1', [3])
+  expect(await sent()).toEqual(['wall-1 3'])
+  await site.reopen()
+  site.clock.pass(DAY_MS / 2)
+  await site.look()
+  expect([usedBy('wall'), usedBy('crest')]).toEqual([1n, 0n])
+  expect(await sent('rd/h')).toEqual(['crest-1 2'])
 })
 
 test('time that is not trusted begins no month; once it is, the month that was meanwhile releases', async () => {

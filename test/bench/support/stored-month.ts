@@ -112,7 +112,7 @@ export async function throughStorage(
       customersOf: () => Promise.resolve([]),
       holdsOf: () => Promise.resolve([]),
     }
-    const usage = usageLedger({ db, directory, read: store.read })
+    const usage = usageLedger({ db, directory })
     let ids = 0
     const world = {
       ...{ store, usage, directory, provider: invoiceOnly, now: () => now, newId: () => `id-${(ids += 1)}` },

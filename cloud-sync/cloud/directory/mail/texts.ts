@@ -30,7 +30,7 @@ export const mails = {
   quota: (to: string, { what, where }: { what: string; where: string }): Message => ({
     to,
     subject: what,
-    body: `${what}\n\n${where}\n\nAt 100 % its readings are still taken, stored and alarmed at the gateways, but wait there until the limit is raised or the next month (UTC) begins. No other workspace is concerned.\n`,
+    body: `${what}\n\n${where}\n\nAt 100 % its readings are still taken, stored and alarmed at the gateways, but wait there until the limit is raised or the next month begins in the organisation's billing zone. No other workspace is concerned.\n`,
   }),
   alert: (to: string, { what, where }: { what: string; where: string }): Message => ({
     to,

@@ -48,14 +48,18 @@ export const update = command({
       name_key: foldName(name ?? organisation.name),
       description: description ?? organisation.description,
       logo_url: logoUrl ?? organisation.logo_url,
-      billing_zones:
-        billingZone === undefined
-          ? organisation.billing_zones
-          : JSON.stringify(zonesWith(organisation.billing_zones, billingZone, writing.at)),
+      billing_zones: zonesAfter(organisation, billingZone, writing.at),
     })
     return { organisation: org }
   },
 })
+
+/** As the row has them: with another one from tomorrow on, or as they are. */
+const zonesAfter = (
+  { billing_zones: known }: DirectoryRow<'organisation'>,
+  zone: string | undefined,
+  at: number,
+): string => (zone === undefined ? known : JSON.stringify(zonesWith(known, zone, at)))
 
 /** A day that began keeps its zone, so the next one takes effect with tomorrow, in place of any other that was to. */
 function zonesWith(text: string, zone: string, at: number): ZoneFrom[] {
@@ -102,9 +106,10 @@ export const govern = command({
     quotas: Quotas.optional(),
     state: z.enum(['active', 'suspended']).optional(),
     billing: z.enum(['inApp', 'external']).optional(),
+    billingZone: Timezone.optional(),
   }),
   chains: ({ org }) => [orgChain(org)],
-  async run(writing, { org, quotas, state, billing }) {
+  async run(writing, { org, quotas, state, billing, billingZone }) {
     await demandOperator(writing)
     const organisation = await writing.read.get('organisation', { id: org, state: ['active', 'suspended'] })
     if (organisation === undefined) return notFound('organisation')
@@ -113,6 +118,7 @@ export const govern = command({
       quotas: quotas === undefined ? organisation.quotas : JSON.stringify(quotas),
       state: state ?? organisation.state,
       billing: billing ?? organisation.billing,
+      billing_zones: zonesAfter(organisation, billingZone, writing.at),
     })
     return { organisation: org }
   },

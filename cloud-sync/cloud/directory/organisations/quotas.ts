@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { GatewayId, METERS } from '../../../contract/index.ts'
+import { billingDay, GatewayId, METERS, type ZoneFrom } from '../../../contract/index.ts'
 import { limitOf, QUOTA_STEPS } from '../../billing/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
@@ -116,8 +116,10 @@ export async function limitsOf(
   })
 }
 
-/** The calendar month of a moment, UTC. */
-export const monthAt = (at: number): string => new Date(at).toISOString().slice(0, 7)
+/** The month of a moment, as its bills have it: in the organisation's billing zone. */
+export const monthAt = (at: number, { billing_zones: zones }: Zoned): string =>
+  billingDay(JSON.parse(zones) as ZoneFrom[], at).day.slice(0, 7)
+type Zoned = Pick<DirectoryRow<'organisation'>, 'billing_zones'>
 
 /** How a workspace stands to its limits this month. */
 export const ofWorkspace = query({
@@ -125,7 +127,7 @@ export const ofWorkspace = query({
   async run(asking, { org, workspace: id }) {
     const { organisation } = await demand(asking, 'usage.read', { org, workspace: id })
     const workspace = await workspaceOf(asking, org, id)
-    const month = monthAt(asking.at)
+    const month = monthAt(asking.at, organisation)
     const limits = await limitsOf(asking.read, organisation, [workspace])
     // Invoiced outside: what was used is not shown, on no surface (S0.35).
     const isHidden = organisation.billing === 'external'

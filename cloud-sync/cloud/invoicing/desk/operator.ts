@@ -1,19 +1,11 @@
 import { z } from 'zod'
 import { OrgId } from '../../../contract/index.ts'
-import {
-  BillingZone,
-  minorText,
-  parseAmount,
-  Period,
-  phaseOf,
-  minorUnit,
-  startOf,
-} from '../../billing/index.ts'
+import { minorText, parseAmount, Period, phaseOf, minorUnit, startOf } from '../../billing/index.ts'
 import { closeDue } from '../closing.ts'
 import { refuse } from '../errors.ts'
 import { bookPayment, outstanding } from '../payments/settle.ts'
 import { addPriceBook } from '../prices.ts'
-import { DUE_DAYS_MAX, GRACE_DAYS_MAX } from '../terms.ts'
+import { DUE_DAYS_MAX, GRACE_DAYS_MAX, termsOf } from '../terms.ts'
 import { matter } from './desk.ts'
 import { InAddress, invoiceShown, newPayment, paidOf, paymentShown } from './payments.ts'
 import { statementShown } from './shown.ts'
@@ -64,18 +56,18 @@ export const showPrices = matter({
   },
 })
 
-/** Zone, grace and days to pay, from a month on that has not begun. */
+/** Grace and days to pay, from a month on that has not begun; the zone is the directory's to say. */
 export const setTerms = matter({
   right: 'operator',
   isUsage: false,
   input: z.strictObject({
     org: OrgId,
     from: Period,
-    zone: BillingZone,
     graceDays: z.int().min(0).max(GRACE_DAYS_MAX),
     dueDays: z.int().min(0).max(DUE_DAYS_MAX),
   }),
-  async run({ world, org, now }, { from, zone, graceDays, dueDays }) {
+  async run({ world, org, organisation, now }, { from, graceDays, dueDays }) {
+    const { zone } = await termsOf(world.store.read, organisation, from)
     const [run] = await world.store.read.find('rating_run', { org }, { limit: 1 })
     // Before the first statement any month may still be cut anew.
     if (run !== undefined && phaseOf(from, { zone, graceDays, now: Math.max(now, 0) }) !== 'open')

@@ -20,7 +20,10 @@ export const BILLING_TABLES = {
     key: ['number'],
     unique: [['owner', 'version']],
   },
-  /** Append-only: by which zone and grace an organisation's months are cut, from a month on. */
+  /**
+   * Append-only: grace and days to pay, from a month on. `zone` is only for the record: which one the directory had for
+   * the organisation when it was written.
+   */
   billing_terms: {
     columns: {
       org: text(),

@@ -68,13 +68,15 @@ test('the operator keeps price books and terms, records transfers, and sends met
     items: [{ number: 1, version: '2026-07' }],
   })
   expect((await call('billing.priceBook', operator, { number: '1' })).body).toMatchObject({ book: BOOK })
-  const terms = { org: DAM, from: '2026-09', zone: 'Europe/Berlin', graceDays: 5, dueDays: 14 }
-  await call('billing.setTerms', operator, terms)
+  const terms = { org: DAM, from: '2026-09', graceDays: 5, dueDays: 14 }
+  await call('organisations.govern', operator, { org: DAM, billingZone: 'Europe/Berlin' })
+  // One truth: days are counted at gateways in the zone of the directory, and months are made of them.
+  expect((await call('billing.setTerms', operator, terms)).body).toMatchObject({ zone: 'Europe/Berlin' })
   at('2026-08-05T00:00:00Z')
   await call('billing.closeNow', operator, { org: DAM })
   const late = await api.ask(operator, `/v1/operator/organisations/${DAM}/billing-terms`, {
     method: 'PUT',
-    body: { from: '2026-08', zone: 'UTC', graceDays: 5, dueDays: 14 },
+    body: { from: '2026-08', graceDays: 5, dueDays: 14 },
   })
   expect(late.body).toMatchObject({ code: 'INVOICING_TERMS_TOO_EARLY' })
   const transfer = { number: '1', amount: '41.31', reference: 'bank-77' }

@@ -1,10 +1,10 @@
 import { expect } from 'vitest'
 import { projectGateway } from '../../../../cloud-sync/cloud/policies/index.ts'
-import { monthAt } from '../../../../cloud-sync/cloud/directory/index.ts'
 import type { GatewayId } from '../../../../cloud-sync/contract/index.ts'
 import { done, onSqlite, refusal, type TestDirectory } from '../../../support/directory-world.ts'
 import { acmeWithWorkspaces, quotasOver, sharesAt, WrittenUse } from '../../../support/quota-cloud.ts'
 
+const DAY_MS = 86_400_000
 const METER = 'sensor.readings'
 const org = 'acme'
 const allocate = (d: TestDirectory, workspace: string, limit: number) =>
@@ -127,6 +127,28 @@ onSqlite((engine) => {
     )
   })
 
+  engine.with('a month of limits begins where the bills have it begin: in the billing zone', async (d) => {
+    const usage = new WrittenUse()
+    Object.assign(d.world, { usage })
+    const quotas = quotasOver(d, usage)
+    const { wall } = await acmeWithWorkspaces(d)
+    await done(allocate(d, wall, 100))
+    const zone = { org: 'acme', billingZone: 'Pacific/Kiritimati' }
+    await done(d.write.organisations.govern(d.operator(), zone))
+    // Noon UTC of the last day: on Kiritimati, 14 hours ahead, it is the first of the next month.
+    const next = new Date(d.now())
+    d.pass(Date.UTC(next.getUTCFullYear(), next.getUTCMonth() + 1, 1) - DAY_MS / 2 - d.now())
+    const period = (await quotaOf(d, wall))?.period ?? ''
+    expect(period).toBe(new Date(d.now() + DAY_MS).toISOString().slice(0, 7))
+    // What the ledger has under labels of that month is warned of in it.
+    usage.month = period
+    usage.set(wall, 'GW-1', 85)
+    await quotas.look()
+    const listed = await done(d.ask.quotas.warnings(d.actor('ana', 'acme'), { org: 'acme' }))
+    expect(listed.map(({ period: month, step }) => [month, step])).toEqual([[period, 80]])
+    await quotas.stop()
+  })
+
   engine.with(
     'a workspace is warned at 80, 90 and 100 %, once each a month, by mail and in the list',
     async (d) => {
@@ -159,7 +181,7 @@ onSqlite((engine) => {
       expect(listed.map(({ step }) => step).toSorted((a, b) => a - b)).toEqual([80, 90, 100])
       // A new month.
       d.pass(31 * 24 * 3_600_000)
-      usage.month = monthAt(d.now())
+      usage.month = new Date(d.now()).toISOString().slice(0, 7)
       usage.set(wall, 'GW-1', 160)
       await quotas.look()
       expect((await mailsOf(d)).length).toBe(3)

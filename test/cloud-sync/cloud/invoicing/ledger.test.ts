@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { withoutHeld } from '../../../../cloud-sync/cloud/invoicing/holds.ts'
 import { usageLedger } from '../../../../cloud-sync/cloud/invoicing/ledger.ts'
 import type { BillingDirectory, UsageHold } from '../../../../cloud-sync/cloud/invoicing/ports.ts'
@@ -6,12 +6,8 @@ import type { GatewayId, OrgId, RegisterEnd, SealedRecord } from '../../../../cl
 import { ZERO_HASH } from '../../../../cloud-sync/contract/index.ts'
 import { sealRecord } from '../../../../cloud-sync/codec/index.ts'
 import { active, DAM } from '../../../support/billing-world.ts'
-import { testDesk } from '../../../support/billing-desk.ts'
-import { openTestDirectory } from '../../../support/directory-world.ts'
 import { epochOf, fakeGateway, usageBody, usageRecord } from '../../../support/fake-gateway.ts'
 import { CLOUD_ID, testLedger } from '../../../support/test-ledger.ts'
-import { join } from 'node:path'
-import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const E1 = epochOf('1')
 const GW = 'GW-1' as GatewayId
@@ -40,7 +36,8 @@ function days(
 const directoryWith = (
   presence: Readonly<Record<string, readonly string[]>>,
   holds: readonly UsageHold[] = [],
-): Pick<BillingDirectory, 'presenceOf' | 'holdsOf'> => ({
+): Pick<BillingDirectory, 'presenceOf' | 'holdsOf' | 'organisation'> => ({
+  organisation: () => Promise.resolve(undefined),
   presenceOf: (org) => Promise.resolve((presence[org] ?? []) as GatewayId[]),
   holdsOf: (org) => Promise.resolve(holds.filter((hold) => hold.org === org || hold.winner === org)),
 })
@@ -54,11 +51,8 @@ test('S1.2 every uplink is of the organisation and workspace that had it then, a
     ['borealis', '2026-07-03', 'main'],
   )
   await ledger.deliver(gateway, 'usage', usageBody(records))
-  const directory = await openTestDirectory({ dialect: 'sqlite', path: join(temporaryFolder(), 'd.db') })
-  onTestFinished(() => directory.close())
-  const { store } = await testDesk(directory, { db: ledger.db })
   const people = directoryWith({ acme: [GW], borealis: [GW] })
-  const usage = usageLedger({ db: ledger.db, directory: people, read: store.read })
+  const usage = usageLedger({ db: ledger.db, directory: people })
   const facts = async (org: OrgId) =>
     (await usage.factsOf(org, JULY)).map(({ org: whose, day, workspace, subject }) => ({
       whose,
