@@ -6,7 +6,7 @@ import {
   type HeldStreams,
   monthOf,
   type NewDayAssign,
-  type NewMove,
+  type NewPostings,
   type NewUsage,
   recordHashes,
   sharesOf,
@@ -74,16 +74,12 @@ export async function openPosting(
       const chain = verifyChain(records, position.head)
       if (!chain.ok) return { ok: false, because: 'fork' }
       await registers.inherit(position, { streams, records })
-      const moves = movesOf(records, registers)
+      const moves = movesOf(records, { registers, month })
       if (moves === undefined) return { ok: false, because: 'conflict' }
       for (const [stand, move] of moves.ends) moveTo(stand, move)
+      for (const postings of moves.postings) taken.postings.push(postings)
       for (const sealed of records) {
-        const { gw, epoch, seq } = sealed.record
         taken.records.push(rowOf(sealed, { month, now }))
-        taken.postings.push({
-          of: { gateway: gw, epoch, seq, month },
-          rows: moves.of.get(sealed.record) ?? [],
-        })
         if (sealed.record.kind === 'day_close') closes.push(sealed)
         unwritten.set(numbered(sealed.record), sealed.hash)
         const label = labelOf(sealed.record, now)
@@ -125,17 +121,19 @@ function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: n
 }
 
 interface Moves {
-  readonly of: Map<UsageRecord, readonly NewMove[]>
+  readonly postings: NewPostings[]
   /** Where each register stands afterwards, and by which record. */
   readonly ends: Map<Stand, { end: bigint; record: UsageRecord }>
 }
 
 /** What the records add to each register; undefined where one would go back, is too large, or is named twice. */
-function movesOf(records: readonly SealedRecord[], registers: Registers): Moves | undefined {
-  const moves: Moves = { of: new Map(), ends: new Map() }
+function movesOf(
+  records: readonly SealedRecord[],
+  { registers, month }: { registers: Registers; month: number },
+): Moves | undefined {
+  const moves: Moves = { postings: [], ends: new Map() }
   for (const { record } of records) {
     const stands = registers.of(record)
-    const moved: NewMove[] = []
     for (const [at, register] of record.registers.entries()) {
       const stand = stands[at]
       if (stand === undefined) return undefined
@@ -144,16 +142,34 @@ function movesOf(records: readonly SealedRecord[], registers: Registers): Moves 
       if (before?.record === record || register.end < start || register.end > REGISTER_END_MAX)
         return undefined
       moves.ends.set(stand, { end: register.end, record })
-      if (register.end > start) moved.push(moveOf(register, start))
+      if (register.end === start) continue
+      const { meter, subject } = register
+      const quantity = register.end - start
+      postingsOf(moves.postings, { record, register, month }).rows.push({ meter, subject, quantity })
     }
-    moves.of.set(record, moved)
   }
   return moves
 }
 
-function moveOf(register: RegisterEnd, start: bigint): NewMove {
-  const { meter, subject, gen, end, custodian, workspace, billable, q } = register
-  return { meter, subject, gen, quantity: end - start, custodian, workspace, billable: billable ? 1 : 0, q }
+/** Registers after each other that count alike go together, as they do in the record's own bytes. */
+function postingsOf(
+  made: NewPostings[],
+  { record, register, month }: { record: UsageRecord; register: RegisterEnd; month: number },
+): NewPostings {
+  const { gw: gateway, epoch, seq } = record
+  const { gen, custodian, workspace, q } = register
+  const billable = register.billable ? 1 : 0
+  const last = made.at(-1)
+  if (last !== undefined) {
+    const { of } = last
+    const isPaidAlike =
+      of.custodian === custodian && of.workspace === workspace && of.billable === billable && of.q === q
+    if (of.seq === seq && of.gen === gen && isPaidAlike) return last
+  }
+  const of = { gateway, epoch, seq, month, gen, custodian, workspace, billable, q }
+  const postings = { of, rows: [] }
+  made.push(postings)
+  return postings
 }
 
 /** A record of an unsynced past has no day; `day_assign` records label it, whole or by stretches (decisions.md, Usage records). */

@@ -48,17 +48,23 @@ export async function hashesAt(
   return new Map(rows.map((row) => [row.seq, row.hash as Hash]))
 }
 
-/** Names a record, with the month of its receipt. */
-type RecordPlace = Pick<NewPosting, (typeof OF_RECORD)[number]>
-const OF_RECORD = ['gateway', 'epoch', 'seq', 'month'] as const
-/** What a record added to one register. */
-export type NewMove = Omit<NewPosting, keyof RecordPlace>
+/** What postings of a record that count for the same payer share. */
+const SHARED = [
+  ...(['gateway', 'epoch', 'seq', 'month'] as const),
+  ...(['gen', 'custodian', 'workspace', 'billable', 'q'] as const),
+] as const
+type Shared = Pick<NewPosting, (typeof SHARED)[number]>
+
+/** Some postings of one record. */
+export interface NewPostings {
+  readonly of: Shared
+  readonly rows: Omit<NewPosting, keyof Shared>[]
+}
 
 /** Everything that a transaction adds. */
 export interface NewUsage {
   readonly records: NewUsageRecord[]
-  /** What each record moved. */
-  readonly postings: { readonly of: RecordPlace; readonly rows: readonly NewMove[] }[]
+  readonly postings: NewPostings[]
   readonly batches: NewUsageBatch[]
   readonly labels: NewDayAssign[]
 }
@@ -71,7 +77,7 @@ export async function appendUsage(
   { records, postings, batches, labels, registers }: NewUsage & { registers: readonly MovedRegisters[] },
 ): Promise<void> {
   await insertAll(db, { into: 'usage_record', table: TO.usage_record }, records)
-  await insertParts(db, { into: 'usage_posting', table: TO.usage_posting, shared: OF_RECORD }, postings)
+  await insertParts(db, { into: 'usage_posting', table: TO.usage_posting, shared: SHARED }, postings)
   await insertAll(db, { into: 'usage_batch', table: TO.usage_batch }, batches)
   await moveRegisters(db, registers)
   await insertAll(db, { into: 'usage_day_assign', table: TO.usage_day_assign }, labels)

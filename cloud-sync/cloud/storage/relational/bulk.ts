@@ -182,18 +182,18 @@ export async function answersTo<T>(
 /** One column of some rows as a PostgreSQL array, as text. */
 function arrayOf<R>(holds: Holds, rows: readonly R[], cellOf: (row: R) => Cell): string {
   const elementOf = ELEMENTS[holds]
-  const elements: string[] = []
-  let before: Cell = null
-  let element = 'NULL'
-  for (const row of rows) {
+  // Most texts stand in many rows.
+  const texts = new Map<Cell, string>()
+  const elements = rows.map((row) => {
     const cell = cellOf(row)
-    // Most columns say the same in many rows after each other.
-    if (cell !== before) {
-      element = cell === null ? 'NULL' : elementOf(cell)
-      before = cell
-    }
-    elements.push(element)
-  }
+    if (cell === null) return 'NULL'
+    if (holds !== 'text') return elementOf(cell)
+    const known = texts.get(cell)
+    if (known !== undefined) return known
+    const element = elementOf(cell)
+    texts.set(cell, element)
+    return element
+  })
   return `{${elements.join(',')}}`
 }
 
