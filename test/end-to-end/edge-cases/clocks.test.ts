@@ -61,8 +61,8 @@ testWith('faketime')(
 )
 
 /** Running time until the second policy of the test is stale, and until it is expired, ms. */
-const STALE_MS = 6_000
-const EXPIRED_MS = 12_000
+const STALE_MS = 3_000
+const EXPIRED_MS = 6_000
 
 testWith('faketime')(
   'edge case 14: a leap exactly over the end of freshness ends nothing, one back keeps nothing, and readings go on with the times of the wall clock',
@@ -113,26 +113,27 @@ testWith('faketime')(
       await isWhole()
     }
     // The other way: the wall clock stands long before the end, and running time passes it.
+    await leaps(T0 - DAY)
     const at = (await now()).policyTime + 1_000
     const soon = { issuedAt: at, freshUntil: at + STALE_MS, hardUntil: at + EXPIRED_MS }
-    expect(await site.apply(site.signer.whole(site.policy(2, soon)))).toBe('applied')
-    await isWhole()
-    await leaps(T0 - DAY)
-    for (const [freshness, end, who, right] of [
-      ['stale', soon.freshUntil, 'acme:ana', 'share.grant'],
-      ['expired', soon.hardUntil, 'borealis:bea', 'data.read'],
+    const body = site.signer.whole(site.policy(2, soon))
+    expect(await askGateway(dataOf(site), '/v1/policy', { body })).toMatchObject({ applied: true })
+    for (const [ended, end, who, right] of [
+      [['stale', 'expired'], soon.freshUntil, 'acme:ana', 'share.grant'],
+      [['expired'], soon.hardUntil, 'borealis:bea', 'data.read'],
     ] as const) {
-      await until(`it is ${freshness}`, async () => {
-        const seen = await now()
-        if (seen.freshness !== freshness) expect(seen.policyTime).toBeLessThan(end)
-        return seen.freshness === freshness
+      // On a machine that is slow to look, the first may be over with the second.
+      await until(`it is ${ended.join(' or ')}`, async () => {
+        const { freshness, policyTime } = await now()
+        const hasEnded = (ended as readonly string[]).includes(freshness)
+        expect(hasEnded).toBe(policyTime >= end)
+        return hasEnded
       })
-      expect((await now()).policyTime).toBeGreaterThanOrEqual(end)
       expect(await may(site, who, right)).toBe(false)
       clock.set(wallText(T0 - 30 * DAY))
       expect(await may(site, who, right)).toBe(false)
-      await leaps(T0 - 2 * DAY)
     }
+    await leaps(T0 - 2 * DAY)
     expect(await may(site, 'acme:ana', 'data.read')).toBe(true)
     // All of it as it was taken: good, where this machine let the device answer, and in the time of the wall clock then.
     const all = await readings()
