@@ -10,7 +10,7 @@ import { PolicySite } from '../../support/policy-site.ts'
 const CASE_MS_MAX = 120_000
 const TOPIC = 'headgate/GW-000123/tilt-1/in'
 const QUIET_MS = 300
-const KICK = join(import.meta.dirname, '../../support/dies-at-kick.ts')
+const KICK = join(import.meta.dirname, '../../support/dies-at-kick-child.ts')
 /** How long after the file with the policy is handed over the gateway is killed, ms: before, at and after its commit. */
 const KILLS_MS = [2, 10]
 
