@@ -150,11 +150,14 @@ function narrowingOnlyNarrows(one: Proposal, { history, rules, note }: Around): 
   )
 }
 
-/** As its author saw it, a change opens to nobody what its author could not do: asked of all rights on all things. */
+/**
+ * As its author saw it, a change opens to nobody what its author could not do: asked of all rights on all things. Who is in
+ * an organisation or a team, and as what, is that organisation's; what others gave its people is theirs to give.
+ */
 function onlyWhatOneHas(one: Proposal, { history, rules, note }: Around): void {
   const past = history.filter((other) => saw(one, other))
   const [before, after] = [resolved(past, rules).facts, resolved([...past, one], rules).facts]
-  const [had, has] = [rightsIn(before), rightsIn(after)]
+  const [had, has] = [rightsIn(before), rightsIn(after, 'org' in one.change ? one.change.org : undefined)]
   for (const taker of takersOf(one.change, after)) {
     const given = has.of(taker).filter((right) => !had.has(taker, right))
     const lacked = given.find((right) => !had.has(one.author, right))

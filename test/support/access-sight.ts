@@ -77,19 +77,25 @@ export function accessIn(facts: PolicyFacts): {
 /** What one may do with what is one's own is given to nobody: not leaving, which is for whoever is there on a grant. */
 const GIVEN_RIGHTS = RIGHTS.filter((right) => !right.startsWith('self.'))
 
-/** Asks all rights on all things, or those named; each as `right thing`. */
+/** Whose a thing is. */
+const orgOf = (facts: PolicyFacts, on: Resource): string | undefined =>
+  on.kind === 'org' ? on.org : ownerOf(facts, on as Shareable)?.org
+
+/** Asks all rights on all things, those of one organisation where it is named; each as `right thing`. */
 export interface Rights {
   of(who: Pick<Access, 'org' | 'name'>): string[]
   has(who: Pick<Access, 'org' | 'name'>, right: string): boolean
 }
 
-export function rightsIn(facts: PolicyFacts): Rights {
+export function rightsIn(facts: PolicyFacts, org?: string): Rights {
   const compiled = compilePolicy({ ...facts, keys: [] })
   const orgs = facts.organisations.map(({ id }): Resource => ({ kind: 'org', org: id }))
   const asked = new Map(
-    [...THINGS, ...orgs].flatMap((resource) =>
-      GIVEN_RIGHTS.map((action) => [`${action} ${JSON.stringify(resource)}`, { resource, action }]),
-    ),
+    [...THINGS, ...orgs]
+      .filter((on) => org === undefined || orgOf(facts, on) === org)
+      .flatMap((resource) =>
+        GIVEN_RIGHTS.map((action) => [`${action} ${JSON.stringify(resource)}`, { resource, action }]),
+      ),
   )
   const rights: Rights = {
     of: (who) => [...asked.keys()].filter((right) => rights.has(who, right)),
