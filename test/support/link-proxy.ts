@@ -65,7 +65,8 @@ export class LinkProxy {
     for (const socket of pair) {
       socket.on('close', () => {
         this.#pairs.delete(pair)
-        for (const other of pair) other.destroy()
+        // What was said before the end still arrives.
+        for (const other of pair) other.destroySoon()
       })
     }
   }
