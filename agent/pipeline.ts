@@ -144,7 +144,7 @@ export class Pipeline {
     const { derived, payloadBytes } = reading
     const billable = this.#options.isDiagnostic?.(reading.device) !== true
     const countable = { value: stored.value, quality: stored.quality, derived, payloadBytes, billable }
-    return { reading: stored, def, subject, owner, countable }
+    return { reading: stored, def, subject, owner, countable, ...(reading.alarm && { alarm: true }) }
   }
 
   /** Everything about a reading that is the same for the next one of its channel. */

@@ -3,6 +3,7 @@ import type { ChannelDef, StoredReading, Subject } from '../../cloud-sync/contra
 import { AgentError } from '../errors.ts'
 import { type Countable, Meters, type Owner } from '../metering/index.ts'
 import type { ChannelBook } from './channels.ts'
+import { HeldAlarms } from './held-alarms.ts'
 import type { UsageLedger } from './usage.ts'
 import { appendWindows, lastWindowId, publishedAt } from './windows.ts'
 import type { Participant, Writer } from './writer.ts'
@@ -20,6 +21,8 @@ export interface OwnedReading {
   /** The same object as long as the owner is the same. */
   readonly owner: Owner
   readonly countable: Countable
+  /** It crossed a limit: the cloud hears of it whatever else waits. */
+  readonly alarm?: boolean
 }
 
 /** What a commit appended. */
@@ -41,15 +44,18 @@ export class Intake implements Participant {
   readonly #listeners = new Set<(window: CommittedWindow) => void>()
   readonly #wallMs: () => number
   #waiting: StoredReading[] = []
+  #alarms: OwnedReading[] = []
+  readonly #heldAlarms: HeldAlarms
   #nextId: number
 
   constructor(
     database: Database,
-    parts: { channels: ChannelBook; ledger: UsageLedger; wallMs: () => number },
+    parts: { channels: ChannelBook; ledger: UsageLedger; wallMs: () => number; monoMs: () => number },
   ) {
     this.#channels = parts.channels
     this.#ledger = parts.ledger
     this.#wallMs = parts.wallMs
+    this.#heldAlarms = new HeldAlarms(parts.monoMs)
     this.#nextId = lastWindowId(database) + 1
     this.published = publishedAt(database) ?? this.lastId
   }
@@ -68,7 +74,9 @@ export class Intake implements Participant {
     if (this.#waiting.length + readings.length > WAITING_READINGS_MAX) {
       throw new AgentError('STORE_FULL', `${this.#waiting.length} readings wait for the disk.`)
     }
-    for (const { reading, subject, owner, countable } of readings) {
+    for (const owned of readings) {
+      const { reading, subject, owner, countable } = owned
+      if (owned.alarm === true) this.#alarms.push(owned)
       this.#waiting.push(reading)
       this.#meters.count(subject, owner, countable)
     }
@@ -89,12 +97,16 @@ export class Intake implements Participant {
     const { resolutionOf } = this.#channels
     const how = { firstId: first, at: this.#wallMs(), published: this.published, resolutionOf }
     const last = appendWindows(database, readings, how)
+    const alarms = this.#alarms
+    const told = this.#heldAlarms.write(database, alarms, first)
     const counted = this.#ledger.write(database, (dayOf) => this.#meters.increments(dayOf))
     return () => {
       channelsSaved()
       counted()
+      told()
       this.#meters.clear()
       this.#waiting = []
+      this.#alarms = []
       this.#nextId = last + 1
       if (readings.length === 0) return
       for (const listener of this.#listeners) listener({ first, last, readings })

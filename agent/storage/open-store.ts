@@ -85,7 +85,7 @@ function compose(
   })
   const changes = new ChangeStore(database, writer, { gateway, wallMs })
   const enforced = new EnforcedPolicy(database, writer)
-  const intake = new Intake(database, { channels, ledger, wallMs })
+  const intake = new Intake(database, { channels, ledger, wallMs, monoMs })
   const lastWindow = (): number => intake.lastId
   const { zones } = inForce
   const quota = new Quota(database, { ledger, clock, zones, writer, policy, lastWindow })

@@ -82,6 +82,7 @@ export interface ReadingOf {
   readonly takenAt?: number
   readonly owner?: Owner
   readonly payloadBytes?: number
+  readonly alarm?: boolean
 }
 
 /** A good, direct reading on a grid of 0.01. */
@@ -104,7 +105,8 @@ export function ownedReading(store: Store, of: ReadingOf = {}): OwnedReading {
   const reason = value === null ? 'timeout' : null
   const reading = { channel: def.no, takenAt, value, quality, reason } as const
   const countable = { value, quality, derived: false, payloadBytes } as const
-  return { reading, def, subject: sensorSubject(device, sensor), owner, countable }
+  const alarm = of.alarm === true
+  return { reading, def, subject: sensorSubject(device, sensor), owner, countable, alarm }
 }
 
 /** Real monotonic time with a wall clock that runs 3,600 times as fast: hours pass, and are packed, in seconds. */

@@ -10,7 +10,7 @@ import {
 } from '../storage/index.ts'
 import { BatteryConditions, BatteryLimits, type BatteryValue } from './batteries.ts'
 import { DeviceConditions } from './devices.ts'
-import { telling, WatchedChannels } from './thresholds.ts'
+import { type HeldAlarm, heldAlarmIn, telling, WatchedChannels } from './thresholds.ts'
 
 /** What is away for less is nobody's business: a restart, a short cut of the link. Seconds. */
 export const OFFLINE_AFTER_S = 300
@@ -76,7 +76,7 @@ class Alerts implements Alerting {
   }
 
   heard(outcomes: readonly Outcome[]): void {
-    for (const { gateway, online, readings } of outcomes) {
+    for (const { gateway, online, readings, events = [] } of outcomes) {
       if (online === false) {
         if (!this.#away.has(gateway)) this.#away.set(gateway, this.#settings.monoMs())
         continue
@@ -84,6 +84,8 @@ class Alerts implements Alerting {
       this.#back(gateway)
       if (readings !== undefined && this.#waiting < WAITING_MAX)
         this.#inTurn(() => this.#measure(gateway, readings))
+      const alarms = events.flatMap(heldAlarmIn)
+      if (alarms.length > 0 && this.#waiting < WAITING_MAX) this.#inTurn(() => this.#alarmed(gateway, alarms))
     }
   }
 
@@ -148,6 +150,15 @@ class Alerts implements Alerting {
         if (!(await this.#channels.has(resource, channel))) continue
         for (const value of telling(readings)) await watch.measure({ resource, channel, value })
       }
+    }
+  }
+
+  /** Readings of a workspace at its limit wait at the gateway; their alarms do not. */
+  async #alarmed(gateway: GatewayId, alarms: readonly HeldAlarm[]): Promise<void> {
+    for (const { device, channel, value } of alarms) {
+      const resource = `${gateway}/${device}`
+      if (await this.#channels.has(resource, channel))
+        await this.#settings.watch.measure({ resource, channel, value })
     }
   }
 

@@ -1,4 +1,5 @@
-import type { StoredReading } from '../../contract/index.ts'
+import { z } from 'zod'
+import type { GatewayEvent, StoredReading } from '../../contract/index.ts'
 import type { DirectoryReader } from '../storage/index.ts'
 
 /** A rule that was made or deleted counts after so long at the latest, ms. */
@@ -41,4 +42,14 @@ export function telling(readings: readonly StoredReading[]): number[] {
     most = Math.max(most, value)
   }
   return [...new Set([least, most, newest])].sort((a, b) => Number(a === newest) - Number(b === newest))
+}
+
+/** What a gateway says of an alarm whose reading waits. */
+const HeldAlarm = z.object({ device: z.string(), channel: z.string(), value: z.number() })
+export type HeldAlarm = z.infer<typeof HeldAlarm>
+
+/** Nothing where the event tells of something else. */
+export function heldAlarmIn({ kind, detail }: GatewayEvent): HeldAlarm[] {
+  const alarm = kind === 'alarm_held' ? HeldAlarm.safeParse(detail) : undefined
+  return alarm?.success === true ? [alarm.data] : []
 }

@@ -1,4 +1,12 @@
-import type { Ack, GatewayId, OrgId, PolicyOrder, ReadingBatch, Stream } from '../../contract/index.ts'
+import type {
+  Ack,
+  GatewayEvent,
+  GatewayId,
+  OrgId,
+  PolicyOrder,
+  ReadingBatch,
+  Stream,
+} from '../../contract/index.ts'
 import type { Heard } from '../directory/index.ts'
 import type { UsagePosting } from '../ledger/index.ts'
 import type { Db, HeldStreams } from '../storage/index.ts'
@@ -27,6 +35,8 @@ export interface Outcome {
   readonly heard?: Heard
   /** Live readings that are posted, now or before. */
   readonly readings?: ReadingBatch
+  /** What the gateway has told, in order, now or before. */
+  readonly events?: readonly GatewayEvent[]
   /** Days whose gateway counted something else than the ledger has of it. */
   readonly incomplete?: readonly { readonly org: OrgId; readonly day: string | null }[]
   /** A batch of an epoch that nobody announced: nothing was posted. */

@@ -102,6 +102,8 @@ async function settle(posting: Posting, incoming: Incoming): Promise<Outcome> {
 function posted(delivery: Delivery, answer: Answer | undefined): Outcome {
   const { gateway, what } = delivery
   if (answer === undefined) return { gateway, answers: [], unannounced: true }
+  if (what === 'evt' && answer.status === 'ok')
+    return { gateway, answers: [answer], events: delivery.batch.events }
   const isLive = what === 'rd' && answer.status === 'ok'
   return { gateway, answers: [answer], ...(isLive ? { readings: delivery.batch } : {}) }
 }

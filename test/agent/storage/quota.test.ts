@@ -163,6 +163,23 @@ test('a clock that was set back to an earlier month gives no limit twice', async
   expect(usedBy('wall')).toBe(2n)
 })
 
+test('an alarm of what waits is told to the cloud at once, as an event, at most once a minute', async () => {
+  await site.limit({ wall: 1 })
+  await site.take('wall-1', [1])
+  await site.take('wall-1', [2])
+  await site.take('wall-1', [99], { alarm: true })
+  await site.take('crest-1', [99], { alarm: true })
+  const alarms = () => site.store.reader.events(20).filter(({ kind }) => kind === 'alarm_held')
+  expect(alarms().map(({ detail }) => detail)).toMatchObject([{ device: 'wall-1', channel: 'x', value: 99 }])
+  await site.take('wall-1', [100], { alarm: true })
+  expect(alarms().length).toBe(1)
+  site.clock.pass(60_000)
+  await site.take('wall-1', [101], { alarm: true })
+  expect(alarms().map(({ detail }) => detail['value'])).toEqual([101, 99])
+  // The readings themselves still wait, and go once.
+  expect(await sent()).toEqual(['wall-1 1', 'crest-1 99'])
+})
+
 test('usage is not counted twice when the stream of usage begins anew', async () => {
   await site.limit({ wall: 100 })
   await site.take('wall-1', [1, 2, 3])

@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { createAlerting } from '../../../../cloud-sync/cloud/alerting/index.ts'
 import { DeviceConditions } from '../../../../cloud-sync/cloud/alerting/devices.ts'
 import { telling } from '../../../../cloud-sync/cloud/alerting/thresholds.ts'
-import type { StoredReading } from '../../../../cloud-sync/contract/index.ts'
+import type { GatewayEvent, GatewayId, StoredReading } from '../../../../cloud-sync/contract/index.ts'
+import { silent } from '../../../support/test-ledger.ts'
 
 const reading = (takenAt: number, reason: string | null, value: number | null = 1): StoredReading => ({
   channel: 1,
@@ -64,4 +66,28 @@ test('a threshold sees the least, the most and at last the newest', () => {
   expect(values(5, 9)).toEqual([5, 9])
   expect(values(3)).toEqual([3])
   expect(telling([reading(1, 'timeout')])).toEqual([])
+})
+
+test('an alarm whose reading waits at the gateway is measured by the rules of its channel, and no other event is', async () => {
+  const measured: object[] = []
+  const rule = { kind: 'threshold', state: 'active', resource: 'GW-1/tilt-1', channel: 'x' }
+  const alerting = createAlerting({
+    watch: {
+      measure: (of: object) => Promise.resolve(measured.push(of)),
+      observe: () => Promise.resolve(0),
+    } as never,
+    rules: { find: () => Promise.resolve([rule]) } as never,
+    ...{ db: {} as never, log: silent, monoMs: () => 0, offlineAfterMs: 300_000, known: [] },
+  })
+  onTestFinished(() => alerting.stop())
+  const told = (kind: string, detail: GatewayEvent['detail']): GatewayEvent => ({ at: 1, kind, detail })
+  const events = [
+    told('quota_turned', { workspace: 'wall', blocked: true }),
+    told('alarm_held', { device: 'tilt-1', channel: 'x', value: 9.5 }),
+    told('alarm_held', { device: 'tilt-1', channel: 'y', value: 9.5 }),
+    told('alarm_held', { device: 'tilt-1', channel: 'x', value: 'broken' }),
+  ]
+  alerting.heard([{ gateway: 'GW-1' as GatewayId, answers: [], events }])
+  await alerting.idle()
+  expect(measured).toEqual([{ resource: 'GW-1/tilt-1', channel: 'x', value: 9.5 }])
 })
