@@ -55,6 +55,8 @@ const GATEWAY: readonly Kind[] = ['gateway']
 const DEVICES: readonly Kind[] = ['device', 'sensor']
 const MACHINES: readonly Kind[] = ['gateway', 'device', 'sensor']
 const DATA: readonly Kind[] = ['workspace', 'gateway', 'device', 'sensor']
+/** On the organisation: what is left of things that are there no more. */
+const DATA_OR_ORG: readonly Kind[] = [...DATA, 'org']
 const SHAREABLE: readonly Kind[] = ['workspace', 'gateway', 'device', 'sensor', 'item']
 const ITEM: readonly Kind[] = ['item']
 
@@ -93,7 +95,7 @@ const ROWS: Readonly<Record<Right, Row>> = {
   'device.status': ['YYYYgg YYY YYY YYY YYYY', 'always', DEVICES, 'reads', 'host'],
   'device.config': ['YYY.g. YY. YY. Y.Y ....', 'always', MACHINES],
   'device.operate': ['YYY.g. YY. YY. Y.Y YYY.', 'always', MACHINES],
-  'data.read': ['YYYYgg YYY YYY YYY YYYY', 'always', DATA, 'reads'],
+  'data.read': ['YYYYgg YYY YYY YYY YYYY', 'always', DATA_OR_ORG, 'reads'],
   'data.export': ['YYYYgg YYY YYY YYY YYYY', 'always', DATA, 'reads'],
   'data.delete': ['YY.... ... Y.. ... Y...', 'cloud', DATA, 'stepUp'],
   'share.grant': ['YY..g. Y.. Y^. Y.. YY..', 'fresh', SHAREABLE],

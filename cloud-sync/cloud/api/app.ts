@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import { pageRoutes } from '../pages/index.ts'
 import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
-import { authenticated, requireLead } from './caller.ts'
+import { authenticated, demandOwn } from './caller.ts'
 import { clientAddress } from './client-address.ts'
 import { directoryRoutes } from './directory/index.ts'
 import { withSafeHeaders } from './headers.ts'
@@ -82,7 +82,8 @@ export function createApp(settings: ApiSettings): Hono {
   app.get('/v1/readings', async (c) => {
     const caller = await authenticated(directory, c)
     const query = checked(ReadingsQuery, c.req.query())
-    const page = await pageOfReadings({ db, sight: sightOf(policies, caller, now()) }, query)
+    const sight = await sightOf({ policies, directory, at: now() }, caller)
+    const page = await pageOfReadings({ db, sight }, query)
     const wantsSenml = query.format === 'senml' || c.req.header('Accept') === SENML
     if (!wantsSenml) return c.json({ readings: page.items.map(shown), next: page.next })
     if (page.next !== null) c.header('X-Next-Cursor', page.next)
@@ -92,7 +93,7 @@ export function createApp(settings: ApiSettings): Hono {
 
   app.get('/v1/devices', async (c) => {
     const caller = await authenticated(directory, c)
-    const sight = sightOf(policies, caller, now())
+    const sight = await sightOf({ policies, directory, at: now() }, caller)
     const devices = policies.gatewaysOf(caller.principal.org).flatMap((gateway) =>
       sight.devicesOf(gateway).map(({ id, org, custodian, workspace }) => ({
         gateway,
@@ -108,8 +109,11 @@ export function createApp(settings: ApiSettings): Hono {
   app.get('/v1/usage', (c) => usageShown(settings, c))
 
   app.get('/v1/gateways', async (c) => {
-    const { principal } = await authenticated(directory, c)
-    const own = policies.gateways().filter((gateway) => gateway.org === principal.org)
+    const caller = await authenticated(directory, c)
+    const sight = await sightOf({ policies, directory, at: now() }, caller)
+    const own = policies
+      .gateways()
+      .filter(({ id, org }) => org === caller.principal.org && sight.mayKnowOf(id))
     return c.json({ gateways: await Promise.all(own.map(({ id }) => gatewayShown(settings, id))) })
   })
 
@@ -121,7 +125,7 @@ async function usageShown({ db, directory, billing, policies }: ApiSettings, c: 
   const caller = await authenticated(directory, c)
   // The same bytes as where the address is not there at all (I21).
   if (await billing.hidesUsageOf(caller.principal.org)) throw noSuchAddress()
-  requireLead(caller, 'usage')
+  await demandOwn(directory, caller, 'usage.read')
   const { from, to } = checked(UsageQuery, c.req.query())
   const { org } = caller.principal
   const gateways = [...policies.presenceOf(org)]

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { MemberName, OrgId, Role } from '../../contract/index.ts'
+import type { MemberName, OrgId, Right } from '../../contract/index.ts'
 import type { Principal } from '../../access/index.ts'
 import type { Actor, OrgDirectory } from '../directory/index.ts'
 import { ApiError } from './problem.ts'
@@ -10,18 +10,24 @@ const HEADER_LENGTH_MAX = 1_024
 /** Who asks. */
 export interface Caller {
   readonly principal: Principal
-  /** Of the member behind the key. */
-  readonly role: Role
-  /** The same, as the directory knows them. */
+  /** The same, as the directory knows them, with what the key opens. */
   readonly actor: Actor
 }
 
-/** Whether the caller may see usage and manage shares of the own organisation. */
-export const leads = ({ role }: Caller): boolean => role === 'owner' || role === 'admin'
-
-export function requireLead(caller: Caller, what: string): void {
-  if (!leads(caller)) throw new ApiError('API_FORBIDDEN', `${what} is for owners and admins`)
+/** Whether the caller's key and role give this in the own organisation as a whole. @throws API_FORBIDDEN */
+export async function demandOwn(
+  { gate }: Pick<OrgDirectory, 'gate'>,
+  caller: Caller,
+  right: Right,
+): Promise<void> {
+  if (!(await mayOwn({ gate }, caller, right))) throw new ApiError('API_FORBIDDEN', `this needs ${right}`)
 }
+
+export const mayOwn = async (
+  { gate }: Pick<OrgDirectory, 'gate'>,
+  { actor, principal: { org } }: Caller,
+  right: Right,
+): Promise<boolean> => (await gate.demand(actor, right, { org })).ok
 
 /**
  * HTTP Basic with `organisation:name` and an API key. RFC 7617 lets no user name hold a colon, so the three parts are
@@ -34,7 +40,7 @@ export async function authenticated(directory: OrgDirectory, c: Context): Promis
   const known = await directory.doors.loginActor({ org, name, secret })
   if (known === undefined) throw new ApiError('API_UNAUTHORISED', 'unknown organisation, name or key')
   const principal = { org: org as OrgId, name: name as MemberName }
-  return { principal, role: known.role, actor: known.actor }
+  return { principal, actor: known }
 }
 
 function credentialsIn(header: string): { org: string; name: string; secret: string } {

@@ -2,13 +2,16 @@ import type { DeviceId, GatewayId, OrgId, PolicySnapshot } from '../../contract/
 import { type CompiledPolicy, compilePolicy, decide, type Question } from '../../access/index.ts'
 import type { Policies } from '../policies/index.ts'
 import type { ReadingChannel } from '../storage/index.ts'
-import { type Caller, leads } from './caller.ts'
+import type { OrgDirectory } from '../directory/index.ts'
+import { type Caller, mayOwn } from './caller.ts'
 
 /** What a caller may see, decided by the same function and the same policy as on the gateways. */
 export interface Sight {
   /** Owners whose readings are worth looking for: the own organisation and those that show it something. */
   readonly owners: readonly OrgId[]
   mayRead(channel: ReadingChannel): boolean
+  /** How a gateway is, and what it has heard and sent. */
+  mayKnowOf(gateway: GatewayId): boolean
   /** Devices of a gateway that the caller may know of. */
   devicesOf(gateway: GatewayId): PolicySnapshot['devices']
 }
@@ -23,28 +26,42 @@ interface Policy {
 /** Compiled once a policy: `policyOf` gives the same object until something changes. */
 const compiled = new WeakMap<PolicySnapshot, CompiledPolicy>()
 
-/** `at`: the cloud's clock, epoch ms. */
-export function sightOf(known: Policies, caller: Caller, at: number): Sight {
+interface Known {
+  readonly policies: Policies
+  readonly directory: Pick<OrgDirectory, 'gate'>
+  /** The cloud's clock, epoch ms. */
+  readonly at: number
+}
+
+export async function sightOf({ policies: known, directory, at }: Known, caller: Caller): Promise<Sight> {
   const { org } = caller.principal
   const policies = new Map<GatewayId, Policy>()
   for (const id of known.gatewaysOf(org)) {
     const snapshot = known.policyOf(id)
     if (snapshot !== undefined) policies.set(id, { snapshot, compiled: compiledOf(snapshot), at })
   }
+  const readsWhatWas = await mayOwn(directory, caller, 'data.read')
   const owners = new Set<OrgId>([org])
   for (const { snapshot } of policies.values()) for (const device of snapshot.devices) owners.add(device.org)
   return {
     owners: [...owners],
     mayRead(channel) {
-      // What was taken while the organisation owned the device stays its own, whoever owns it now.
       // A gateway that the owner has nothing on speaks for itself only (reliability.md, T22).
       if (!known.presenceOf(channel.def.org).has(channel.gateway)) return false
-      if (channel.def.org === org && leads(caller)) return true
       const policy = policies.get(channel.gateway)
       const { device, sensor } = channel.def
-      // A share shows what its owner owns: never what an owner before took.
-      if (policy === undefined || ownerOf(policy, device) !== channel.def.org) return false
+      // What was taken while the organisation owned the device stays its own, whoever owns it now: there is nothing left
+      // to ask on but the organisation. A share shows what its owner owns: never what an owner before took.
+      if (policy === undefined || ownerOf(policy, device) !== channel.def.org)
+        return channel.def.org === org && readsWhatWas
       return may(policy, caller, { action: 'data.read', resource: { kind: 'sensor', device, sensor } })
+    },
+    mayKnowOf(gateway) {
+      const policy = policies.get(gateway)
+      return (
+        policy !== undefined &&
+        may(policy, caller, { action: 'gateway.status', resource: { kind: 'gateway' } })
+      )
     },
     devicesOf(gateway) {
       const policy = policies.get(gateway)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { epochOf, statusOf } from '../../support/fake-gateway.ts'
+import { done } from '../../support/directory-world.ts'
 import { E1, type Login, servedApi } from '../../support/served-api.ts'
 
 const devicesIn = (body: Record<string, unknown>): string[] => {
@@ -18,6 +19,52 @@ test('each organisation sees its own readings and nothing else', async () => {
   expect(await seen('acme:bob')).toEqual([])
   const forced = await api.get('borealis:bea', '/v1/readings?gateway=GW-1&device=tilt-1')
   expect(forced).toEqual({ status: 200, body: { readings: [], next: null } })
+})
+
+test('what a key or a custom role leaves out is left out of readings, devices, gateways and usage too', async () => {
+  const api = await servedApi()
+  const { directory: d } = api.cloud
+  await d.person('adam')
+  await d.joins('adam', 'acme', 'admin', 'ana')
+  const { secret: key } = await done(d.write.tokens.regenerateKey(d.as('adam', 'acme'), { org: 'acme' }))
+  const { role } = await done(
+    d.write.roles.create(d.as('ana', 'acme'), {
+      org: 'acme',
+      name: 'Blind',
+      without: ['data.read', 'device.status', 'gateway.status'],
+    }),
+  )
+  const { secret: filler } = await done(
+    d.write.tokens.create(d.as('adam', 'acme'), {
+      ...{ org: 'acme', name: 'filler', scope: 'write', expiresAt: null, password: 'adam-password' },
+    }),
+  )
+  const seen = async (login: string): Promise<unknown[]> => {
+    await api.cloud.policies.caughtUp()
+    const headers = { Authorization: `Basic ${Buffer.from(login).toString('base64')}` }
+    const lists = ['readings', 'devices', 'gateways'].map(async (list) => {
+      const body = (await (await api.raw(`/v1/${list}`, headers)).json()) as Record<string, unknown[]>
+      return body[list]?.length
+    })
+    return [...(await Promise.all(lists)), (await api.raw('/v1/usage', headers)).status]
+  }
+  const adam = `acme:adam:${key ?? ''}`
+  const change = (billing: boolean) =>
+    done(
+      d.write.members.changeRole(d.as('ana', 'acme'), { org: 'acme', user: 'adam', role: 'admin', billing }),
+    )
+  expect(await seen(adam)).toEqual([10, 2, 1, 403])
+  await change(true)
+  expect(await seen(adam)).toEqual([10, 2, 1, 200])
+  expect(await seen(`acme:filler:${filler ?? ''}`)).toEqual([0, 0, 0, 403])
+  // The device is there no more; what it measured is.
+  await done(d.write.gateways.removeDevice(d.as('ana', 'acme'), { org: 'acme', device: 'GW-1/tilt-1' }))
+  expect(await seen(adam)).toEqual([10, 1, 1, 200])
+  expect(await seen(`acme:filler:${filler ?? ''}`)).toEqual([0, 0, 0, 403])
+  await done(d.write.members.setCustomRole(d.as('ana', 'acme'), { org: 'acme', user: 'adam', role }))
+  expect(await seen(adam)).toEqual([0, 0, 0, 200])
+  await done(d.write.organisations.govern(d.operator(), { org: 'acme', state: 'suspended' }))
+  expect(await seen('acme:ana:ana-key')).toEqual([undefined, undefined, undefined, 401])
 })
 
 test('usage is for owners and admins of the organisation itself; a stranger’s gateway bills nobody', async () => {

@@ -65,7 +65,7 @@ async function byHeader(
   // RFC 7617 lets no user name hold a colon, so the three parts are read as one text; neither an id nor a name holds one.
   const [, org = '', name = '', secret = ''] =
     /^([^:]+):([^:]+):(.+)$/s.exec(Buffer.from(basic, 'base64').toString('utf8')) ?? []
-  return called((await doors.loginActor({ org, name, secret }))?.actor, 'key', secret)
+  return called(await doors.loginActor({ org, name, secret }), 'key', secret)
 }
 
 async function byCookie(c: Context, doors: Doors, context: string | undefined): Promise<Caller | undefined> {

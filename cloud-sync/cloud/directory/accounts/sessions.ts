@@ -1,6 +1,6 @@
-import type { Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import type { Actor } from '../kernel/actor.ts'
+import { activeOrganisation } from '../kernel/authority.ts'
 import { DirectoryRefusal, refuse } from '../errors.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
@@ -26,12 +26,6 @@ export interface SignedIn {
   readonly expiresAt: number
 }
 
-/** An actor by login, and their role in that organisation. */
-export interface NamedLogin {
-  readonly actor: Actor
-  readonly role: Role
-}
-
 /** Sign-in with a password, and what a secret of a session or key stands for. */
 export interface Doors {
   signIn(asked: SignIn): Promise<Outcome<SignedIn>>
@@ -39,22 +33,24 @@ export interface Doors {
   /** Who acts with this session for this organisation; undefined where it is over. */
   sessionActor(secret: string, org: string | null): Promise<Actor | undefined>
   /** Who acts with an API key or token under its name, as gateways take it too; undefined for any other login. */
-  loginActor(login: { org: string; name: string; secret: string }): Promise<NamedLogin | undefined>
+  loginActor(login: { org: string; name: string; secret: string }): Promise<Actor | undefined>
   /** Who acts with this API key or token: its user, for its organisation, with its scope. */
   keyActor(secret: string): Promise<Actor | undefined>
 }
 
 export function createDoors(world: DirectoryWorld): Doors {
   const { store, now } = world
-  const behind = async (token: DirectoryRow<'token'>): Promise<NamedLogin | undefined> => {
+  const behind = async (token: DirectoryRow<'token'>): Promise<Actor | undefined> => {
     if (token.expires_at !== null && token.expires_at <= now()) return undefined
     const { org, user, incarnation, scope } = token
     const member = await store.read.get('membership', { org, user, state: 'active' })
     const account = await store.read.get('user', { id: user, state: 'active' })
+    // As at a gateway: a key sleeps with its organisation.
+    const organisation = await activeOrganisation(store, org)
     // A key dies with the membership it was made in; a new one does not revive it.
-    if (member?.incarnation !== incarnation || account === undefined) return undefined
-    if (await isAnothersName(store.read, token)) return undefined
-    return { actor: { kind: 'user', user, org, scope }, role: member.role }
+    if (member?.incarnation !== incarnation) return undefined
+    if (account === undefined || organisation === undefined) return undefined
+    return (await isAnothersName(store.read, token)) ? undefined : { kind: 'user', user, org, scope }
   }
   return {
     async signIn(asked) {
@@ -81,7 +77,7 @@ export function createDoors(world: DirectoryWorld): Doors {
     },
     async keyActor(secret) {
       const token = await store.read.get('token', { hash: sha256(secret), state: 'active' })
-      return token === undefined ? undefined : (await behind(token))?.actor
+      return token === undefined ? undefined : behind(token)
     },
   }
 }
