@@ -175,7 +175,9 @@ class Story {
     whileBad(3 * HOUR, 5 * HOUR, () => this.#gateway.carry(4 * world.between(100, 1_000_000)))
     whileBad(4 * DAY, 12 * DAY, () => this.#gateway.swapSim())
     whileBad(6 * HOUR, 60 * HOUR, () => this.#restartGateway())
-    whileBad(12 * HOUR, 72 * HOUR, () => { this.#stepClock(); })
+    whileBad(12 * HOUR, 72 * HOUR, () => {
+      this.#stepClock()
+    })
     whileBad(DAY, 3 * DAY, () => this.#restartCloud())
     whileBad(HOUR, 9 * HOUR, () => {
       this.#reconnect(world.between(2_000, 60_000))
