@@ -34,11 +34,13 @@ export interface RigOptions {
   readonly dir: string
   /** Added to the environment of the gateway. */
   readonly gatewayEnv?: Readonly<Record<string, string>>
+  /** Another link than a good one, to the port of the cloud. */
+  readonly link?: (targetPort: () => number) => CountedLink
 }
 
 /** How long a killed gateway's hardware process may still ask devices. */
 const AFTERMATH_MS = 500
-const READY_MS = 20_000
+const READY_MS = 60_000
 const STOP_MS = 10_000
 
 /** Everything of the demo, each part in a process of its own, to be killed and started again. */
@@ -62,7 +64,7 @@ export class Rig {
     this.field = options.field
     this.#dir = options.dir
     this.gatewayDir = join(options.dir, 'gateway')
-    this.link = createLink(() => this.#cloudMqttPort)
+    this.link = (options.link ?? createLink)(() => this.#cloudMqttPort)
     const log = (name: string): string => join(options.dir, `${name}.log`)
     const child = (name: string, args: string[], env: Readonly<Record<string, string>> = {}): Child =>
       createChild({ name, args, env, logFile: log(name), readyMs: READY_MS })

@@ -70,7 +70,7 @@ export class World {
 }
 
 /** Mulberry32. */
-function mulberry(seed: number): () => number {
+export function mulberry(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
