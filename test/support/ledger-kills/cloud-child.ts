@@ -1,4 +1,5 @@
 import { openIncoming } from '../../../cloud-sync/cloud/ingest/open.ts'
+import type { Outcome } from '../../../cloud-sync/cloud/ingest/posting.ts'
 import { createWorker } from '../../../cloud-sync/cloud/ingest/worker.ts'
 import { openLedger } from '../../../cloud-sync/cloud/storage/index.ts'
 import type { CloudDeath, CloudStart, FromCloud, ToCloud } from './messages.ts'
@@ -11,15 +12,20 @@ const failed = (detail: object, message: string): void => {
   process.stderr.write(`${message}: ${JSON.stringify(detail)}\n`)
 }
 
+/** Usage was posted, or found to be posted: where a gateway only says that it is there, nothing hangs on the answer. */
+const isOfUsage = ({ online, answers }: Outcome): boolean =>
+  online === undefined && answers.some(({ stream, status }) => stream === 'usage' && status === 'ok')
+
 const worker = createWorker({
   db: await openLedger(target),
   now: Date.now,
   monoMs: () => performance.now(),
   log: { info: () => undefined, warn: () => undefined, error: failed },
   committed(outcomes) {
-    if (death === 'between commit and ack') process.kill(process.pid, 'SIGKILL')
+    const isUsage = outcomes.some(isOfUsage)
+    if (death === 'between commit and ack' && isUsage) process.kill(process.pid, 'SIGKILL')
     for (const { answers } of outcomes) for (const answer of answers) say({ what: 'answer', answer })
-    if (death === 'after ack' && outcomes.some(({ answers }) => answers.length > 0)) {
+    if (death === 'after ack' && isUsage) {
       process.nextTick(() => process.kill(process.pid, 'SIGKILL'))
     }
   },

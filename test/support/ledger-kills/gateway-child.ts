@@ -114,10 +114,13 @@ function idle(): void {
 
 async function hear(ack: Ack): Promise<void> {
   heardAt = performance.now()
-  if (death === 'between ack and prune') die()
-  const before: Epoch | undefined = store.outbox.streams().usage?.epoch
+  const { epoch, oldest = 1 } = store.outbox.streams().usage ?? {}
+  const before: Epoch | undefined = epoch
+  // One that confirms something new: nothing hangs on the others.
+  const prunes = ack.epoch === epoch && ack.upTo >= oldest
+  if (death === 'between ack and prune' && prunes) die()
   await store.outbox.acknowledge('usage', ack)
-  if (death === 'after prune') die()
+  if (death === 'after prune' && prunes) die()
   if (store.outbox.streams().usage?.epoch !== before) announce()
   cursor = ack.status === 'gap' ? (ack.want ?? 1) - 1 : Math.max(cursor, ack.upTo)
 }

@@ -15,6 +15,7 @@ import {
 } from '../../../cloud-sync/cloud/storage/index.ts'
 import { sealAck, type SigningKey } from '../../../cloud-sync/codec/index.ts'
 import type { OrgId } from '../../../cloud-sync/contract/index.ts'
+import { noEvidence } from '../billing-desk.ts'
 import { GATEWAY } from '../store.ts'
 import { CLOUD_ID, silent } from '../test-ledger.ts'
 import type { World } from './world.ts'
@@ -104,9 +105,10 @@ export class WeeksCloud {
     })
     const store = await openBillingStore({ dialect: 'sqlite', path: join(folder, 'billing.db') })
     this.#billing = store
-    const usage = usageLedger({ db, directory: DIRECTORY, read: store.read })
+    const usage = usageLedger({ db, directory: DIRECTORY })
     this.#invoicing = {
       ...{ store, directory: DIRECTORY, provider: invoiceOnly, issuer: { name: 'Headgate', lines: [] } },
+      evidence: noEvidence,
       now: () => world.now,
       newId: () => `id-${String((this.#ids += 1)).padStart(4, '0')}`,
       usage: this.#parts.forgetsLateUsage ? { ...usage, monthsWithNews: () => Promise.resolve([]) } : usage,
