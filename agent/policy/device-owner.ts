@@ -38,6 +38,9 @@ export const unnamedOwner = ({ owner: { org, ownerEpoch } }: Pick<PolicySnapshot
  * on site is seen there before the directory knows of it. Not so where the configuration says another organisation than
  * the owner: whoever writes that file gives nobody access, and the owner is not shown what is said to be a guest's. Such a
  * device is nobody's to see until the directory names it. A gateway that is nobody's, or in dispute, has none.
+ *
+ * No share is of a device that the policy does not name: one that was removed from the directory, and goes on being read
+ * here, is shown to nobody by what was shared of it before.
  */
 export function withConfigured(snapshot: PolicySnapshot, configured: readonly Configured[]): PolicySnapshot {
   const { owner, devices } = snapshot
@@ -48,7 +51,9 @@ export function withConfigured(snapshot: PolicySnapshot, configured: readonly Co
   )
   if (unnamed.length === 0) return snapshot
   const added = unnamed.map(({ id }) => OwnedDevice.parse({ id, ...unnamedOwner(snapshot) }))
-  return { ...snapshot, devices: [...devices, ...added] }
+  const brought = new Set(added.map(({ id }) => id))
+  const grants = snapshot.grants.filter(({ on }) => !('device' in on) || !brought.has(on.device))
+  return { ...snapshot, devices: [...devices, ...added], grants }
 }
 
 const HELD: ReadonlySet<PolicySnapshot['owner']['claim']> = new Set(['provisional', 'claimed', 'releasing'])

@@ -112,7 +112,10 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     claims,
     changes,
     keys,
-    applied: (said) => cuts.applied(said),
+    applied: async (said) => {
+      await policies.applied(said.gateway, said.order.version)
+      await cuts.applied(said)
+    },
     alerting,
     ...starting,
   })

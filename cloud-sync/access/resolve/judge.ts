@@ -1,6 +1,7 @@
-import type { Grant, PolicyFacts, Proposal } from '../../contract/index.ts'
+import type { AccessChange, Grant, Member, PolicyFacts, Proposal, Shareable } from '../../contract/index.ts'
+import { isOwner } from '../ranks.ts'
 import { directionOf, type Objection, objectionTo } from './authorise.ts'
-import { grantAt } from './find.ts'
+import { grantAt, memberOf } from './find.ts'
 import { lowestGrant } from './fold.ts'
 import { idOf } from './history.ts'
 import { resolve } from './resolve.ts'
@@ -19,12 +20,14 @@ export interface Circumstances {
   readonly since: readonly [...Stand[], Stand]
   /** What ended a share of the same thing with the same grantee, unseen by the author. */
   readonly removedBy: string | null
+  /** False where what the author had is not known any more; then `past` is as near to it as is known. */
+  readonly isKnown: boolean
 }
 
 export interface ChangeJudgement {
   readonly state: 'accepted' | 'refused' | 'void'
   /** `removed`: what was shown was taken back meanwhile. */
-  readonly because: Objection | 'removed' | null
+  readonly because: Objection | 'removed' | 'past-unknown' | null
   readonly winner: string | null
   /** Of a share: what the place is to hold now; null = nothing changes there. */
   readonly grant: Grant | null
@@ -35,11 +38,14 @@ export interface ChangeJudgement {
  * The same rules as `resolve`, for a cloud whose own changes are facts already. What takes away is never asked twice, and
  * neither what was void nor what came late raises anybody.
  */
-export function judgeChange(proposal: Proposal, { past, since, removedBy }: Circumstances): ChangeJudgement {
-  const outcome = resolve(past, [proposal]).outcomes.get(idOf(proposal))
-  if (outcome?.state !== 'accepted')
-    return { state: 'refused', because: outcome?.because ?? null, winner: null, grant: null }
+export function judgeChange(
+  proposal: Proposal,
+  { past, since, removedBy, isKnown }: Circumstances,
+): ChangeJudgement {
   const now = (since.at(-1) ?? since[0]).facts
+  if (!isKnown) return judgeUnseen(proposal, { past, now })
+  const outcome = resolve(past, [proposal]).outcomes.get(idOf(proposal))
+  if (outcome?.state !== 'accepted') return refused(outcome?.because ?? null)
   const isNarrowing = directionOf(proposal, past) === 'narrowing'
   if (isNarrowing) {
     const grant = removedBy === null ? heldNow(proposal, { past, now, revives: false }) : null
@@ -52,6 +58,61 @@ export function judgeChange(proposal: Proposal, { past, since, removedBy }: Circ
   }
   const grant = heldNow(proposal, { past, now, revives: true })
   return { state: 'accepted', because: null, winner: null, grant }
+}
+
+/**
+ * Nobody can say any more whether its author had the right. What takes away had its effect on site long ago, and is not
+ * undone for want of evidence; what gives is void, and caps as whatever is void does.
+ */
+function judgeUnseen(
+  proposal: Proposal,
+  { past, now }: { past: PolicyFacts; now: PolicyFacts },
+): ChangeJudgement {
+  const { change, author } = proposal
+  switch (change.kind) {
+    case 'grant.add':
+      return { state: 'void', because: 'past-unknown', winner: null, grant: cappedNow(proposal, now) }
+    case 'grant.remove':
+      if (![past, now].some((facts) => isAmong(facts, change.on))) return refused('unknown-resource')
+      return { state: 'accepted', because: null, winner: null, grant: null }
+    case 'member.remove':
+    case 'member.suspend':
+    case 'key.block':
+      if (reachesOwner(change, author, now)) return refused('cloud-only')
+      return { state: 'accepted', because: null, winner: null, grant: null }
+    case 'alert.opt-out':
+      return { state: 'accepted', because: null, winner: null, grant: null }
+    default:
+      return refused('cloud-only')
+  }
+}
+
+const refused = (because: ChangeJudgement['because']): ChangeJudgement => ({
+  state: 'refused',
+  because,
+  winner: null,
+  grant: null,
+})
+
+/** A workspace or an item reaches beyond the gateway: only where it had to do with this one. */
+function isAmong({ workspaces, items }: PolicyFacts, on: Shareable): boolean {
+  if (on.kind === 'workspace') return workspaces.some(({ id }) => id === on.workspace)
+  return on.kind !== 'item' || items.some(({ id }) => id === on.item)
+}
+
+/** At a gateway nobody ends an owner's membership, and only owners block an owner's key. */
+function reachesOwner(
+  { kind, org, name }: Extract<AccessChange, { kind: 'member.remove' | 'member.suspend' | 'key.block' }>,
+  author: Proposal['author'],
+  now: PolicyFacts,
+): boolean {
+  const isOwners = (who: Pick<Member, 'org' | 'name'>): boolean => {
+    const member = memberOf(now, who)
+    return member !== undefined && isOwner(member.role)
+  }
+  if (kind !== 'key.block') return isOwners({ org, name })
+  const bearers = now.keys.filter((key) => key.org === org && key.name === name)
+  return !isOwners(author) && bearers.some(({ member }) => isOwners({ org, name: member }))
 }
 
 /** It takes the place of what its author had seen; beside anything else the lowest holds (rule 3). */

@@ -12,6 +12,7 @@ import {
   deltaBetween,
   lookAt,
   newestOf,
+  noteApplied,
   type PolicyRow,
   type SealedPolicy,
   sealedIn,
@@ -56,6 +57,11 @@ export interface Policies {
    * longer; undefined where it has the newest.
    */
   answerTo(id: GatewayId, have: PolicyOrder): Promise<Uint8Array | undefined>
+  /**
+   * A gateway says what is in force there: what is changed there will be judged by it, however long it takes to come. Never
+   * rejects: the gateway says it again.
+   */
+  applied(id: GatewayId, version: number): Promise<void>
   /** What a gateway with this version in force has not heard yet. */
   pendingAt(id: GatewayId, applied: PolicyOrder): Promise<PendingPolicy>
   /** Compares every gateway, as after a change of keys. */
@@ -125,6 +131,10 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
       const base = await store.read.get('gateway_policy', { gateway: id, ...have })
       return (base && deltaBetween(settings.keys, base, row)) ?? sealedIn(settings.keys, row).message
     },
+    applied: (id, version) =>
+      noteApplied(settings, id, version).catch((error: unknown) => {
+        log.warn({ err: error, gateway: id }, 'what is in force at a gateway was not noted')
+      }),
     async pendingAt(id, applied) {
       const rows = await store.read.find('gateway_policy', { gateway: id }, { orderBy: ['version'] })
       return pendingAmong(rows, applied)

@@ -53,7 +53,7 @@ export async function projectGateway(
     ...things.workspaces.map((workspace) => workspace.id),
     ...things.items.map((item) => item.row.id),
   ])
-  const own = granted.filter((grant) => things.owners.includes(grant.org))
+  const own = granted.filter((grant) => things.owners.includes(grant.org) && isOfWhatIsHere(grant, things))
   const policies = await read.find('cross_org_policy', {
     org: things.owners,
     to_org: [...new Set(own.map((grant) => grant.principal_org))],
@@ -81,6 +81,12 @@ async function sharesOf(
 /** What crosses organisations does so by a policy that is there now; what was kept by who left needs none. */
 const isCarried = ({ via, state }: Grant, policies: readonly DirectoryRow<'cross_org_policy'>[]): boolean =>
   via === null || state === 'legacy' || policies.some((policy) => policy.id === via)
+
+/** What was shown of a device that was removed since is shown to nobody. */
+function isOfWhatIsHere({ resource_kind: kind, resource }: Grant, { devices }: Things): boolean {
+  if (kind !== 'device' && kind !== 'sensor') return true
+  return devices.some(({ path }) => resource === path || resource.startsWith(`${path}/`))
+}
 
 interface People {
   readonly organisations: readonly DirectoryRow<'organisation'>[]

@@ -12,7 +12,10 @@ import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
 import { inOrder, type PolicyContent, projectGateway } from './project.ts'
 
-/** Versions kept of each gateway's policy. */
+/**
+ * Newest versions kept of each gateway's policy. Beside them those by which changes may have been made there that have not
+ * come yet: the one that is in force there, and the one before.
+ */
 const VERSIONS_KEPT = 64
 
 /** A gateway's policy as it travels. */
@@ -124,11 +127,37 @@ async function add(
   const message = sealSnapshot({ keyset: keys.keyset, snapshot, key: keys.signing })
   const made = { ...row, hash: sha256(message), message }
   await tx.put('gateway_policy', made)
-  const outdated = await tx.get('gateway_policy', { gateway: id, version: row.version - VERSIONS_KEPT })
-  if (outdated !== undefined) await tx.drop('gateway_policy', { gateway: id, version: outdated.version })
+  const applied = await tx.get('gateway_applied', { gateway: id })
+  const outdated = row.version - VERSIONS_KEPT
+  if (applied?.version !== outdated && applied?.before !== outdated) await drop(tx, id, outdated)
   for (const org of new Set([content.owner.org, ...content.devices.map((device) => device.org)]))
     await tx.put('gateway_presence', { org, gateway: id })
   return made
+}
+
+/** A gateway has said which version is in force there: it is kept until the gateway has gone on. */
+export async function noteApplied(
+  { store }: Pick<Sealing, 'store'>,
+  gateway: GatewayId,
+  version: number,
+): Promise<void> {
+  if ((await store.read.get('gateway_applied', { gateway }))?.version === version) return
+  await store.transaction(async (tx) => {
+    await tx.exclusively(`gateway_policy:${gateway}`)
+    const known = await tx.get('gateway_applied', { gateway })
+    const policy = await tx.get('gateway_policy', { gateway, version })
+    if (policy === undefined || known?.version === version) return
+    await tx.put('gateway_applied', { gateway, version, before: known?.version ?? version })
+    const newest = await newestOf(tx, gateway)
+    const isOutdated = (known?.before ?? Infinity) <= (newest?.version ?? 0) - VERSIONS_KEPT
+    if (known !== undefined && isOutdated && known.before !== known.version)
+      await drop(tx, gateway, known.before)
+  })
+}
+
+async function drop(tx: DirectoryTransaction, gateway: GatewayId, version: number): Promise<void> {
+  const row = await tx.get('gateway_policy', { gateway, version })
+  if (row !== undefined) await tx.drop('gateway_policy', { gateway, version })
 }
 
 /** The version as it was, or will be, signed. */

@@ -10,6 +10,7 @@ import {
   type MemberName,
   type OrgId,
   PolicySnapshot,
+  type Resource,
 } from '../../../cloud-sync/contract/index.ts'
 
 const device = (id: string): DeviceId => DeviceId.parse(id)
@@ -118,4 +119,26 @@ test('what only the configuration names is not shared on site: the cloud would t
     )
   await expect(share('proposed')).rejects.toThrow('made')
   await expect(share('plain')).rejects.toThrow('the directory does not know plain yet')
+})
+
+test('a device that was removed from the directory, and is still read here, is shown to nobody by an older share', () => {
+  const inForce = new PolicyInForce(when, configured)
+  const mia = { kind: 'member', org: 'acme', name: 'mia', incarnation: 1 }
+  // Of the epoch that the device gets with its gateway's owner.
+  const shared = { level: 'viewer', ownerEpoch: 3, via: null, to: mia }
+  const grants = [
+    { ...shared, id: 'of-device', on: { kind: 'device', device: 'plain' } },
+    { ...shared, id: 'of-sensor', on: { kind: 'sensor', device: 'plain', sensor: 'main' } },
+  ]
+  const may = (resource: object): boolean =>
+    inForce.decide({
+      principal: { org: acme, name: 'mia' as MemberName },
+      action: 'data.read',
+      resource: resource as Resource,
+    }).allowed
+  const named = policyWith({ claim: 'claimed' }, [{ id: 'plain', org: 'acme', ownerEpoch: 3 }])
+  inForce.apply(PolicySnapshot.parse({ ...named, grants }))
+  expect(grants.map(({ on }) => may(on))).toEqual([true, true])
+  inForce.apply(PolicySnapshot.parse({ ...policyWith({ claim: 'claimed' }), grants }))
+  expect(grants.map(({ on }) => may(on))).toEqual([false, false])
 })

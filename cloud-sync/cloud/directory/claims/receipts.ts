@@ -5,6 +5,7 @@ import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { activeOrganisation } from '../kernel/authority.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
+import { takeAway } from '../things/removal.ts'
 import { newestCode } from './codes.ts'
 import { addOwnership } from './ownership.ts'
 import { PLATFORM_CHAIN } from './provisioning.ts'
@@ -211,7 +212,7 @@ async function livingWorkspace(
 /** The host's devices go with the gateway; guests keep theirs. */
 async function removeDevices(writing: Writing, { id, org }: DirectoryRow<'gateway'>): Promise<void> {
   for (const device of await writing.read.find('device', { gateway: id, org, state: 'active' })) {
-    await writing.put('device', { ...device, state: 'removed' })
+    await takeAway(writing, device)
   }
 }
 

@@ -14,11 +14,6 @@ const Heads = z.record(z.string(), z.int())
 const Row = z.record(z.string(), z.unknown())
 const Ops = z.object({ ops: z.array(z.object({ do: z.string(), table: z.string(), row: Row })) })
 
-export interface Past extends Circumstances {
-  /** False where the policy that its author had is not kept any more; then it is the oldest that is. */
-  readonly isKnown: boolean
-}
-
 /**
  * What the author of a change had, and what became of it since. The policy's version says what they had seen of the log;
  * every entry beyond it is concurrent with the change, but for those by the gateway itself.
@@ -26,7 +21,7 @@ export interface Past extends Circumstances {
 export async function pastOf(
   read: DirectoryReader,
   { change, present, place }: { change: GatewayChange; present: PolicyFacts; place: Place | undefined },
-): Promise<Past | undefined> {
+): Promise<Circumstances | undefined> {
   const { gw: gateway, proposal } = change
   const seen = proposal.seen[CLOUD_REPLICA] ?? 0
   const policy = await policySeen(read, gateway, seen)

@@ -7,7 +7,10 @@ export type Place = Pick<
   'org' | 'resource_kind' | 'resource' | 'principal_kind' | 'principal' | 'principal_org'
 >
 
-/** Undefined where it is about nothing on this gateway, or about a team that is not there. */
+/**
+ * Undefined where there is nothing of the kind, or no such team. What was removed from the gateway counts too: whatever is
+ * shown of it can still be taken back.
+ */
 export async function placeOf(
   read: DirectoryReader,
   gateway: GatewayId,
@@ -33,13 +36,19 @@ async function thingOf(
     case 'device':
     case 'sensor': {
       const path = `${gateway}/${on.device}`
-      const row = await read.get('device', { path, state: 'active' })
+      const row = await read.get('device', { path })
       const resource = on.kind === 'device' ? path : `${path}/${on.sensor}`
       return row && { org: row.org, resource_kind: on.kind, resource }
     }
-    case 'workspace':
-    case 'item':
-      return undefined
+    case 'workspace': {
+      const row = await read.get('workspace', { id: on.workspace })
+      return row && { org: row.org, resource_kind: on.kind, resource: row.id }
+    }
+    case 'item': {
+      const view = await read.get('saved_view', { id: on.item })
+      const row = view ?? (await read.get('alert_rule', { id: on.item }))
+      return row && { org: row.org, resource_kind: view ? 'view' : 'alert', resource: row.id }
+    }
   }
 }
 

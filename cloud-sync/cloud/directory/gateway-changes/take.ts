@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ChangeJudgement, judgeChange } from '../../../access/index.ts'
+import { type ChangeJudgement, type Circumstances, judgeChange } from '../../../access/index.ts'
 import { decodeChange } from '../../../codec/index.ts'
 import {
   type ChangeAck,
@@ -15,7 +15,7 @@ import { isOwnerRole } from '../kernel/presets.ts'
 import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
 import { apply } from './apply.ts'
-import { type Past, pastOf } from './past.ts'
+import { pastOf } from './past.ts'
 import { type Place, placeOf } from './place.ts'
 
 /** How far one gateway's changes are judged, and what became of one. */
@@ -160,14 +160,19 @@ async function judgeAndApply(
   return judged
 }
 
-function judgedBy(change: GatewayChange, { past, place }: { past: Past; place: Place | undefined }): Judged {
-  const { change: done } = change.proposal
-  const isShare = done.kind === 'grant.add' || done.kind === 'grant.remove'
-  if (isShare && place === undefined) return refused('unknown-resource')
-  // Nobody can say any more whether it was theirs to give.
-  if (done.kind === 'grant.add' && !past.isKnown) return refused('past-unknown')
-  return judgeChange(change.proposal, past)
+function judgedBy(
+  { proposal }: GatewayChange,
+  { past, place }: { past: Circumstances; place: Place | undefined },
+): Judged {
+  const { kind } = proposal.change
+  if (kind === 'grant.remove' && place === undefined) return refused('unknown-resource')
+  if (kind === 'grant.add' && (place === undefined || !ON_SITE.has(place.resource_kind)))
+    return refused('unknown-resource')
+  return judgeChange(proposal, past)
 }
+
+/** What is shown on site is on site: neither a workspace nor a view. */
+const ON_SITE: ReadonlySet<Place['resource_kind']> = new Set(['gateway', 'device', 'sensor'])
 
 const refused = (because: string): Judged => ({ state: 'refused', because, winner: null, grant: null })
 const lost = (because: string): Judged => ({ state: 'void', because, winner: null, grant: null })

@@ -9,6 +9,7 @@ import { memberOf } from '../organisations/members.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
 import { assertUnlinked } from './components.ts'
 import { recordOwnership } from './ownership.ts'
+import { takeAway } from './removal.ts'
 
 const Machine = z.strictObject({ kind: z.enum(['gateway', 'device']), resource: z.string().max(130) })
 
@@ -75,7 +76,7 @@ export const addDevice = command({
   },
 })
 
-/** Removed from its gateway; alerts about it end. */
+/** Removed from its gateway; alerts about it and shares of it end. */
 export const removeDevice = command({
   name: 'device.remove',
   input: z.strictObject({ org: OrgId, device: z.string().max(130) }),
@@ -85,7 +86,7 @@ export const removeDevice = command({
     const row = await writing.read.get('device', { path, org, state: 'active' })
     if (row === undefined) return notFound('device')
     await assertUnlinked(writing, org, path)
-    await writing.put('device', { ...row, state: 'removed' })
+    await takeAway(writing, row)
     return { device: path }
   },
 })

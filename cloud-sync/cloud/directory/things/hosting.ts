@@ -6,6 +6,7 @@ import { demand } from '../kernel/authority.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
 import { placement } from './gateways.ts'
+import { takeAway } from './removal.ts'
 import { closed, OFFER_MS } from './transfers.ts'
 
 const OfHosting = z.strictObject({ org: OrgId, hosting: Id })
@@ -88,8 +89,7 @@ export const end = command({
       org: guest,
       state: 'active',
     })
-    if (hosting.state === 'accepted' && device !== undefined)
-      await writing.put('device', { ...device, state: 'removed' })
+    if (hosting.state === 'accepted' && device !== undefined) await takeAway(writing, device)
     await writing.put('hosting', { ...hosting, state: 'ended' })
     return { hosting: id }
   },

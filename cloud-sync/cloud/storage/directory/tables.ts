@@ -75,6 +75,11 @@ const WORKING_TABLES = {
     },
     key: ['gateway', 'version'],
   },
+  /** The version that a gateway last said is in force there, and the one before it: what is changed there was seen in them. */
+  gateway_applied: {
+    columns: { gateway: text(), version: whole(), before: whole() },
+    key: ['gateway'],
+  },
   /** Gateways on which an organisation owns, or ever owned, something: only these may report usage of it. */
   gateway_presence: {
     columns: { org: text(), gateway: text() },

@@ -1,60 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest'
-import { createGatewayChanges } from '../../../../cloud-sync/cloud/gateway-changes.ts'
-import type { GatewayChange, GatewayId } from '../../../../cloud-sync/contract/index.ts'
-import { bodyOf, ChangesAtGateway } from '../../../support/changes-at-gateway.ts'
+import { expect, test } from 'vitest'
+import type { GatewayChange } from '../../../../cloud-sync/contract/index.ts'
+import type { ChangesAtGateway } from '../../../support/changes-at-gateway.ts'
 import { done } from '../../../support/directory-world.ts'
-import { fakeGateway } from '../../../support/fake-gateway.ts'
-import { type SeededCloud, seededCloud } from '../../../support/seeded-cloud.ts'
-import { temporaryFolder } from '../../../support/temporary-folder.ts'
-import { silent } from '../../../support/test-ledger.ts'
+import { GW1, type JudgedSite, judgedSite, TILT } from '../../../support/judged-site.ts'
 
-const GW1 = 'GW-1' as GatewayId
-const gateways = [fakeGateway('GW-1', '0')]
-const TILT = { kind: 'device', resource: 'GW-1/tilt-1' } as const
-
-interface Site {
-  readonly cloud: SeededCloud
-  readonly edge: ChangesAtGateway
-  /** What the cloud says of it: `accepted`, or state, reason and winner. */
-  take(change: GatewayChange): Promise<string>
-  /** Level and end of what tilt-1 is shown by, by grantee. */
-  shares(): Promise<string[]>
-  /** The gateway hears the newest policy. */
-  hears(): Promise<void>
-}
-
-/** acme: ana owns, adam administers, bob is a plain member; tilt-1 is acme's. */
-async function site(): Promise<Site> {
-  const cloud = await seededCloud(temporaryFolder(), { gateways })
-  onTestFinished(() => cloud.close())
-  const { directory, policies } = cloud
-  await directory.person('adam')
-  await directory.joins('adam', 'acme', 'admin', 'ana')
-  await policies.caughtUp()
-  const edge = new ChangesAtGateway(await cloud.snapshot(GW1))
-  const changes = createGatewayChanges({ world: directory.world, log: silent })
-  return {
-    cloud,
-    edge,
-    async take(change) {
-      const { verdicts } = await changes.take(change, bodyOf(change))
-      await policies.caughtUp()
-      const [verdict] = verdicts
-      if (verdict === undefined) return 'waits'
-      const { state, because, winner } = verdict
-      return [state, because, winner].filter((part) => part !== null).join(' ')
-    },
-    async shares() {
-      const { grants } = await cloud.snapshot(GW1)
-      return grants.map(({ to, level }) => `${'name' in to ? to.name : to.org} ${level}`).sort()
-    },
-    async hears() {
-      edge.hears(await cloud.snapshot(GW1))
-    },
-  }
-}
-
-const share = ({ cloud }: Site, user: string, level: 'viewer' | 'editor') =>
+const share = ({ cloud }: JudgedSite, user: string, level: 'viewer' | 'editor') =>
   done(
     cloud.directory.write.shares.share(cloud.directory.as('ana', 'acme'), {
       org: 'acme',
@@ -63,9 +13,9 @@ const share = ({ cloud }: Site, user: string, level: 'viewer' | 'editor') =>
       level,
     }),
   )
-const revoke = ({ cloud }: Site, grant: string) =>
+const revoke = ({ cloud }: JudgedSite, grant: string) =>
   done(cloud.directory.write.shares.revoke(cloud.directory.as('ana', 'acme'), { org: 'acme', grant }))
-const roleOf = ({ cloud }: Site, user: string, role: 'admin' | 'viewer') =>
+const roleOf = ({ cloud }: JudgedSite, user: string, role: 'admin' | 'viewer') =>
   done(
     cloud.directory.write.members.changeRole(cloud.directory.as('ana', 'acme'), {
       org: 'acme',
@@ -75,7 +25,7 @@ const roleOf = ({ cloud }: Site, user: string, role: 'admin' | 'viewer') =>
   )
 
 test('a share made on site is in the directory, its log, its audit and the next policy, once however often it comes', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const { cloud, edge } = here
   const take = (change: GatewayChange) => here.take(change)
   const change = edge.share('acme:ana', 'acme:bob')
@@ -100,7 +50,7 @@ test('a share made on site is in the directory, its log, its audit and the next 
 })
 
 test('what comes before its turn waits, and another change under the same number counts for nothing', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const [first, second] = [here.edge.share('acme:ana', 'acme:bob'), here.edge.revoke('acme:ana', 'acme:bob')]
   expect(await here.take(second)).toBe('waits')
   expect(await here.take(first)).toBe('accepted')
@@ -143,7 +93,7 @@ const noRight: readonly [string, (edge: ChangesAtGateway) => GatewayChange, stri
   ],
 ]
 test.for(noRight)('refused: %s', async ([, make, said]) => {
-  const here = await site()
+  const here = await judgedSite()
   expect(await here.take(make(here.edge))).toBe(said)
   expect(await here.shares()).toEqual([])
   // Heard all the same: the gateway need not send it again.
@@ -151,7 +101,7 @@ test.for(noRight)('refused: %s', async ([, make, said]) => {
 })
 
 test('a revocation in the cloud that the author had not seen beats the share on site, and is named', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const { grant } = await share(here, 'bob', 'viewer')
   await revoke(here, grant)
   expect(await here.take(here.edge.share('acme:ana', 'acme:bob'))).toMatch(/^void removed org:acme#\d+$/)
@@ -164,7 +114,7 @@ test('a revocation in the cloud that the author had not seen beats the share on 
 })
 
 test('a revocation on site ends what the cloud gave meanwhile, whichever comes first', async () => {
-  const here = await site()
+  const here = await judgedSite()
   await share(here, 'bob', 'viewer')
   await here.cloud.policies.caughtUp()
   await here.hears()
@@ -175,7 +125,7 @@ test('a revocation on site ends what the cloud gave meanwhile, whichever comes f
 })
 
 test('of two shares of the same thing made apart the lower one holds', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const onSite = here.edge.share('acme:ana', 'acme:bob')
   await share(here, 'bob', 'editor')
   expect(await here.take(onSite)).toBe('accepted')
@@ -183,7 +133,7 @@ test('of two shares of the same thing made apart the lower one holds', async () 
 })
 
 test('who was demoted meanwhile gave nothing and yet took, and by their fall nobody rises', async () => {
-  const here = await site()
+  const here = await judgedSite()
   await share(here, 'bob', 'viewer')
   await here.cloud.policies.caughtUp()
   await here.hears()
@@ -200,7 +150,7 @@ test('who was demoted meanwhile gave nothing and yet took, and by their fall nob
 })
 
 test('a demotion that was taken back meanwhile voids all the same', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const given = here.edge.share('acme:adam', 'acme:bob')
   await roleOf(here, 'adam', 'viewer')
   await roleOf(here, 'adam', 'admin')
@@ -209,7 +159,7 @@ test('a demotion that was taken back meanwhile voids all the same', async () => 
 })
 
 test('its own earlier changes are no surprise to a gateway: it shows again what it had ended itself', async () => {
-  const here = await site()
+  const here = await judgedSite()
   for (const change of [
     here.edge.share('acme:ana', 'acme:bob'),
     here.edge.revoke('acme:ana', 'acme:bob'),
@@ -220,7 +170,7 @@ test('its own earlier changes are no surprise to a gateway: it shows again what 
 })
 
 test('suspension, removal, leaving, a blocked key and an opt-out on site are so in the cloud', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const { edge, cloud } = here
   const take = (change: GatewayChange) => here.take(change)
   const { read } = cloud.directory.store
@@ -252,7 +202,7 @@ test('suspension, removal, leaving, a blocked key and an opt-out on site are so 
 })
 
 test('what was changed under an older owner is void, also what takes away', async () => {
-  const here = await site()
+  const here = await judgedSite()
   const { store } = here.cloud.directory
   const row = await store.read.get('gateway', { id: GW1 })
   if (row === undefined) throw new Error('no gateway')
