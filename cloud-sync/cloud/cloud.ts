@@ -120,7 +120,11 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     ...starting,
   })
   signal.throwIfAborted()
-  const counts = () => ({ ingest: link.counts(), broker: broker?.stats() ?? null })
+  const counts = () => ({
+    ingest: link.counts(),
+    broker: broker?.stats() ?? null,
+    policies: { gateways: policies.gateways().length, troubles: policies.troubles() },
+  })
   const evidence = { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log }
   const forOrganisations = evidenceForOrganisations(evidence)
   const billing = await startBills(config, {

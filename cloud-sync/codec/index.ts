@@ -13,7 +13,7 @@ export {
   signingKey,
   NOBODYS_KEY,
 } from './keys.ts'
-export { policyBody, policyHash } from './policy/body.ts'
+export { POLICY_BYTES_MAX, policyBody, policyHash } from './policy/body.ts'
 export { chunkPolicy, isPolicyChunk, PolicyChunks } from './policy/chunks.ts'
 export * from './policy/delta.ts'
 export { joinPolicy, splitPolicy } from './policy/joined.ts'

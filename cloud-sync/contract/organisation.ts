@@ -73,12 +73,15 @@ export const TeamMember = z.strictObject({
   role: z.enum(['lead', 'member']).default('member'),
 })
 
+/** People of one team. */
+export const TEAM_MEMBERS_MAX = 1000
+
 /** A group of members that things are shared with as one. */
 export const Team = z.strictObject({
   org: OrgId,
   handle: TeamHandle,
   name: z.string().min(1).max(128),
-  members: z.array(TeamMember).max(1000),
+  members: z.array(TeamMember).max(TEAM_MEMBERS_MAX),
 })
 export type Team = z.infer<typeof Team>
 

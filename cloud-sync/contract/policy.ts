@@ -2,7 +2,15 @@ import { z } from 'zod'
 import { GatewayId } from './ids.ts'
 import { ChangesHeard } from './proposal.ts'
 import { QuotaShare } from './quota.ts'
-import { ApiKey, CustomRole, Member, Organisation, Team, Workspace } from './organisation.ts'
+import {
+  ApiKey,
+  CustomRole,
+  Member,
+  Organisation,
+  Team,
+  TEAM_MEMBERS_MAX,
+  Workspace,
+} from './organisation.ts'
 import {
   CrossPolicy,
   Grant,
@@ -22,21 +30,42 @@ export const PublicKey = z.base64().refine((text) => Buffer.from(text, 'base64')
  */
 const Generation = z.int().min(1)
 
+/**
+ * Entries of each list of a policy at most, and people of one team. Who writes what a policy is made of bounds it by
+ * these: a policy that is longer does not reach its gateway.
+ */
+export const POLICY_MAX = {
+  organisations: 1_000,
+  members: 10_000,
+  keys: 10_000,
+  roles: 1_000,
+  teams: 1_000,
+  teamMembers: TEAM_MEMBERS_MAX,
+  workspaces: 1_000,
+  devices: 1_000,
+  sensors: 10_000,
+  items: 10_000,
+  grants: 100_000,
+  policies: 10_000,
+  links: 10_000,
+  quotas: 10_000,
+} as const
+
 const facts = {
   /** Null where the facts are about organisations only, as the cloud asks about members and links. */
   owner: OwnedGateway.nullable(),
-  organisations: z.array(Organisation).max(1000),
-  members: z.array(Member).max(10_000),
-  keys: z.array(ApiKey).max(10_000).default([]),
-  roles: z.array(CustomRole).max(1000).default([]),
-  teams: z.array(Team).max(1000).default([]),
-  workspaces: z.array(Workspace).max(1000).default([]),
-  devices: z.array(OwnedDevice).max(1000).default([]),
-  sensors: z.array(OwnedSensor).max(10_000).default([]),
-  items: z.array(OwnedItem).max(10_000).default([]),
-  grants: z.array(Grant).max(100_000).default([]),
-  policies: z.array(CrossPolicy).max(10_000).default([]),
-  links: z.array(PartnerLink).max(10_000).default([]),
+  organisations: z.array(Organisation).max(POLICY_MAX.organisations),
+  members: z.array(Member).max(POLICY_MAX.members),
+  keys: z.array(ApiKey).max(POLICY_MAX.keys).default([]),
+  roles: z.array(CustomRole).max(POLICY_MAX.roles).default([]),
+  teams: z.array(Team).max(POLICY_MAX.teams).default([]),
+  workspaces: z.array(Workspace).max(POLICY_MAX.workspaces).default([]),
+  devices: z.array(OwnedDevice).max(POLICY_MAX.devices).default([]),
+  sensors: z.array(OwnedSensor).max(POLICY_MAX.sensors).default([]),
+  items: z.array(OwnedItem).max(POLICY_MAX.items).default([]),
+  grants: z.array(Grant).max(POLICY_MAX.grants).default([]),
+  policies: z.array(CrossPolicy).max(POLICY_MAX.policies).default([]),
+  links: z.array(PartnerLink).max(POLICY_MAX.links).default([]),
 }
 
 /** Who is who and whose is what: all that a decision is made from, besides the time. */
@@ -59,7 +88,7 @@ export const PolicySnapshot = z.strictObject({
   /** The gateway's own changes up to here were judged before this was made: they no longer count beside it. */
   heard: ChangesHeard.nullable().default(null),
   /** What workspaces may use here; one that is not named is not limited. */
-  quotas: z.array(QuotaShare).max(10_000).default([]),
+  quotas: z.array(QuotaShare).max(POLICY_MAX.quotas).default([]),
   ...facts,
   owner: OwnedGateway,
   /** Parts a gateway must understand or refuse the whole; none yet. */

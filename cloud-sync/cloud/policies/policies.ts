@@ -17,14 +17,18 @@ import {
   type SealedPolicy,
   sealedIn,
   type Sealing,
+  toldIn,
 } from './sealing.ts'
 import { type RegisteredGateway, Registry } from './registry.ts'
-import { touchedBy } from './touched.ts'
+import { type Touched, touchedBy } from './touched.ts'
+import { createTroubles, type PolicyTrouble, type Troubles } from './troubles.ts'
 
 /** How often the log is looked at for what other processes wrote, ms. */
 const FOLLOW_MS = 500
 /** How often every gateway is compared, whatever the log says, ms. */
 const SWEEP_MS = 3_600_000
+/** How often a gateway whose policy could not be made is tried again, ms. */
+const RETRY_MS = 30_000
 /** A version older than this part of its freshness is renewed for a gateway that is there. */
 const RENEWED_AFTER = 1 / 4
 
@@ -68,6 +72,8 @@ export interface Policies {
   recheck(): Promise<void>
   /** Resolves when everything that was committed before is in policies. */
   caughtUp(): Promise<void>
+  /** Gateways that are not told everything, for whoever runs the cloud. */
+  troubles(): readonly PolicyTrouble[]
   /** Called after the commit that made a new version; the returned way stops it. */
   onSealed(listener: (gateway: GatewayId, sealed: SealedPolicy) => void): () => void
   stop(): Promise<void>
@@ -80,23 +86,22 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
   const cursor = followLog(store.read, monoMs)
   const turns = inTurns(log)
 
-  const look = async (id: GatewayId, renewBefore = 0): Promise<PolicyRow | undefined> => {
-    const looked = await lookAt(settings, id, { renewBefore })
-    if (looked === undefined) registry.forget(id)
-    else registry.note(looked)
-    return looked?.row
-  }
+  const troubles = createTroubles(log)
+  const look = createLook(settings, registry, troubles)
   const sweep = async (): Promise<void> => {
     for (const { id } of await store.read.find('gateway', {}, { orderBy: ['id'] }))
       await look(id as GatewayId)
   }
   /** Seen in the log, not yet in policies: stays here where that fails. */
   let entries: LogEntry[] = []
+  let retriedAt = monoMs()
   const follow = async (): Promise<void> => {
     entries.push(...(await cursor.next()))
-    if (entries.length === 0) return
-    const touched = await touchedBy(store.read, entries)
-    const ids = new Set(touched.gateways)
+    const isRetry = monoMs() - retriedAt >= RETRY_MS
+    const ids = new Set(isRetry ? troubles.toRetry() : [])
+    if (isRetry) retriedAt = monoMs()
+    const touched = entries.length === 0 ? NOTHING_TOUCHED : await touchedBy(store.read, entries)
+    for (const id of touched.gateways) ids.add(id)
     for (const org of touched.organisations) for (const id of registry.gatewaysOf(org)) ids.add(id)
     for (const id of [...ids].sort()) await look(id)
     entries = []
@@ -141,12 +146,49 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
     },
     caughtUp: () => turns.take(follow),
     recheck: () => turns.take(sweep),
+    troubles: () => troubles.all(),
     onSealed: (listener) => registry.onSealed(listener),
     async stop() {
       for (const timer of timers) clearInterval(timer)
       await turns.idle()
     },
   }
+}
+
+const NOTHING_TOUCHED: Touched = { gateways: new Set(), organisations: new Set() }
+
+type Look = (id: GatewayId, renewBefore?: number) => Promise<PolicyRow | undefined>
+
+/** Looks at one gateway; where that fails it is this gateway's trouble, and its last version stays. */
+function createLook(settings: PoliciesSettings, registry: Registry, troubles: Troubles): Look {
+  const { store } = settings
+  return async (id, renewBefore = 0) => {
+    try {
+      const looked = await lookAt(settings, id, { renewBefore })
+      if (looked === undefined) registry.forget(id)
+      else registry.note(looked)
+      troubles.made(id, looked?.leftOut ?? {})
+      return looked?.row
+    } catch (error) {
+      // Where the database is gone it is not this gateway: everything waits and is tried again.
+      await store.read.find('gateway', {}, { limit: 1 })
+      troubles.failed(id, error)
+      if (registry.gateway(id) === undefined)
+        await noteLast(settings, registry, id).catch((cause: unknown) => {
+          troubles.failed(id, cause)
+        })
+      return newestOf(store.read, id)
+    }
+  }
+}
+
+/** What was in force before this process began goes on. */
+async function noteLast({ store }: PoliciesSettings, registry: Registry, id: GatewayId): Promise<void> {
+  const gateway = await store.read.get('gateway', { id })
+  const row = await newestOf(store.read, id)
+  if (gateway === undefined || row === undefined) return
+  const content = toldIn(row)
+  registry.note({ gateway, content, present: content, row, leftOut: {} })
 }
 
 interface Turns {

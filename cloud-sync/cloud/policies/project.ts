@@ -49,10 +49,8 @@ export async function projectGateway(
   if (gateway === undefined) return undefined
   const things = await gatewayThings(read, gateway, pending?.devices)
   const links = await read.find('management_link', { org: things.owners, state: 'active' })
-  const granted = await read.grantsReaching(id, [
-    ...things.workspaces.map((workspace) => workspace.id),
-    ...things.items.map((item) => item.row.id),
-  ])
+  const workspaceIds = things.workspaces.map((workspace) => workspace.id)
+  const granted = [...(await read.grantsReaching(id, workspaceIds)), ...things.itemGrants]
   const own = granted.filter((grant) => things.owners.includes(grant.org) && isOfWhatIsHere(grant, things))
   const policies = await read.find('cross_org_policy', {
     org: things.owners,

@@ -10,6 +10,7 @@ import {
 import { disguisePartners, pendingCut } from '../directory/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
+import { fitted, type LeftOut } from './fit.ts'
 import { inOrder, type PolicyContent, projectGateway } from './project.ts'
 
 /**
@@ -51,6 +52,8 @@ export interface Looked {
   /** What the cloud decides by: the same by everybody's name, but the old owner's until a gateway that changes hands has cut. */
   readonly present: PolicyContent
   readonly row: PolicyRow
+  /** What did not fit into the newest version. */
+  readonly leftOut: LeftOut
 }
 
 /**
@@ -94,11 +97,16 @@ async function project(read: DirectoryReader, id: GatewayId): Promise<Projected 
   const pending = await pendingCut(read, id)
   const named = pending === undefined ? present : await projectGateway(read, id, pending)
   if (gateway === undefined || present === undefined || named === undefined) return undefined
-  const content = inOrder(await disguisePartners(read, id, named))
+  const newest = await newestOf(read, id)
+  const told = (): PolicyContent | undefined => newest && toldIn(newest)
+  const { content, leftOut } = fitted(inOrder(await disguisePartners(read, id, named)), told)
   const text = JSON.stringify(content)
   const heads = await headsOf(read, content)
-  return { gateway, present, content, text, heads, newest: await newestOf(read, id) }
+  return { gateway, present: fitted(present, told).content, content, leftOut, text, heads, newest }
 }
+
+/** What a version was made of. */
+export const toldIn = ({ content }: PolicyRow): PolicyContent => JSON.parse(content) as PolicyContent
 
 /** Read in the same moment as the content: an entry beyond them is one that this version does not know. */
 async function headsOf(read: DirectoryReader, { organisations }: PolicyContent): Promise<string> {

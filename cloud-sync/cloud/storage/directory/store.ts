@@ -20,7 +20,7 @@ export interface DirectoryReader extends RowReader<DirectoryTables> {
   membershipOf(org: string, user: string): Promise<DirectoryRow<'membership'> | undefined>
   /** Public, active organisations whose folded name begins so, by name. */
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
-  /** Live and legacy grants on a gateway, anything on it, or these workspaces and items, by id. */
+  /** Live and legacy grants on a gateway, anything on it, or these workspaces, by id. */
   grantsReaching(gateway: string, others: readonly string[]): Promise<DirectoryRow<'grant'>[]>
   /** Mails that wait and whose time has come, oldest first. */
   dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
