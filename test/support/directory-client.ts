@@ -13,6 +13,8 @@ export interface Person {
   readonly secret: string
 }
 
+const SECRET_LENGTH = 43
+
 export const org = (id: string, rest = ''): string => `/v1/organisations/${id}${rest}`
 
 /** The cloud's HTTP API as people use it; refused where a step is expected to be done. */
@@ -68,12 +70,15 @@ export class DirectoryClient {
     return answer
   }
 
-  /** Signs up, with an organisation where one is named, and in. */
+  /** Signs up, with an organisation where one is named, confirms the address by the mail, and signs in. */
   async person(name: string, organisation?: string, more: object = {}): Promise<Person> {
     const founded =
       organisation === undefined ? {} : { organisation: { id: organisation, name: organisation, ...more } }
     const account = { username: name, email: `${name}@example.org`, password: `${name}-password`, name }
     await this.do(null, 'POST /v1/users', { ...account, ...founded })
+    await this.do(null, 'POST /v1/email-verifications', {
+      secret: await this.mailed(name, account.email, 'verify'),
+    })
     const session = await this.do(null, 'POST /v1/sessions', { login: name, password: `${name}-password` })
     return { name, secret: String(session['secret']) }
   }
@@ -88,10 +93,14 @@ export class DirectoryClient {
     await this.do(who, 'POST /v1/invitations/acceptance', { secret: await this.mailed(who.name) })
   }
 
-  /** The secret in the newest invitation to somebody. */
-  async mailed(name: string, recipient = `${name}@example.org`): Promise<string> {
+  /** The secret in the newest invitation to somebody, or mail to confirm the address. */
+  async mailed(
+    name: string,
+    recipient = `${name}@example.org`,
+    page: 'invitation' | 'verify' = 'invitation',
+  ): Promise<string> {
     const mails = await this.#store.read.find('mail', { recipient }, { orderBy: ['created_at', 'id'] })
-    const found = mails.flatMap(({ body }) => /\/invitation#(\S{43})/.exec(body)?.[1] ?? [])
+    const found = mails.flatMap(({ body }) => body.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH) ?? [])
     return found.at(-1) ?? ''
   }
 

@@ -40,7 +40,7 @@ export interface TestDirectory extends OrgDirectory {
   actor(user: string, org?: string | null, scope?: 'full' | 'read' | 'write'): Actor
   readonly operator: () => Call
   readonly visitor: () => Call
-  /** Signs somebody up, `NAME@example.org`; with an organisation of their own where one is named. */
+  /** Signs somebody up, `NAME@example.org`, who confirms the address; with an organisation of their own where one is named. */
   person(name: string, org?: string, more?: object): Promise<string>
   /** Invites and accepts. */
   joins(user: string, org: string, role: string, by: string): Promise<void>
@@ -106,6 +106,8 @@ export async function openTestDirectory(
           ...(organisation === undefined ? {} : { organisation }),
         }),
       )
+      const secret = await secretFor(`${name}@example.org`)
+      await done(directory.write.users.verifyEmail(visitor(), { secret }))
       return name
     },
     async joins(user, org, role, by) {

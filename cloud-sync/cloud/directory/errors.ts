@@ -12,6 +12,8 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_TOO_MANY_TRIES: 'Wait a quarter of an hour.',
   DIRECTORY_INVITATION_INVALID:
     'Ask for a new invitation; it is bound to one address, one use and seven days.',
+  DIRECTORY_ADDRESS_UNPROVEN:
+    'Open the link in the mail that was sent to your address; saving the address in your profile sends it again.',
   DIRECTORY_INVITEE_PENDING: 'Share again when the invitation has been accepted.',
   DIRECTORY_NO_ACCOUNT: 'Let the person sign up first, then invite them.',
   DIRECTORY_NO_POLICY: 'Let an owner or admin add the other organisation to those you share with.',

@@ -21,7 +21,7 @@ async function ask(method, path, body, bearer) {
   const value = text === '' ? {} : JSON.parse(text)
   if (answer.ok) return value
   keys.delete(asked)
-  throw new Error([value.detail || value.title, value.hint].filter(Boolean).join('. '))
+  throw Object.assign(new Error([value.detail || value.title, value.hint].filter(Boolean).join('. ')), { code: value.code })
 }
 
 async function signedIn(work) {
@@ -31,6 +31,14 @@ async function signedIn(work) {
   } finally {
     await ask('DELETE', '/v1/sessions/current', undefined, bearer)
   }
+}
+
+/** Whose address is not confirmed gets the mail for that once more. */
+async function confirmFirst(error, bearer) {
+  if (error.code !== 'DIRECTORY_ADDRESS_UNPROVEN') throw error
+  const { email } = await ask('GET', '/v1/me', undefined, bearer)
+  await ask('PATCH', '/v1/me', { email }, bearer)
+  throw new Error('Open the link in the mail that is on its way to ' + email + ', then come back to this page.')
 }
 
 const DEEDS = {
@@ -45,11 +53,11 @@ const DEEDS = {
     return 'The password of ' + user + ' is changed; every session has ended. You can close this page.'
   },
   async accept() {
-    const { organisation, role } = await signedIn((bearer) => ask('POST', '/v1/invitations/acceptance', { secret }, bearer))
+    const { organisation, role } = await signedIn((bearer) => ask('POST', '/v1/invitations/acceptance', { secret }, bearer).catch((error) => confirmFirst(error, bearer)))
     return 'You are in ' + organisation + ' now, as ' + role + '.'
   },
   async decline() {
-    const { organisation } = await signedIn((bearer) => ask('POST', '/v1/invitations/refusal', { secret }, bearer))
+    const { organisation } = await signedIn((bearer) => ask('POST', '/v1/invitations/refusal', { secret }, bearer).catch((error) => confirmFirst(error, bearer)))
     return 'You have declined the invitation to ' + organisation + '.'
   },
   async 'sign-up'() {

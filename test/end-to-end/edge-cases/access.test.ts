@@ -50,16 +50,19 @@ async function person(name: string, org?: string, more: object = {}): Promise<st
   const organisation = org === undefined ? {} : { organisation: { id: org, name: org, ...more } }
   const account = { username: name, email: `${name}@example.org`, password: `${name}-password`, name }
   expect(await http('', 'POST /v1/users', { ...account, ...organisation })).toMatchObject({ status: 201 })
+  const secret = await mailed(account.email, 'verify')
+  expect(await http('', 'POST /v1/email-verifications', { secret })).toMatchObject({ status: 200 })
   const session = await http('', 'POST /v1/sessions', { login: name, password: `${name}-password` })
   return String(session.body['secret'])
 }
 const org = (id: string, rest = ''): string => `/v1/organisations/${id}${rest}`
+const SECRET_LENGTH = 43
 const invite = (by: string, to: string, body: object) => http(by, `POST ${org(to, '/invitations')}`, body)
-/** The secret in the newest mail to an address, before or after it was sent. */
-async function mailed(email: string): Promise<string> {
+/** The secret in the newest such mail to an address, before or after it was sent. */
+async function mailed(email: string, page: 'invitation' | 'verify' = 'invitation'): Promise<string> {
   const mails = await store.read.find('mail', { recipient: email }, { orderBy: ['created_at', 'id'] })
   const found = mails
-    .map(({ body }) => /\/invitation#(\S{43})/.exec(body)?.[1])
+    .map(({ body }) => body.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH))
     .filter((one) => one !== undefined)
   return found.at(-1) ?? ''
 }

@@ -1,10 +1,10 @@
-import type { DirectoryRow } from '../../storage/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import type { Actor } from '../kernel/actor.ts'
 import { activeOrganisation } from '../kernel/authority.ts'
 import { DirectoryRefusal, refuse } from '../errors.ts'
-import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import type { DirectoryWorld, Outcome } from '../kernel/write.ts'
+import { accountsAt } from './addresses.ts'
 import { limitAddress, provePassword } from './attempts.ts'
 import { isAnothersName } from './token-names.ts'
 
@@ -87,7 +87,7 @@ async function signIn(world: DirectoryWorld, { login, password, address }: SignI
   await limitAddress(world, address)
   if (login.length > LOGIN_LENGTH_MAX) refuse('DIRECTORY_PASSWORD_WRONG', 'user name or password is wrong')
   const user = login.includes('@')
-    ? await store.read.get('user', { email_key: foldEmail(login) })
+    ? await accountAt(store.read, login)
     : await store.read.get('user', { id: login })
   // Also for somebody unknown or suspended: the same work, the same answer.
   await provePassword(world, user?.id ?? login, password)
@@ -109,4 +109,10 @@ async function signIn(world: DirectoryWorld, { login, password, address }: SignI
     })
   })
   return { secret, user: user.id, expiresAt }
+}
+
+/** Whose address it is; where several say it and none has proven it, the user name tells them apart. */
+async function accountAt(read: DirectoryReader, email: string): Promise<DirectoryRow<'user'> | undefined> {
+  const [first, ...others] = await accountsAt(read, email)
+  return others.length === 0 ? first : undefined
 }

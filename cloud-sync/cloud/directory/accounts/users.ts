@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DirectoryReader } from '../../storage/index.ts'
 import { refuse, notFound } from '../errors.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
@@ -6,12 +7,15 @@ import { Email, Password, Secret, Timezone, Title, Username } from '../kernel/wo
 import { type Asking, command, orgChain, ownChain, query, userChain, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
 import { foundOrganisation, NewOrganisation } from '../organisations/founding.ts'
+import { accountsAt, assertNobodys } from './addresses.ts'
 import { limitAddress, limitTries, provePassword } from './attempts.ts'
 import { hashPassword, type HashedPassword } from './passwords.ts'
 
 const VERIFY_MS = 2 * 24 * 3_600_000
 const RESET_MS = 3_600_000
 const RESETS_AN_ADDRESS_MAX = 5
+/** Mails to confirm an address that one user causes in a quarter of an hour. */
+const CONFIRMATIONS_MAX = 10
 
 /** A personal account; with an organisation and its first workspace where they are named (S1.3). */
 export const signUp = command({
@@ -57,18 +61,20 @@ export const changeProfile = command({
     username: z.string().optional(),
   }),
   chains: ownChain,
+  before: async (world, actor, { email }) => {
+    if (email === undefined || actor.kind !== 'user') return
+    await limitTries(world, { bucket: `confirm:${actor.user}`, max: CONFIRMATIONS_MAX })
+  },
   async run(writing, { email, name, tz, username }) {
     const user = await ownAccount(writing)
     if (username !== undefined && username !== user.id)
       refuse('DIRECTORY_UNCHANGEABLE', `${user.id} cannot change the user name`)
     if (name !== undefined || tz !== undefined)
       await writing.put('user', { ...user, name: name ?? user.name, tz: tz ?? user.tz })
-    if (email === undefined || email === user.email) return { emailPending: null }
-    if (
-      foldEmail(email) !== user.email_key &&
-      (await writing.read.get('user', { email_key: foldEmail(email) }))
-    )
-      refuse('DIRECTORY_EXISTS', 'this address belongs to another account')
+    // One that is not proven yet: the mail is sent again.
+    const isProven = email === user.email && user.email_verified_at !== null
+    if (email === undefined || isProven) return { emailPending: null }
+    await assertNobodys(writing, user.id, foldEmail(email))
     await askToVerify(writing, user.id, email)
     return { emailPending: email }
   },
@@ -78,14 +84,14 @@ export const changeProfile = command({
 export const verifyEmail = command({
   name: 'user.verify-email',
   input: z.strictObject({ secret: Secret }),
-  chains: async ({ secret }, _actor, read) => {
-    const found = await read.get('verification', { hash: sha256(secret), purpose: 'address' })
-    return found === undefined ? [] : [userChain(found.user)]
-  },
+  chains: ({ secret }, _actor, read) => chainOfSecret(read, secret, 'address'),
   async run(writing, { secret }) {
     const { user: id, email } = await verificationOf(writing, secret, 'address')
     const user = (await writing.read.get('user', { id })) ?? notFound('user')
-    await writing.put('user', { ...user, email, email_key: foldEmail(email), email_verified_at: writing.at })
+    const email_key = foldEmail(email)
+    // Several may say an address; it is whose mail is opened first.
+    await assertNobodys(writing, id, email_key)
+    await writing.put('user', { ...user, email, email_key, email_verified_at: writing.at })
     await writing.working.drop('verification', { user: id, purpose: 'address' })
     return { user: id, email }
   },
@@ -116,22 +122,27 @@ export const requestReset = command({
   before: (world, _actor, { email }) =>
     limitTries(world, { bucket: `reset:${foldEmail(email)}`, max: RESETS_AN_ADDRESS_MAX }),
   async run(writing, { email }) {
-    const user = await writing.read.get('user', { email_key: foldEmail(email) })
-    if (user === undefined) return {}
-    const url = await verification(writing, { user: user.id, email: user.email, purpose: 'password' })
-    await writing.mail(mails.reset(user.email, url))
+    for (const user of await accountsAt(writing.read, email)) {
+      const url = await verification(writing, { user: user.id, email: user.email, purpose: 'password' })
+      await writing.mail(mails.reset(user.email, { user: user.id, url }))
+    }
     return {}
   },
 })
 
+/** Whoever opened the mail has proven the address as well. */
 export const resetPassword = command({
   name: 'user.reset-password',
   input: z.strictObject({ secret: Secret, newPassword: Password }),
-  chains: () => [],
+  chains: ({ secret }, _actor, read) => chainOfSecret(read, secret, 'password'),
   before: (world, _actor, { newPassword }) => hashPassword(newPassword, world.scryptCost),
   async run(writing, { secret }, hashed: HashedPassword) {
-    const { user } = await verificationOf(writing, secret, 'password')
+    const { user, email } = await verificationOf(writing, secret, 'password')
     await setPassword(writing, user, hashed)
+    const account = (await writing.read.get('user', { id: user })) ?? notFound('user')
+    const isNews = account.email_verified_at === null && account.email_key === foldEmail(email)
+    if (isNews && (await writing.read.provenUser(account.email_key)) === undefined)
+      await writing.put('user', { ...account, email_verified_at: writing.at })
     await writing.working.drop('verification', { user, purpose: 'password' })
     return { user }
   },
@@ -157,7 +168,7 @@ export async function ownAccount(asking: Asking | Writing) {
   return user
 }
 
-/** Adds an account without password; throws DIRECTORY_EXISTS. */
+/** Adds an account without password, its address not proven yet; throws DIRECTORY_EXISTS. */
 export async function addUser(
   writing: Writing,
   { username, email, name, tz }: { username: string; email: string; name: string; tz: string },
@@ -166,7 +177,7 @@ export async function addUser(
   const email_key = foldEmail(email)
   if (await read.get('user', { id: username }))
     refuse('DIRECTORY_EXISTS', `the user name ${username} is taken`)
-  if (await read.get('user', { email_key })) refuse('DIRECTORY_EXISTS', 'this address belongs to an account')
+  await assertNobodys(writing, username, email_key)
   await writing.put('user', {
     id: username,
     email,
@@ -186,7 +197,7 @@ async function setPassword(writing: Writing, user: string, hashed: HashedPasswor
 
 async function askToVerify(writing: Writing, user: string, email: string): Promise<void> {
   const url = await verification(writing, { user, email, purpose: 'address' })
-  await writing.mail(mails.verify(email, url))
+  await writing.mail(mails.verify(email, { user, url }))
 }
 
 /** Makes the secret of a mail; an older one of the same purpose ends. */
@@ -207,4 +218,13 @@ async function verificationOf({ read, at }: Writing, secret: string, purpose: 'a
   if (found === undefined || found.expires_at <= at)
     return refuse('DIRECTORY_NOT_FOUND', 'this address has expired or was used')
   return found
+}
+
+async function chainOfSecret(
+  read: DirectoryReader,
+  secret: string,
+  purpose: 'address' | 'password',
+): Promise<string[]> {
+  const found = await read.get('verification', { hash: sha256(secret), purpose })
+  return found === undefined ? [] : [userChain(found.user)]
 }

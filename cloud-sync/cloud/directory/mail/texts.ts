@@ -2,20 +2,20 @@ import type { Message } from './port.ts'
 
 /** All mails, in one place. Names of other people are quoted as data: a text never has markup. */
 export const mails = {
-  verify: (to: string, url: string): Message => ({
+  verify: (to: string, { user, url }: { user: string; url: string }): Message => ({
     to,
     subject: 'Confirm your address',
-    body: `Open this address within two days to confirm that this mailbox is yours:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
+    body: `Open this address within two days to confirm that this mailbox belongs to the account ${user}, and that this account is yours:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
   }),
   invitation: (to: string, { org, url, by }: { org: string; url: string; by: string }): Message => ({
     to,
     subject: `Invitation to ${org}`,
     body: `${by} invites you to ${org}. Sign in or sign up with this very address (${to}), then open within seven days:\n\n${url}\n`,
   }),
-  reset: (to: string, url: string): Message => ({
+  reset: (to: string, { user, url }: { user: string; url: string }): Message => ({
     to,
     subject: 'Choose a new password',
-    body: `Open this address within one hour to choose a new password:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
+    body: `Open this address within one hour to choose a new password for the account ${user}:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
   }),
   provisioned: (to: string, { org, url }: { org: string; url: string }): Message => ({
     to,

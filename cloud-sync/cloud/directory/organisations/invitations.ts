@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Level, Role } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+import { accountsAt, provenAccount } from '../accounts/addresses.ts'
 import { limitTries } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
 import { notFound, refuse } from '../errors.ts'
@@ -53,7 +54,7 @@ export const invite = command({
   },
 })
 
-/** Accepted by the account with the invited address, and by no other (S2.2). */
+/** Accepted by the account with the invited address, proven to be its own, and by no other (S2.2). */
 export const accept = command({
   name: 'invitation.accept',
   input: z.strictObject({ secret: Secret }),
@@ -199,12 +200,10 @@ async function assertInvitable(
   organisation: DirectoryRow<'organisation'>,
   { email, workspace }: { email: string; workspace: string | undefined },
 ): Promise<void> {
-  const user = await read.get('user', { email_key: foldEmail(email) })
-  if (user === undefined) {
-    if (packOf(organisation).inviteNeedsAccount)
-      refuse('DIRECTORY_NO_ACCOUNT', `nobody has signed up as ${email}`)
-    return
-  }
+  if (packOf(organisation).inviteNeedsAccount && (await accountsAt(read, email)).length === 0)
+    refuse('DIRECTORY_NO_ACCOUNT', `nobody has signed up as ${email}`)
+  const user = await provenAccount(read, email)
+  if (user === undefined) return
   const where = { org: organisation.id, user: user.id, state: ['active', 'suspended'] } as const
   if (workspace === undefined && (await read.get('membership', where)))
     refuse('DIRECTORY_EXISTS', `${email} is a member already`)
@@ -248,5 +247,8 @@ async function opened(
       'DIRECTORY_INVITATION_INVALID',
       'the invitation is for another address, was used or has expired',
     )
+  // Forwarded, it opens nothing to who signs up with its address: only its mailbox proves whose that is.
+  if (user.email_verified_at === null)
+    refuse('DIRECTORY_ADDRESS_UNPROVEN', `confirm first that ${user.email} is your address`)
   return { invitation, user: user.id }
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Level, Preset, Role } from '../../../contract/index.ts'
+import { provenAccount } from '../accounts/addresses.ts'
 import { addUser } from '../accounts/users.ts'
 import { demandOperator } from '../kernel/authority.ts'
-import { foldEmail } from '../kernel/fold.ts'
 import { Email, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, userChain, type Writing } from '../kernel/write.ts'
 import { addWorkspace, foundOrganisation } from './founding.ts'
@@ -146,7 +146,7 @@ async function memberFrom(
   { org, role }: { org: string; role: Role },
 ): Promise<string | undefined> {
   const { writing, count, joined } = move
-  const user = await accountFrom(move, person)
+  const user = await accountFrom(move, person, org)
   if (joined.has(`${org}:${user}`)) return user
   const present = await writing.read.get('membership', { org, user })
   if (present !== undefined) return present.state === 'active' && present.incarnation === 1 ? user : undefined
@@ -158,21 +158,29 @@ async function memberFrom(
   return user
 }
 
-/** An account of that address, or a new one without password: its owner asks for one by mail. */
+/**
+ * The account that this person became before, that of their proven address, or a new one without password: its owner
+ * asks for one by mail, and proves the address so. Who only says the address gets nothing of theirs.
+ */
 async function accountFrom(
   move: Move,
-  { foreign, username, email, name }: z.infer<typeof Person>,
+  { foreign: older, username, email, name }: z.infer<typeof Person>,
+  org: string,
 ): Promise<string> {
-  const { writing, accounts, count } = move
-  const made = accounts.get(foreign)
+  const { writing, source, accounts, count } = move
+  const made = accounts.get(older)
   if (made !== undefined) return made
-  const present = await writing.read.get('user', { email_key: foldEmail(email) })
+  const foreign = `user/${older}`
+  const known = await writing.read.get('foreign_id', { source, foreign })
+  const present = known?.id ?? (await provenAccount(writing.read, email))?.id
+  const user = present ?? username
   if (present === undefined) {
     await addUser(writing, { username, email, name, tz: 'UTC' })
     count.accounts += 1
   }
-  const user = present?.id ?? username
-  accounts.set(foreign, user)
+  if (known === undefined)
+    await writing.put('foreign_id', { source, foreign, org, what: 'account', id: user })
+  accounts.set(older, user)
   return user
 }
 

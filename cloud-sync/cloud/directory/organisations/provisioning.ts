@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DirectoryReader } from '../../storage/index.ts'
+import { provenAccount } from '../accounts/addresses.ts'
 import { notFound } from '../errors.ts'
 import { activeOrganisation, demandOperator } from '../kernel/authority.ts'
 import { foldEmail, foldName } from '../kernel/fold.ts'
@@ -57,8 +58,8 @@ export const provision = command({
 
 /** The buyer becomes the owner: at once with an account of this proven address, else by the invitation. */
 async function found(writing: Writing, id: string, { email, company, product }: Purchase): Promise<void> {
-  const user = await writing.read.get('user', { email_key: foldEmail(email), state: 'active' })
-  const owner = user?.email_verified_at === null ? undefined : user?.id
+  const user = await provenAccount(writing.read, email)
+  const owner = user?.state === 'active' ? user.id : undefined
   const logoUrl = ''
   await foundOrganisation(writing, {
     id: OrgId.parse(id),
@@ -85,8 +86,8 @@ async function organisationFor(
   const known = await read.get('foreign_id', { source: PURCHASES, foreign: purchase })
   if (known !== undefined) return known.org
   if (org !== undefined) return org
-  const user = await read.get('user', { email_key: foldEmail(email), state: 'active' })
-  if (user !== undefined) {
+  const user = await provenAccount(read, email)
+  if (user?.state === 'active') {
     const where = { user: user.id, role: OWNER_ROLES, state: 'active' } as const
     const [first] = await read.find('membership', where, { orderBy: ['since', 'org'], limit: 1 })
     if (first !== undefined) return first.org

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DirectoryReader } from '../../storage/index.ts'
 import { DirectoryChange } from '../changes.ts'
+import { assertNobodys } from '../accounts/addresses.ts'
 import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
 import { demandOperator } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
@@ -57,9 +58,7 @@ export const setEmail = command({
     await demandOperator(writing)
     const user = (await writing.read.get('user', { id })) ?? notFound('user')
     const email_key = foldEmail(email)
-    const other = await writing.read.get('user', { email_key })
-    if (other !== undefined && other.id !== id)
-      refuse('DIRECTORY_EXISTS', 'this address belongs to an account')
+    await assertNobodys(writing, id, email_key)
     await writing.put('user', { ...user, email, email_key, email_verified_at: null })
     return { user: id, email }
   },

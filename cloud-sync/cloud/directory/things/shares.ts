@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Grantee, Level, Right, TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
+import { provenAccount } from '../accounts/addresses.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
@@ -138,7 +139,7 @@ async function granteeOf(writing: Writing, ownOrg: string, to: To): Promise<Reso
     case 'user':
       return person(writing, to.org ?? ownOrg, to.user)
     case 'email': {
-      const user = await read.get('user', { email_key: foldEmail(to.email) })
+      const user = await provenAccount(read, to.email)
       if (user === undefined) {
         await assertNotInvited(writing, ownOrg, foldEmail(to.email))
         return notFound('account with this address')

@@ -17,6 +17,7 @@ export const POLICY_TABLES = {
       id: text(),
       email: text(),
       email_key: text(),
+      /** Null = said, not proven: such an address is nobody's, and several may say it. */
       email_verified_at: maybe(whole()),
       name: text(),
       tz: text(),
@@ -24,7 +25,8 @@ export const POLICY_TABLES = {
       created_at: whole(),
     },
     key: ['id'],
-    unique: [['email_key']],
+    uniqueWhereKnown: [{ columns: ['email_key'], known: 'email_verified_at' }],
+    indexes: [['email_key']],
   },
   organisation: {
     columns: {

@@ -18,6 +18,8 @@ export type ChainHead = DirectoryRow<'chain_head'>
 export interface DirectoryReader extends RowReader<DirectoryTables> {
   /** The membership of somebody whose account is active, in whatever state it is. */
   membershipOf(org: string, user: string): Promise<DirectoryRow<'membership'> | undefined>
+  /** The account whose folded address this is: proven by a mail that was opened. */
+  provenUser(emailKey: string): Promise<DirectoryRow<'user'> | undefined>
   /** Public, active organisations whose folded name begins so, by name. */
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
   /** Live and legacy grants on a gateway, anything on it, or these workspaces, by id. */
@@ -87,6 +89,13 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .where('membership.org', '=', org)
         .where('membership.user', '=', user)
         .where('user.state', '=', 'active')
+        .executeTakeFirst(),
+    provenUser: (emailKey) =>
+      db
+        .selectFrom('user')
+        .selectAll()
+        .where('email_key', '=', emailKey)
+        .where('email_verified_at', 'is not', null)
         .executeTakeFirst(),
     publicOrganisations: (prefix, limit) =>
       db

@@ -22,6 +22,8 @@ export interface Table {
   readonly columns: Readonly<Record<string, Column<unknown>>>
   readonly key: readonly string[]
   readonly unique?: readonly (readonly string[])[]
+  /** Unique among the rows in which `known` is not null. */
+  readonly uniqueWhereKnown?: readonly { readonly columns: readonly string[]; readonly known: string }[]
   readonly indexes?: readonly (readonly string[])[]
 }
 export type Tables = Readonly<Record<string, Table>>
@@ -57,6 +59,15 @@ export async function createTable(
     made = made.addUniqueConstraint(`${name}_u${index + 1}`, columns as never[])
   }
   await (end === undefined ? made : made.modifyEnd(end)).execute()
+  for (const [index, { columns, known }] of (table.uniqueWhereKnown ?? []).entries()) {
+    await db.schema
+      .createIndex(`${name}_w${index + 1}`)
+      .unique()
+      .on(name)
+      .columns([...columns])
+      .where(sql.ref(known), 'is not', null)
+      .execute()
+  }
   for (const [index, columns] of (table.indexes ?? []).entries()) {
     await db.schema
       .createIndex(`${name}_i${index + 1}`)

@@ -164,6 +164,24 @@ onBothEngines((engine) => {
   })
 
   engine.with(
+    'an address is whose mail was opened first, and nobody else says it from then on',
+    async (d) => {
+      const signUp = (username: string, email: string) =>
+        d.write.users.signUp(d.visitor(), { username, email, password: 'some-password', name: 'x' })
+      for (const name of ['one', 'two']) await done(signUp(name, 'pat@example.org'))
+      const mails = await d.mailsTo('pat@example.org')
+      const secrets = mails.flatMap(({ body }) => /verify#(\S{43})/.exec(body)?.[1] ?? [])
+      const both = await Promise.all(
+        secrets.map((secret) => refusal(d.write.users.verifyEmail(d.visitor(), { secret }))),
+      )
+      expect(both.toSorted()).toEqual(['DIRECTORY_EXISTS', 'done'])
+      const said = await d.store.read.find('user', { email: 'pat@example.org' })
+      expect(said.filter(({ email_verified_at }) => email_verified_at !== null)).toHaveLength(1)
+      expect(await refusal(signUp('three', 'PAT@example.org'))).toBe('DIRECTORY_EXISTS')
+    },
+  )
+
+  engine.with(
     'no password and no secret of a mail is in log, audit or answers for repetitions',
     async (d) => {
       await d.person('ana', 'acme')

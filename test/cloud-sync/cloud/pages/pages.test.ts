@@ -35,6 +35,11 @@ testWith('chromium')(
     await page.click('Sign up')
     await page.sees(/Welcome, ben/)
 
+    // Before the address is confirmed it opens nothing, and the mail to confirm it comes once more.
+    await page.open(invitation)
+    await page.fill({ login: 'ben', password: 'bens-password' })
+    await page.click('Accept')
+    await page.sees(/on its way to ben@example\.org, then come back/)
     await page.open(await linkTo())
     // Scanners of mails open links: that alone uses none up.
     await page.open(await linkTo())
