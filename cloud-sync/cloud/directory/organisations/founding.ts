@@ -26,7 +26,7 @@ interface Founding extends Omit<NewOrganisation, 'type'> {
   readonly workspace?: string | undefined
 }
 
-/** The organisation, its owner and its first workspace; the caller holds its chain. */
+/** The organisation, its owner and its first workspace; the caller holds its chain and the owner's. */
 export async function foundOrganisation(
   writing: Writing,
   { id, name, description, logoUrl, preset, type, owner, workspace }: Founding,
@@ -100,7 +100,7 @@ export async function addWorkspace(
   return row
 }
 
-/** Where the vocabulary knows one organisation a person, they must be in no other of it (S0.7). */
+/** Where the vocabulary knows one organisation a person, they must be in no other of it (S0.7); their chain is held. */
 export async function assertFree(
   { read }: Writing,
   user: string,

@@ -10,7 +10,7 @@ import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import { assertWorkspacePeople, isOwnerRole, leastRole, packOf, rolesOf } from '../kernel/presets.ts'
 import { Email, Id, OrgId, Secret } from '../kernel/words.ts'
-import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
+import { type Asking, command, orgChain, ownChain, query, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
 import { giveWorkspaceLevel, join } from './joining.ts'
 
@@ -58,7 +58,11 @@ export const invite = command({
 export const accept = command({
   name: 'invitation.accept',
   input: z.strictObject({ secret: Secret }),
-  chains: ({ secret }, _actor, read) => chainOfInvitation(read, secret),
+  // Also the own chain: what one may be in at once is decided one after the other.
+  chains: async (input, actor, read) => [
+    ...(await chainOfInvitation(read, input.secret)),
+    ...ownChain(input, actor),
+  ],
   async run(writing, { secret }) {
     const { invitation, user } = await opened(writing, secret)
     const organisation = (await activeOrganisation(writing, invitation.org)) ?? notFound('organisation')

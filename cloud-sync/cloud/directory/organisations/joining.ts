@@ -7,8 +7,8 @@ import type { Writing } from '../kernel/write.ts'
 import { assertFree } from './founding.ts'
 
 /**
- * Makes somebody a member: a new incarnation where they were one before, so that nothing old revives. Throws
- * DIRECTORY_EXISTS where they are one now.
+ * Makes somebody a member: a new incarnation where they were one before, so that nothing old revives. The caller holds
+ * the chains of the organisation and of the user. Throws DIRECTORY_EXISTS where they are one now.
  */
 export async function join(
   writing: Writing,

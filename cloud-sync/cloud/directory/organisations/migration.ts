@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Level, Preset, Role } from '../../../contract/index.ts'
 import { provenAccount } from '../accounts/addresses.ts'
 import { addUser } from '../accounts/users.ts'
+import type { DirectoryReader } from '../../storage/index.ts'
 import { demandOperator } from '../kernel/authority.ts'
 import { Email, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, userChain, type Writing } from '../kernel/write.ts'
@@ -58,11 +59,16 @@ export interface MigrationReport {
 export const migrate = command({
   name: 'customer.migrate',
   input: Customer,
-  chains: (input) => [
-    orgChain(input.partner.id),
-    orgChain(input.customer.id),
-    ...everybody(input).map(({ username }) => userChain(username)),
-  ],
+  chains: async (input, _actor, read) => {
+    const people = everybody(input).map(
+      async (person) => (await presentAs(read, input, person)) ?? person.username,
+    )
+    return [
+      orgChain(input.partner.id),
+      orgChain(input.customer.id),
+      ...(await Promise.all(people)).map(userChain),
+    ]
+  },
   async run(writing, input): Promise<MigrationReport> {
     await demandOperator(writing)
     return moved(writing, input)
@@ -158,6 +164,16 @@ async function memberFrom(
   return user
 }
 
+/** Whom this person was moved to before, or whose the address is. */
+async function presentAs(
+  read: DirectoryReader,
+  { source }: Pick<Customer, 'source'>,
+  { foreign, email }: Pick<z.infer<typeof Person>, 'foreign' | 'email'>,
+): Promise<string | undefined> {
+  const known = await read.get('foreign_id', { source, foreign: `user/${foreign}` })
+  return known?.id ?? (await provenAccount(read, email))?.id
+}
+
 /**
  * The account that this person became before, that of their proven address, or a new one without password: its owner
  * asks for one by mail, and proves the address so. Who only says the address gets nothing of theirs.
@@ -172,7 +188,7 @@ async function accountFrom(
   if (made !== undefined) return made
   const foreign = `user/${older}`
   const known = await writing.read.get('foreign_id', { source, foreign })
-  const present = known?.id ?? (await provenAccount(writing.read, email))?.id
+  const present = await presentAs(writing.read, { source }, { foreign: older, email })
   const user = present ?? username
   if (present === undefined) {
     await addUser(writing, { username, email, name, tz: 'UTC' })

@@ -7,7 +7,7 @@ import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
 import { foldName } from '../kernel/fold.ts'
 import { Description, LogoUrl, OrgId, Quotas, Timezone, Title } from '../kernel/words.ts'
-import { command, orgChain, query, type Asking } from '../kernel/write.ts'
+import { command, orgChain, ownChain, query, type Asking } from '../kernel/write.ts'
 import { foundOrganisation, NewOrganisation } from './founding.ts'
 
 /** Typed before anything is searched (S0.26). */
@@ -19,7 +19,8 @@ const DAY_MS = 86_400_000
 export const create = command({
   name: 'organisation.create',
   input: NewOrganisation.extend({ workspace: Title.optional() }),
-  chains: ({ id }) => [orgChain(id)],
+  // Also the own chain: what one may be in at once is decided one after the other.
+  chains: (input, actor) => [orgChain(input.id), ...ownChain(input, actor)],
   async run(writing, input) {
     const { id: owner } = await ownAccount(writing)
     const { id, workspace } = await foundOrganisation(writing, { ...input, owner })

@@ -7,7 +7,7 @@ import { foldEmail, foldName } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import { OWNER_ROLES } from '../kernel/presets.ts'
 import { Email, OrgId, Title } from '../kernel/words.ts'
-import { command, orgChain, type Writing } from '../kernel/write.ts'
+import { command, orgChain, userChain, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
 import { foundOrganisation } from './founding.ts'
 import { sendInvitation } from './invitations.ts'
@@ -36,7 +36,11 @@ const SUFFIX_LENGTH = 6
 export const provision = command({
   name: 'purchase.provision',
   input: Purchase,
-  chains: async (input, _actor, read) => [orgChain(await organisationFor(read, input))],
+  chains: async (input, _actor, read) => {
+    const buyer = await provenAccount(read, input.email)
+    const org = orgChain(await organisationFor(read, input))
+    return buyer === undefined ? [org] : [org, userChain(buyer.id)]
+  },
   async run(writing, input) {
     await demandOperator(writing)
     const { purchase, email, product } = input

@@ -154,6 +154,35 @@ onBothEngines((engine) => {
     expect(await refusal(accept(d, 'bob'))).toBe('DIRECTORY_PRESET_FORBIDS')
   })
 
+  engine.with('S0.7 sensemetrics: nor by two ways at the same moment', async (d) => {
+    const preset = { preset: 'sensemetrics' }
+    await d.person('ana', 'acme', preset)
+    await d.person('bob', 'borealis', preset)
+    for (const n of [1, 2, 3]) {
+      const name = `new-${n}`
+      await d.person(name)
+      const accepted = await Promise.all(
+        [
+          ['ana', 'acme'],
+          ['bob', 'borealis'],
+        ].map(async ([by = '', org = '']) => {
+          const email = `${name}@example.org`
+          await done(d.write.invitations.invite(d.as(by, org), { org, email }))
+          const mail = (await d.mailsTo(email)).find(({ subject }) => subject === `Invitation to ${org}`)
+          return /#(\S{43})/.exec(mail?.body ?? '')?.[1] ?? ''
+        }),
+      )
+      const ways = [
+        ...accepted.map((secret) => d.write.invitations.accept(d.as(name), { secret })),
+        d.write.organisations.create(d.as(name), { id: `own-${n}`, name: 'Own', ...preset } as never),
+        d.write.organisations.create(d.as(name), { id: `other-${n}`, name: 'Other', ...preset } as never),
+      ]
+      const ends = (await Promise.all(ways.map(refusal))).toSorted()
+      expect(ends).toEqual([...Array<string>(3).fill('DIRECTORY_PRESET_FORBIDS'), 'done'])
+      expect(await d.store.read.find('membership', { user: name, state: 'active' })).toHaveLength(1)
+    }
+  })
+
   engine.with('S3.12 tagoio: only who has an account is invited', async (d) => {
     await d.person('ana', 'acme', { preset: 'tagoio' })
     expect(await refusal(invite(d, 'ana', 'new@example.org'))).toBe('DIRECTORY_NO_ACCOUNT')
