@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Grantee, Level, Right, TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
 import { provenAccount } from '../accounts/addresses.ts'
-import { notFound, refuse } from '../errors.ts'
+import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { shownTo } from '../kernel/shown.ts'
@@ -36,7 +36,7 @@ export const share = command({
   async run(writing, { org, thing, to: asked, level }) {
     await demand(writing, 'share.grant', { org, thing })
     const to = await granteeOf(writing, org, asked)
-    const own = await demand(writing, 'share.grant', { org, thing }, { level, to: to.grantee })
+    const own = await demandSharing(writing, { org, thing, level, to })
     if (level === 'owner') await demand(writing, 'share.changeOwner', { org, thing })
     const grant = await grantTo(writing, { org, thing, to, level, own, broughtBy: null })
     const brought = thing.kind === 'view' ? await bringGateways(writing, { org, thing, to, own, grant }) : []
@@ -125,7 +125,7 @@ interface ResolvedTo {
   >
 }
 
-/** Whom it is for, in names and in rows. Throws DIRECTORY_INVITEE_PENDING for who has not accepted (S0.20). */
+/** Whom it is for, in names and in rows. */
 async function granteeOf(writing: Writing, ownOrg: string, to: To): Promise<ResolvedTo> {
   const { read } = writing
   switch (to.kind) {
@@ -150,14 +150,27 @@ async function granteeOf(writing: Writing, ownOrg: string, to: To): Promise<Reso
 }
 
 async function person(writing: Writing, org: string, name: string): Promise<ResolvedTo> {
-  const { read } = writing
-  const member = await read.get('membership', { org, user: name, state: ['active', 'suspended'] })
-  if (member === undefined) {
-    const user = await read.get('user', { id: name })
-    if (user !== undefined) await assertNotInvited(writing, org, user.email_key)
-  }
-  const incarnation = member?.incarnation ?? 1
+  const where = { org, user: name, state: ['active', 'suspended'] } as const
+  const incarnation = (await writing.read.get('membership', where))?.incarnation ?? 1
   return resolved({ kind: 'member', org, name, incarnation } as Grantee, name)
+}
+
+/** Throws DIRECTORY_INVITEE_PENDING for who has not accepted (S0.20), and what else stands against it. */
+async function demandSharing(
+  writing: Writing,
+  { org, thing, level, to: { grantee: to } }: Pick<Giving, 'org' | 'thing' | 'to'> & { level: Level },
+): Promise<Standing> {
+  try {
+    return await demand(writing, 'share.grant', { org, thing }, { level, to })
+  } catch (error) {
+    // Only now: where no policy leads, nobody learns whom the other organisation has invited.
+    const isNoMember = error instanceof DirectoryRefusal && error.code === 'DIRECTORY_NOT_FOUND'
+    if (isNoMember && to.kind === 'member') {
+      const user = await writing.read.get('user', { id: to.name })
+      if (user !== undefined) await assertNotInvited(writing, to.org, user.email_key)
+    }
+    throw error
+  }
 }
 
 async function assertNotInvited({ read, at }: Writing, org: string, email_key: string): Promise<void> {

@@ -64,6 +64,19 @@ onBothEngines((engine) => {
     expect(await byName()).toBe('done')
   })
 
+  engine.with('nobody learns whom an organisation has invited to which no policy leads', async (d) => {
+    await site(d)
+    await d.person('cy')
+    const invited = { org: 'borealis', email: 'cy@example.org' }
+    await done(d.write.invitations.invite(d.as('bea', 'borealis'), invited))
+    const toCy = (org: string) => share(d, 'ana', tilt, { kind: 'user', user: 'cy', org })
+    const [there, nowhere] = [await toCy('borealis'), await toCy('nowhere')]
+    expect(there).toMatchObject({ ok: false, code: 'DIRECTORY_NO_POLICY' })
+    expect(there).toEqual(nowhere)
+    await policy(d)
+    expect(await refusal(toCy('borealis'))).toBe('DIRECTORY_INVITEE_PENDING')
+  })
+
   engine.with(
     'S0.21 outside the organisation nothing is shared without a policy, S0.28 which is one way',
     async (d) => {
