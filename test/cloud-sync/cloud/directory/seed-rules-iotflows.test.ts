@@ -41,8 +41,6 @@ onSqlite((engine) => {
       d.write.organisations.create(d.as('ana'), { id: 'second', name: 'Second', preset: 'iotflows' }),
     )
     await d.person('bo')
-    const proof = await d.secretFor('bo@example.org')
-    await done(d.write.users.verifyEmail(d.visitor(), { secret: proof }))
     const bought = await done(
       d.write.platform.provision(d.operator(), {
         purchase: 'P-1',
