@@ -94,6 +94,12 @@ export const remove = command({
     const { organisation } = await demand(writing, 'org.delete', { org }, { stepUp: true })
     if (await writing.read.get('gateway', { org, state: ['claimed', 'disputed'] }))
       refuse('DIRECTORY_EXISTS', 'the organisation still owns gateways: release or hand them on first')
+    // What it accepted is on its way at any moment: the gateway would cut and be nobody's.
+    if (await writing.read.get('gateway_transfer', { to_org: org, state: ['accepted', 'settling'] }))
+      refuse(
+        'DIRECTORY_EXISTS',
+        'the organisation has accepted a gateway that is still being transferred to it',
+      )
     await writing.put('organisation', { ...organisation, visibility: 'private', state: 'deleted' })
     return { organisation: org }
   },

@@ -56,12 +56,21 @@ export function afterCut(
   }
 }
 
-/** The transfer of a gateway that its new owner has accepted and the gateway has not acknowledged. */
-export const acceptedTransfer = (
+/**
+ * The transfer of a gateway that its new owner has accepted and the gateway has not acknowledged; undefined also where
+ * that owner is no more: a gateway does not become nobody's.
+ */
+export async function acceptedTransfer(
   read: DirectoryReader,
   gateway: string,
-): Promise<DirectoryRow<'gateway_transfer'> | undefined> =>
-  read.get('gateway_transfer', { gateway, state: ['accepted', 'settling'] })
+): Promise<DirectoryRow<'gateway_transfer'> | undefined> {
+  const transfer = await read.get('gateway_transfer', { gateway, state: ['accepted', 'settling'] })
+  if (transfer === undefined) return undefined
+  return (await isGone(read, transfer.to_org)) ? undefined : transfer
+}
+
+export const isGone = async (read: DirectoryReader, org: string): Promise<boolean> =>
+  (await read.get('organisation', { id: org, state: ['active', 'suspended'] })) === undefined
 
 /**
  * What the next snapshot of a gateway must show so that it cuts: the rows of the new owner with the next epoch. Undefined

@@ -6,6 +6,7 @@ import { demand } from '../kernel/authority.ts'
 import { Id, OrgId } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
+import { isGone } from './ownership.ts'
 
 export const OFFER_MS = 14 * 24 * 3_600_000
 export const OPEN = ['offered', 'accepted', 'settling'] as const
@@ -58,7 +59,10 @@ export const accept = command({
   },
 })
 
-/** Takes the offer back: only before it is accepted, afterwards the gateway may have cut already. */
+/**
+ * Takes the offer back: only before it is accepted, afterwards the gateway may have cut already; or where who accepted it
+ * is no more and no gateway was told.
+ */
 export const cancel = command({
   name: 'gateway.cancel-transfer',
   input: OfTransfer,
@@ -68,7 +72,8 @@ export const cancel = command({
     const transfer = (await writing.read.get('gateway_transfer', { id, org })) ?? notFound('transfer')
     const { gateway } = transfer
     await demand(writing, 'gw.transfer', { org, thing: { kind: 'gateway', resource: gateway } })
-    if (transfer.state !== 'offered' || transfer.workspace_transfer !== null) return closed()
+    const isLost = transfer.state === 'accepted' && (await isGone(writing.read, transfer.to_org))
+    if ((transfer.state !== 'offered' && !isLost) || transfer.workspace_transfer !== null) return closed()
     await writing.put('gateway_transfer', { ...transfer, state: 'cancelled' })
     return { transfer: id }
   },

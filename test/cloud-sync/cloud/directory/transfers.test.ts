@@ -129,6 +129,38 @@ onBothEngines((engine) => {
   })
 
   engine.with(
+    'who accepted a gateway is not deleted before it has cut, nor does it cut to who is',
+    async (d) => {
+      await site(d)
+      const { transfer } = await done(offer(d))
+      const remove = () =>
+        refusal(
+          d.write.organisations.remove(d.as('bea', 'borealis'), {
+            org: 'borealis',
+            password: 'bea-password',
+          }),
+        )
+      await done(accept(d, transfer))
+      expect(await remove()).toBe('DIRECTORY_EXISTS')
+      // As a cloud before may have left it.
+      const row = await d.store.read.get('organisation', { id: 'borealis' })
+      if (row === undefined) throw new Error('no organisation')
+      const become = (state: 'active' | 'deleted') =>
+        d.store.transaction((tx) => tx.put('organisation', { ...row, state }))
+      await become('deleted')
+      expect(await pendingCut(d.store.read, 'GW-1')).toBeUndefined()
+      expect(await refusal(d.write.transfers.settle(d.operator(), { gateway: 'GW-1' }))).toBe(
+        'DIRECTORY_NOT_FOUND',
+      )
+      expect(await refusal(cut(d))).toBe('DIRECTORY_NOT_FOUND')
+      expect(await reads(d, ['ana', 'acme'], gw)).toBe(true)
+      await done(d.write.transfers.cancel(d.as('ana', 'acme'), { org: 'acme', transfer }))
+      await become('active')
+      expect(await remove()).toBe('done')
+    },
+  )
+
+  engine.with(
     'whether the other organisation exists is not told, and nobody cuts what was not accepted',
     async (d) => {
       await site(d)
