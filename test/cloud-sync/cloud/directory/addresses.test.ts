@@ -85,7 +85,7 @@ onSqlite((engine) => {
     )
   })
 
-  engine.with('S4.17 what is moved is not given to who only says the address, and runs again', async (d) => {
+  engine.with('what is migrated is not given to who only says the address, and runs again', async (d) => {
     await done(says(d, 'thief', 'lea@ranch.example'))
     const lea = { foreign: 'u-1', username: 'lea', email: 'lea@ranch.example', name: 'Lea' }
     const moved = {
