@@ -27,19 +27,21 @@ interface Told {
 /**
  * Who is told: by default every member of every partner that manages the owner, computed at this moment, so that later
  * members and devices need no rows (S4.15); and for rules their owner, whom they are shared with and the team they are
- * tagged with. The customer's own people are told by rules only. Minus who has opted out (S4.16).
+ * tagged with. The customer's own people are told by rules only. Minus who may not know it, and who has opted out (S4.16).
  */
 export async function recipients(read: DirectoryReader, occasion: Occasion): Promise<DirectoryRow<'user'>[]> {
   const told = [
     ...(occasion.kind === 'threshold' ? [] : await byDefault(read, occasion)),
     ...(await byRules(read, occasion)),
   ]
+  const seeing = await Promise.all(told.map((one) => mayHear(read, one, occasion)))
   const paths = [occasion.resource, occasion.resource.split('/')[0] ?? '']
   const optOuts = await read.find('alert_opt_out', {
     user: told.map(({ user }) => user),
     device: paths,
   })
-  const wanted = told.filter(({ user, org, incarnation }) => {
+  const wanted = told.filter(({ user, org, incarnation }, index) => {
+    if (seeing[index] !== true) return false
     const theirs = optOuts.filter(
       (out) => out.user === user && out.org === org && out.incarnation === incarnation,
     )
@@ -47,6 +49,18 @@ export async function recipients(read: DirectoryReader, occasion: Occasion): Pro
   })
   const users = await read.find('user', { id: [...new Set(wanted.map(({ user }) => user))], state: 'active' })
   return users.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** A mail tells what is measured, or how it is: only to who may know that now, whatever they might when they asked for it. */
+function mayHear(
+  read: DirectoryReader,
+  { user, org: of }: Told,
+  { kind, resource, org, at }: Occasion,
+): Promise<boolean> {
+  const on = resource.includes('/') ? 'device' : 'gateway'
+  const right = kind === 'threshold' ? 'data.read' : (`${on}.status` as const)
+  const actor = { kind: 'user', user, org: of, scope: 'full' } as const
+  return may({ read, actor, at }, right, { org, thing: { kind: on, resource } })
 }
 
 async function byDefault(read: DirectoryReader, { org, at }: Occasion): Promise<Told[]> {

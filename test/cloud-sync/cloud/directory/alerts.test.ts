@@ -112,4 +112,48 @@ onBothEngines((engine) => {
       expect([await measure(1), await measure(8)]).toEqual([0, 0])
     },
   )
+
+  engine.with('a mail tells nobody what they may not read any more', async (d) => {
+    await d.person('ana', 'acme')
+    for (const name of ['bas', 'tim']) {
+      await d.person(name)
+      await d.joins(name, 'acme', 'member', 'ana')
+    }
+    const asAna = () => d.as('ana', 'acme')
+    await done(d.write.gateways.register(d.operator(), { org: 'acme', gateway: 'GW-1', publicKey: KEY }))
+    await done(
+      d.write.gateways.addDevice(asAna(), { org: 'acme', gateway: 'GW-1', device: 'tilt', name: 'Tilt' }),
+    )
+    const { team } = await done(
+      d.write.teams.create(asAna(), { org: 'acme', handle: 'night', name: 'Night' }),
+    )
+    await done(d.write.teams.setMember(asAna(), { org: 'acme', team, user: 'tim' }))
+    const resource = 'GW-1/tilt'
+    const thing = { kind: 'device', resource } as const
+    const to = { kind: 'user', user: 'bas' } as const
+    const { grant } = await done(d.write.shares.share(asAna(), { org: 'acme', thing, to, level: 'editor' }))
+    for (const watch of [{ kind: 'threshold', channel: 'level', above: 6 }, { kind: 'offline' }] as const)
+      await done(
+        d.write.alerts.create(d.as('bas', 'acme'), {
+          org: 'acme',
+          name: 'Mine',
+          resource,
+          watch,
+          team: 'night',
+        }),
+      )
+    const told = async (): Promise<number[]> => {
+      const high = await d.watch.measure({ resource, channel: 'level', value: 7 })
+      const away = await offline(d, resource)
+      await d.watch.measure({ resource, channel: 'level', value: 1 })
+      await offline(d, resource, false)
+      return [high, away]
+    }
+    // The team is tagged, which gives its people nothing.
+    expect(await told()).toEqual([1, 1])
+    await done(d.write.shares.revoke(asAna(), { org: 'acme', grant }))
+    expect(await told()).toEqual([0, 0])
+    await done(d.write.shares.share(asAna(), { org: 'acme', thing, to: { kind: 'team', handle: 'night' } }))
+    expect(await told()).toEqual([1, 1])
+  })
 })
