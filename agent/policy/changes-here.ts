@@ -53,9 +53,17 @@ export class ChangesHere {
     if ('device' in on && !this.#parts.inForce.isNamed(on.device))
       throw new AgentError('CHANGE_REFUSED', `the directory does not know ${on.device} yet`)
     const { at } = this.#parts.inForce.when()
+    const expiresAt = Math.min(at + SHARE_MS_MAX, snapshot.hardUntil ?? Infinity)
+    const { ownerEpoch } = deviceOwner(snapshot, on)
+    const there = snapshot.grants.find(
+      (one) => same(one.on, on) && same(one.to, to) && one.ownerEpoch === ownerEpoch,
+    )
+    // It would take that one's place, and so take away what it was not asked to.
+    if (there !== undefined && hasAsMuch(there, { at, expiresAt }))
+      throw new AgentError('CHANGE_REFUSED', 'they have that already, or more; end that share first')
     return this.#make(login, (dot) => ({
       kind: 'grant.add',
-      grant: grantOf({ dot, on, to, at, snapshot, by: login.author }),
+      grant: grantOf({ dot, on, to, expiresAt, snapshot, by: login.author }),
     }))
   }
 
@@ -129,14 +137,14 @@ function grantOf({
   dot,
   on,
   to,
-  at,
+  expiresAt,
   snapshot,
   by,
 }: {
   readonly dot: Dot
   readonly on: Shareable
   readonly to: Grantee
-  readonly at: number
+  readonly expiresAt: number
   readonly snapshot: PolicySnapshot
   readonly by: Grant['by']
 }): Grant {
@@ -156,13 +164,23 @@ function grantOf({
     via: via?.id ?? null,
     by,
     custom: null,
-    expiresAt: Math.min(at + SHARE_MS_MAX, snapshot.hardUntil ?? Infinity),
+    expiresAt,
     offlineTtl: via?.offlineTtl ?? null,
     legacy: false,
   }
 }
 
-const same = (a: Shareable, b: Shareable): boolean => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
+/** Whether this live share shows as much as one for viewing until then. */
+function hasAsMuch(
+  share: Grant,
+  { at, expiresAt }: { readonly at: number; readonly expiresAt: number },
+): boolean {
+  const end = share.expiresAt ?? Infinity
+  return end > at && (share.level !== 'viewer' || end >= expiresAt)
+}
+
+const same = (a: Shareable | Grantee, b: Shareable | Grantee): boolean =>
+  JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
 const sorted = (thing: object): [string, unknown][] =>
   Object.entries(thing).sort(([a], [b]) => (a < b ? -1 : 1))
 

@@ -44,6 +44,27 @@ function rightObjection(proposal: Proposal, compiled: CompiledPolicy): Objection
   return decision.allowed ? undefined : decision.because
 }
 
+/**
+ * What stands against giving where something is given already, as its author saw it: it takes that one's place, and a share
+ * that is lower or ends sooner takes away. Lowering is for who may end what is there; nobody shortens by giving.
+ */
+export function replacing(proposal: Proposal, facts: PolicyFacts): Objection | undefined {
+  const { change, author, at } = proposal
+  if (change.kind !== 'grant.add') return undefined
+  const { grant } = change
+  const known = grantAt(facts, grant)
+  const lasts = known?.expiresAt ?? Infinity
+  if (known === undefined || known.ownerEpoch !== grant.ownerEpoch || lasts <= at) return undefined
+  if (compareLevels(grant.level, known.level) >= 0)
+    return lasts > (grant.expiresAt ?? Infinity) ? 'exists' : undefined
+  const removal = {
+    ...proposal,
+    author,
+    change: { kind: 'grant.remove', on: grant.on, to: grant.to },
+  } as const
+  return objectionTo(removal, facts)
+}
+
 interface Needed {
   readonly action: Right
   readonly resource: Resource

@@ -1,5 +1,5 @@
 import type { PolicyFacts, Proposal } from '../../contract/index.ts'
-import { directionOf, type Objection, objectionTo } from './authorise.ts'
+import { directionOf, type Objection, objectionTo, replacing } from './authorise.ts'
 import { fold } from './fold.ts'
 import { areConcurrent, historyOf, idOf, precedes, type ProposalId } from './history.ts'
 import { type Merge, MERGE_RULES, type MergeRules } from './register.ts'
@@ -42,7 +42,7 @@ export function resolve(
   for (const proposal of order) {
     const past = accepted.filter((earlier) => precedes(earlier.proposal, proposal))
     const facts = merged(base, past, rules)
-    const because = minded(proposal, facts, rules)
+    const because = minded(proposal, facts, rules) ?? replacing(proposal, facts)
     const id = idOf(proposal)
     if (because === undefined) accepted.push({ proposal, id, direction: directionOf(proposal, facts) })
     outcomes.set(id, because === undefined ? { state: 'accepted' } : { state: 'rejected', because })
