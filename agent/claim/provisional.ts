@@ -25,6 +25,7 @@ export function provisionalPolicy(
     },
     organisations: [ticket.organisation],
     members: ticket.members,
+    roles: ticket.roles ?? [],
     keys: ticket.keys,
   })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { GatewayId, MemberName, OrgId, plainId, WorkspaceId } from './ids.ts'
-import { ApiKey, Member, Organisation } from './organisation.ts'
+import { ApiKey, CustomRole, Member, Organisation } from './organisation.ts'
 import { PublicKey } from './policy.ts'
 
 /** Whose a gateway is that belongs to nobody; no organisation may take this id. */
@@ -79,6 +79,8 @@ export const ClaimTicket = z.strictObject({
   generation: CodeGeneration.optional(),
   /** All that may do anything at the gateway until the cloud's first snapshot. */
   members: z.array(Member).max(TICKET_MEMBERS_MAX),
+  /** What those lack who bear a role of the organisation's own; absent = nobody does. */
+  roles: z.array(CustomRole).max(TICKET_MEMBERS_MAX).optional(),
   keys: z.array(ApiKey).max(TICKET_MEMBERS_MAX),
 })
 export type ClaimTicket = z.infer<typeof ClaimTicket>

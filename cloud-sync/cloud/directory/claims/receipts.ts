@@ -6,6 +6,7 @@ import { refuse } from '../errors.ts'
 import { activeOrganisation } from '../kernel/authority.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { takeAway } from '../things/removal.ts'
+import { partnersOf } from '../organisations/links.ts'
 import { newestCode } from './codes.ts'
 import { addOwnership } from './ownership.ts'
 import { PLATFORM_CHAIN } from './provisioning.ts'
@@ -132,8 +133,23 @@ async function standingOf(writing: Writing, receipt: Claimed): Promise<TicketSta
     usedElsewhere: uses.filter((gateway) => gateway !== receipt.gateway).length,
     maxUses: row.max_uses,
     isTheirs: row.org === receipt.org && row.installer === receipt.installer,
+    installerActive: await isInstaller(writing, row),
     organisationActive: (await activeOrganisation(writing, row.org)) !== undefined,
   }
+}
+
+/** Still in the membership that they had when the ticket was issued. */
+async function isInstaller(
+  { read, at }: Writing,
+  { org, installer, created_at }: DirectoryRow<'claim_ticket'>,
+): Promise<boolean> {
+  const partners = await partnersOf({ read, at }, org)
+  const members = await read.find('membership', {
+    org: [org, ...partners.map(({ partner }) => partner)],
+    user: installer,
+    state: 'active',
+  })
+  return members.some(({ since }) => since <= created_at)
 }
 
 interface Followed {

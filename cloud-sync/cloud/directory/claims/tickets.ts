@@ -12,7 +12,7 @@ import {
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
-import { memberFact, organisationOf } from '../kernel/facts.ts'
+import { customRoleFact, memberFact, organisationOf } from '../kernel/facts.ts'
 import { OWNER_ROLES } from '../kernel/presets.ts'
 import { Id } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
@@ -43,7 +43,11 @@ export const issue = command({
   async run(writing, { org, workspace, installer, serials, maxUses, days }) {
     const standing = await demand(writing, 'gw.claim', { org, workspace })
     if (workspace !== undefined) await workspaceOf(writing, org, workspace)
-    if (installer !== undefined) await memberOf(writing, org, installer)
+    // What is claimed by it is in the installer's custody: to send somebody else is to give them that.
+    if (installer !== undefined && installer !== standing.user) {
+      await demand(writing, 'share.changeOwner', { org }, { level: 'owner' })
+      await memberOf(writing, org, installer)
+    }
     const ticket = await makeTicket(writing, {
       org,
       workspace: workspace ?? null,
@@ -179,7 +183,7 @@ async function fewestMembers(
   read: DirectoryReader,
   org: string,
   installer: string,
-): Promise<Pick<z.input<typeof ClaimTicket>, 'members' | 'keys'>> {
+): Promise<Pick<z.input<typeof ClaimTicket>, 'members' | 'roles' | 'keys'>> {
   const own = await read.find('membership', { org, user: installer, state: 'active' })
   const owners = await read.find(
     'membership',
@@ -192,10 +196,13 @@ async function fewestMembers(
     { org, user: rows.map(({ user }) => user), state: 'active' },
     { orderBy: ['id'] },
   )
+  const customs = rows.flatMap(({ custom }) => custom ?? [])
+  const roles = await read.find('custom_role', { id: customs, state: 'active' }, { orderBy: ['id'] })
   const isPresent = ({ user, incarnation }: DirectoryRow<'token'>): boolean =>
     rows.some((row) => row.user === user && row.incarnation === incarnation)
   return {
-    members: rows.flatMap(memberFact).map((member) => ({ ...member, custom: null })),
+    members: rows.flatMap(memberFact),
+    ...(roles.length === 0 ? {} : { roles: roles.map(customRoleFact) }),
     keys: tokens
       .filter(isPresent)
       .slice(0, KEYS_MAX)

@@ -31,6 +31,8 @@ export interface TicketStanding {
   readonly maxUses: number
   /** Organisation and installer are the ticket's. */
   readonly isTheirs: boolean
+  /** The installer is who they were when it was issued: a member, or a partner's through a link that lives. */
+  readonly installerActive: boolean
   /** The organisation may still act. */
   readonly organisationActive: boolean
 }
@@ -42,6 +44,7 @@ export const TICKET_OBJECTIONS = [
   'other-serial',
   'used-up',
   'out-of-window',
+  'installer-gone',
   'organisation-gone',
 ] as const
 export type TicketObjection = (typeof TICKET_OBJECTIONS)[number]
@@ -101,6 +104,7 @@ function ticketObjection(
   if (!ticket.namesGateway) return 'other-serial'
   if (ticket.usedElsewhere >= ticket.maxUses) return 'used-up'
   if (!isInWindow(ticket, at, now)) return 'out-of-window'
+  if (!ticket.installerActive) return 'installer-gone'
   return ticket.organisationActive ? undefined : 'organisation-gone'
 }
 

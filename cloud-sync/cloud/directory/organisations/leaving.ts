@@ -3,7 +3,7 @@ import type { Writing } from '../kernel/write.ts'
 
 /**
  * Ends a membership. Who leaves keeps what was shared with them and what they are custodian of, as legacy grants that an
- * administrator can end (S0.9); who is removed keeps nothing. Keys, team memberships and workspace roles end in both
+ * administrator can end (S0.9); who is removed keeps nothing. Keys, claim tickets, team memberships and workspace roles end in both
  * cases, and no later membership revives them: it has another incarnation.
  */
 export async function endMembership(
@@ -24,6 +24,8 @@ export async function endMembership(
     state: ['live', 'legacy'],
   })
   for (const grant of grants) await writing.put('grant', { ...grant, state: afterwards(grant, org, how) })
+  for (const ticket of await read.find('claim_ticket', { org, installer: user, state: 'live' }))
+    await writing.put('claim_ticket', { ...ticket, state: 'revoked', revoked_at: writing.at })
   await endCustody(writing, member, how)
 }
 

@@ -21,6 +21,7 @@ const good: TicketStanding = {
   usedElsewhere: 0,
   maxUses: 1,
   isTheirs: true,
+  installerActive: true,
   organisationActive: true,
 }
 
@@ -45,6 +46,7 @@ test.for<Case>([
   ['one for other gateways', { ticket: { namesGateway: false } }, 'disputed other-serial'],
   ['one that is used up elsewhere', { ticket: { usedElsewhere: 1 } }, 'disputed used-up'],
   ['one of other people', { ticket: { isTheirs: false } }, 'disputed other-ticket'],
+  ['one of an installer who is gone', { ticket: { installerActive: false } }, 'disputed installer-gone'],
   [
     'one of an organisation that may not act',
     { ticket: { organisationActive: false } },
