@@ -118,7 +118,8 @@ function pathObjection(ask: Ask, path: Path): Objection {
   if (path.without?.has(rule.right) === true) return 'role'
   const cell = cellObjection(ask, path.column, 'path')
   if (cell !== undefined) return cell
-  if (path.cap !== null && cellObjection(ask, path.cap, 'path') !== undefined) return 'capped-link'
+  if (path.cap !== null && cellObjection(ask, path.cap, 'path') !== undefined)
+    return path.role === null ? 'capped-role' : 'capped-link'
   // Last, so that only what would give something is said to have ended.
   if (when.at >= path.endsAt) return 'expired'
   if (when.place === 'gateway' && when.at >= path.lapsesAt) return 'lapsed'
@@ -127,7 +128,8 @@ function pathObjection(ask: Ask, path: Path): Objection {
 
 /** What the subject is takes away from what it was given. */
 function capObjection(ask: Ask): Objection {
-  const { member, keys } = ask.subject
+  const { member, keys, without } = ask.subject
+  if (without?.has(ask.rule.right) === true) return 'capped-role'
   const live = keys.filter(({ expiresAt }) => expiresAt === null || ask.when.at < expiresAt)
   const opens = ask.rule.reads ? 'read' : 'write'
   if (live.some(({ scope }) => scope !== 'full' && scope !== opens)) return 'capped-scope'

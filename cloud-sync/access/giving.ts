@@ -66,8 +66,9 @@ function holds(ask: Ask, right: Right): boolean {
   return pathsOf({ ...ask, rule }).some((path) => gives(ask, path, rule))
 }
 
-/** A key opens what its scope says; observers look, whatever they were given. */
-function passesCaps({ keys, member }: Subject, rule: Rule, at: number): boolean {
+/** A key opens what its scope says; observers look, whatever they were given; a custom role takes away from all of it. */
+function passesCaps({ keys, member, without }: Subject, rule: Rule, at: number): boolean {
+  if (without?.has(rule.right) === true) return false
   const live = keys.filter(({ expiresAt }) => expiresAt === null || at < expiresAt)
   const opens = rule.reads ? 'read' : 'write'
   if (live.some(({ scope }) => scope !== 'full' && scope !== opens)) return false
@@ -127,7 +128,7 @@ function columnsOf({ policy, thing }: Ask, role: Role): Column[] {
 
 /** What there is in a thing: a right that can be asked on none of it gives nothing. */
 const WITHIN: Readonly<Record<Thing['kind'], readonly Thing['kind'][]>> = {
-  org: ['org'],
+  org: ['org', 'workspace', 'gateway', 'device', 'sensor', 'item'],
   workspace: ['workspace', 'gateway', 'device', 'sensor', 'item'],
   gateway: ['gateway', 'device', 'sensor'],
   device: ['device', 'sensor'],

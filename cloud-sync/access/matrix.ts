@@ -58,6 +58,8 @@ const DATA: readonly Kind[] = ['workspace', 'gateway', 'device', 'sensor']
 /** On the organisation: what is left of things that are there no more. */
 const DATA_OR_ORG: readonly Kind[] = [...DATA, 'org']
 const SHAREABLE: readonly Kind[] = ['workspace', 'gateway', 'device', 'sensor', 'item']
+/** On the organisation: of things that are not there yet. */
+const OWNABLE: readonly Kind[] = [...SHAREABLE, 'org']
 const ITEM: readonly Kind[] = ['item']
 
 type Row = readonly [cells: string, offline: Offline, on: readonly Kind[], ...has: Has[]]
@@ -93,14 +95,14 @@ const ROWS: Readonly<Record<Right, Row>> = {
   'gateway.status': ['YYYYYY YYY YYY YYY YYYY', 'always', GATEWAY, 'reads'],
   'device.host': ['YY.... ... ... Y.. Y...', 'cloud', GATEWAY],
   'device.status': ['YYYYgg YYY YYY YYY YYYY', 'always', DEVICES, 'reads', 'host'],
-  'device.config': ['YYY.g. YY. YY. Y.Y ....', 'always', MACHINES],
+  'device.config': ['YYY.g. YY. YY. Y.Y ....', 'always', DATA],
   'device.operate': ['YYY.g. YY. YY. Y.Y YYY.', 'always', MACHINES],
   'data.read': ['YYYYgg YYY YYY YYY YYYY', 'always', DATA_OR_ORG, 'reads'],
   'data.export': ['YYYYgg YYY YYY YYY YYYY', 'always', DATA, 'reads'],
   'data.delete': ['YY.... ... Y.. ... Y...', 'cloud', DATA, 'stepUp'],
   'share.grant': ['YY..g. Y.. Y^. Y.. YY..', 'fresh', SHAREABLE],
   'share.revoke': ['YY..ss Y.. Y^s Y.. YYss', 'narrowing', SHAREABLE],
-  'share.changeOwner': ['YY.... ... Y.. ... ....', 'cloud', SHAREABLE],
+  'share.changeOwner': ['YY.... ... Y.. ... ....', 'cloud', OWNABLE],
   'view.read': ['YYYYgg YYY YYY YYY YYYY', 'always', ITEM, 'reads'],
   'view.edit': ['YYY.g. YY. YY. YYY YY..', 'always', ITEM],
   'alert.manage': ['YYY.g. YY. YY. YYY YY..', 'always', SHAREABLE],

@@ -1,5 +1,5 @@
 import type { Ask } from './ask.ts'
-import { COLUMN_ON_THING } from './matrix.ts'
+import { COLUMN_OF_ROLE, COLUMN_ON_THING } from './matrix.ts'
 import type { Path, Subject } from './subjects.ts'
 import type { Thing } from './things.ts'
 
@@ -10,7 +10,8 @@ export function pathsOf({ subject, thing, rule, policy }: Ask): Path[] {
   const paths = [...granted, ...(subject.links.get(thing.org) ?? [])]
   const isOwn = subject.org.id === thing.org
   if (isOwn) paths.push(...subject.roles)
-  if (isOwn && isCustodian(subject, thing)) paths.push(CUSTODIAN)
+  if (isOwn && isCustodian(subject, thing))
+    paths.push(subject.org.type === 'customer' ? OF_CUSTOMER : CUSTODIAN)
   if (!isOwn && rule.host && subject.org.id === policy.facts.owner?.org) {
     paths.push(...subject.roles.map((path) => ({ ...path, via: 'host' })))
   }
@@ -42,3 +43,5 @@ const CUSTODIAN: Path = {
   endsAt: Infinity,
   lapsesAt: Infinity,
 }
+/** Nobody at a customer's has more of a thing than its owner may have there: customers never configure. */
+const OF_CUSTOMER: Path = { ...CUSTODIAN, cap: COLUMN_OF_ROLE['customer-owner'] }

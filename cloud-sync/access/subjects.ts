@@ -35,7 +35,7 @@ export interface Path {
   readonly role: Role | null
   readonly grant: Grant | null
   readonly without: ReadonlySet<Right> | null
-  /** A link's cap. */
+  /** A link's cap, or what nobody of a customer's goes beyond. */
   readonly cap: Column | null
   /** Policy time from which it gives nothing, and the same at a gateway for want of news. */
   readonly endsAt: number
@@ -52,6 +52,8 @@ export interface Subject {
   readonly keys: readonly ApiKey[]
   /** By role in the own organisation. */
   readonly roles: readonly Path[]
+  /** What the custom role takes away, whatever else somebody is or was given; null = they bear none. */
+  readonly without: ReadonlySet<Right> | null
   /** By links, for each customer. */
   readonly links: ReadonlyMap<OrgId, readonly Path[]>
   /** To this member, to its teams, to everybody of its organisation. */
@@ -78,7 +80,7 @@ export class Subjects {
       const without = withoutOf(roles, member.org, member.custom)
       const linked = linkPaths(member.role, { links: links.get(member.org) ?? [], terms, without })
       const own = { member, org, keys: [], roles: rolePaths(member.role, org, without), links: linked }
-      return [{ ...own, granted: [], answers: new Map() }]
+      return [{ ...own, without, granted: [], answers: new Map() }]
     })
     attachGrants(facts, { things, terms, subjects: members, roles })
     this.members = members

@@ -7,6 +7,7 @@ import { demand, may } from '../kernel/authority.ts'
 import { isOwnerRole, packOf, rolesOf } from '../kernel/presets.ts'
 import { OrgId, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
+import { assertHasAll, givenToMember } from './having.ts'
 import { endMembership } from './leaving.ts'
 
 const OfMember = z.strictObject({ org: OrgId, user: Username })
@@ -41,8 +42,11 @@ export const suspend = command({
   async run(writing, { org, user, suspended }) {
     await demand(writing, 'member.remove', { org }, { member: user })
     const member = await memberOf(writing, org, user)
-    // Who comes back gets their role anew.
-    if (!suspended) await demand(writing, 'member.remove', { org }, { member: user, role: member.role })
+    if (!suspended) {
+      // Who comes back gets their role anew, and everything that they were given.
+      await demand(writing, 'member.remove', { org }, { member: user, role: member.role })
+      await assertHasAll(writing, await givenToMember(writing.read, member), user)
+    }
     await writing.put('membership', { ...member, state: suspended ? 'suspended' : 'active' })
     return { org, user, suspended }
   },

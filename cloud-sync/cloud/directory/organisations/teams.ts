@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { COLUMNS, RULES } from '../../../access/index.ts'
-import { type Level, type Right, TeamHandle } from '../../../contract/index.ts'
+import { TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { demand, may } from '../kernel/authority.ts'
+import { demand } from '../kernel/authority.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
+import { assertHasAll, givenTo } from './having.ts'
 import { memberOf } from './members.ts'
 
 const InTeam = z.strictObject({ org: OrgId, team: Id })
@@ -113,21 +113,8 @@ export const list = query({
  * is for its people, whoever they are.
  */
 async function assertHasWhatTeamHas(writing: Writing, org: string, team: string): Promise<void> {
-  const where = { org, principal_kind: 'team', principal: team, state: 'live' } as const
-  for (const { resource_kind: kind, resource, level } of await writing.read.find('grant', where))
-    for (const right of openedBy(kind, level))
-      if (!(await may(writing, right, { org, thing: { kind, resource } }, { stepUp: true })))
-        refuse('DIRECTORY_ABOVE_RANK', `the team has ${right} on ${resource}, which you lack`)
-}
-
-const ON_WORKSPACE = { owner: 'WA', editor: 'WE', viewer: 'WV' } as const
-const ON_THING = { owner: 'RO', editor: 'RE', viewer: 'RV' } as const
-/** What a level on a thing of this kind opens, leaving aside. */
-function openedBy(kind: DirectoryRow<'grant'>['resource_kind'], level: Level): Right[] {
-  const at = COLUMNS.indexOf((kind === 'workspace' ? ON_WORKSPACE : ON_THING)[level])
-  const on = kind === 'view' || kind === 'alert' ? 'item' : kind
-  const rules = [...RULES.values()].filter((rule) => rule.on.includes(on) && rule.right !== 'self.leave')
-  return rules.filter(({ cells }) => ['Y', '^'].includes(cells[at] ?? '.')).map(({ right }) => right)
+  const given = await givenTo(writing.read, { org, principal_kind: 'team', principal: team })
+  await assertHasAll(writing, given, 'the team')
 }
 
 async function teamOf({ read }: Asking, org: string, id: string): Promise<DirectoryRow<'team'>> {

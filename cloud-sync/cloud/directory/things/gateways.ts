@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { DeviceId, GatewayId, PublicKey } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
+import { activeOrganisation, demand, demandOperator, type Standing } from '../kernel/authority.ts'
+import type { Target } from '../kernel/gather.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { memberOf } from '../organisations/members.ts'
@@ -56,10 +57,13 @@ export const addDevice = command({
   }),
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, gateway, device, name, workspace, custodian }) {
-    await demand(writing, 'device.config', { org, thing: { kind: 'gateway', resource: gateway } })
+    const on = { org, thing: { kind: 'gateway', resource: gateway } } as const
+    const own = await demand(writing, 'device.config', on)
     const path = `${gateway}/${device}`
     const before = await writing.read.get('device', { path })
     if (before?.state === 'active') refuse('DIRECTORY_EXISTS', `${path} is there already`)
+    if (workspace !== undefined) await demand(writing, 'device.config', { org, workspace })
+    await assertEntrusts(writing, own, { custodian, on, isNew: before === undefined })
     const placed = await placement(writing, { org, workspace, custodian })
     await writing.put('device', {
       path,
@@ -123,6 +127,25 @@ async function machineOf(
   return row ?? notFound(kind)
 }
 
+/**
+ * Who adds a device that never was may look after it themselves. Whoever makes anybody else its custodian, or themselves
+ * that of one which was there before, gives what an owner of `on` has, and must have it.
+ */
+export async function assertEntrusts(
+  writing: Writing,
+  { user, actingOrg }: Standing,
+  {
+    custodian,
+    on,
+    isNew,
+  }: { readonly custodian: string | undefined; readonly on: Target; readonly isNew: boolean },
+): Promise<void> {
+  const isOwnNew = isNew && custodian === user && actingOrg === on.org
+  if (custodian === undefined || isOwnNew) return
+  await demand(writing, 'share.changeOwner', on, { level: 'owner' })
+}
+
+/** Whether there are such a workspace and such a member; throws DIRECTORY_NOT_FOUND. */
 export async function placement(
   writing: Writing,
   {

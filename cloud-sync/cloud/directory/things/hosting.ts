@@ -5,8 +5,8 @@ import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
-import { placement } from './gateways.ts'
 import { takeAway } from './removal.ts'
+import { assertEntrusts, placement } from './gateways.ts'
 import { closed, OFFER_MS } from './transfers.ts'
 
 const OfHosting = z.strictObject({ org: OrgId, hosting: Id })
@@ -47,12 +47,14 @@ export const accept = command({
   input: OfHosting.extend({ workspace: Id.optional(), custodian: Username.optional() }),
   chains: ({ hosting }, _actor, read) => chainsOf(read, hosting),
   async run(writing, { org, hosting: id, workspace, custodian }) {
-    await demand(writing, 'crossorg.manage', { org })
+    const own = await demand(writing, 'crossorg.manage', { org })
     const hosting = await offeredTo(writing, org, id)
     const { gateway, name } = hosting
     if ((await writing.read.get('gateway', { id: gateway, org: hosting.org })) === undefined) return closed()
     const path = `${gateway}/${hosting.device}`
     const before = await assertFree(writing, path)
+    if (workspace !== undefined) await demand(writing, 'ws.update', { org, workspace })
+    await assertEntrusts(writing, own, { custodian, on: { org }, isNew: before === undefined })
     const placed = await placement(writing, { org, workspace, custodian })
     const epoch = (before?.owner_epoch ?? 0) + 1
     const device = { path, gateway, org, ...placed, owner_epoch: epoch, name }

@@ -38,6 +38,8 @@ export const save = command({
       state: 'active',
       created_at: writing.at,
     })
+    // Asked of the view as it is now: who may not change what they own, an observer for one, saves none.
+    await demand(writing, 'view.edit', { org, thing: { kind: 'view', resource: id } })
     return { view: id }
   },
 })
