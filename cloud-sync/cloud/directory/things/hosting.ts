@@ -5,8 +5,8 @@ import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
-import { takeAway } from './removal.ts'
 import { assertEntrusts, placement } from './gateways.ts'
+import { takeAway } from './removal.ts'
 import { closed, OFFER_MS } from './transfers.ts'
 
 const OfHosting = z.strictObject({ org: OrgId, hosting: Id })

@@ -68,44 +68,50 @@ onBothEngines((engine) => {
     },
   )
 
-  engine.with('a threshold tells its owner, the tagged team and whom it is shared with', async (d) => {
-    await d.person('ana', 'acme')
-    for (const name of ['bob', 'cy', 'dan']) {
-      await d.person(name)
-      await d.joins(name, 'acme', 'member', 'ana')
-    }
-    await done(d.write.gateways.register(d.operator(), { org: 'acme', gateway: 'GW-9', publicKey: KEY }))
-    const device = { org: 'acme', gateway: 'GW-9', device: 'tilt-1', name: 'Tilt' }
-    await done(d.write.gateways.addDevice(d.as('ana', 'acme'), device))
-    const { team } = await done(
-      d.write.teams.create(d.as('ana', 'acme'), { org: 'acme', handle: 'crew', name: 'C' }),
-    )
-    await done(d.write.teams.setMember(d.as('ana', 'acme'), { org: 'acme', team, user: 'bob' }))
-    const { alert } = await done(
-      d.write.alerts.create(d.as('ana', 'acme'), {
-        org: 'acme',
-        name: 'Tilts',
-        resource: 'GW-9/tilt-1',
-        watch: { kind: 'threshold', channel: 'angle', above: 5, below: -5 },
-        team: 'crew',
-      }),
-    )
-    const thing = { kind: 'alert', resource: alert } as const
-    await done(
-      d.write.shares.share(d.as('ana', 'acme'), { org: 'acme', thing, to: { kind: 'user', user: 'cy' } }),
-    )
-    const measure = (value: number, channel = 'angle') =>
-      d.watch.measure({ resource: 'GW-9/tilt-1', channel, value })
-    expect([await measure(5), await measure(-5), await measure(9, 'temperature')]).toEqual([0, 0, 0])
-    expect(await measure(5.1)).toBe(3)
-    const mails = await d.store.read.find('mail', {
-      subject: 'Alert: GW-9/tilt-1 is out of bounds: angle is 5.1',
-    })
-    expect(mails.map(({ recipient }) => recipient).sort()).toEqual(
-      ['ana', 'bob', 'cy'].map((who) => `${who}@example.org`),
-    )
-    expect([await measure(6), await measure(0), await measure(-6)]).toEqual([0, 0, 3])
-    const byMember = d.write.alerts.remove(d.as('dan', 'acme'), { org: 'acme', alert })
-    expect(await refusal(byMember)).not.toBe('done')
-  })
+  engine.with(
+    'a threshold tells its owner, the tagged team and whom it is shared with, if they may read it',
+    async (d) => {
+      await d.person('ana', 'acme')
+      for (const name of ['bob', 'cy', 'dan']) {
+        await d.person(name)
+        await d.joins(name, 'acme', 'member', 'ana')
+      }
+      await done(d.write.gateways.register(d.operator(), { org: 'acme', gateway: 'GW-9', publicKey: KEY }))
+      const device = { org: 'acme', gateway: 'GW-9', device: 'tilt-1', name: 'Tilt' }
+      await done(d.write.gateways.addDevice(d.as('ana', 'acme'), device))
+      const { team } = await done(
+        d.write.teams.create(d.as('ana', 'acme'), { org: 'acme', handle: 'crew', name: 'C' }),
+      )
+      await done(d.write.teams.setMember(d.as('ana', 'acme'), { org: 'acme', team, user: 'bob' }))
+      const { alert } = await done(
+        d.write.alerts.create(d.as('ana', 'acme'), {
+          org: 'acme',
+          name: 'Tilts',
+          resource: 'GW-9/tilt-1',
+          watch: { kind: 'threshold', channel: 'angle', above: 5, below: -5 },
+          team: 'crew',
+        }),
+      )
+      const thing = { kind: 'alert', resource: alert } as const
+      const show = (shown: { kind: 'alert' | 'device'; resource: string }, to: object) =>
+        done(d.write.shares.share(d.as('ana', 'acme'), { org: 'acme', thing: shown, to: to as never }))
+      for (const user of ['cy', 'dan']) await show(thing, { kind: 'user', user })
+      const tilt = { kind: 'device', resource: 'GW-9/tilt-1' } as const
+      await show(tilt, { kind: 'user', user: 'cy' })
+      await show(tilt, { kind: 'team', handle: 'crew' })
+      const measure = (value: number, channel = 'angle') =>
+        d.watch.measure({ resource: 'GW-9/tilt-1', channel, value })
+      expect([await measure(5), await measure(-5), await measure(9, 'temperature')]).toEqual([0, 0, 0])
+      expect(await measure(5.1)).toBe(3)
+      const mails = await d.store.read.find('mail', {
+        subject: 'Alert: GW-9/tilt-1 is out of bounds: angle is 5.1',
+      })
+      expect(mails.map(({ recipient }) => recipient).sort()).toEqual(
+        ['ana', 'bob', 'cy'].map((who) => `${who}@example.org`),
+      )
+      expect([await measure(6), await measure(0), await measure(-6)]).toEqual([0, 0, 3])
+      const byMember = d.write.alerts.remove(d.as('dan', 'acme'), { org: 'acme', alert })
+      expect(await refusal(byMember)).not.toBe('done')
+    },
+  )
 })
