@@ -72,5 +72,6 @@ const JULY_FACTS: DayFact[] = [
   ...sensors('2026-07-01', 9, { custodian: 'ana' }),
   ...sensors('2026-07-02', 39, { custodian: 'ana' }),
   active('2026-07-02', 'of-ben', { custodian: 'ben', workspace: 'crest' }),
-  sent('2026-07-02', 3_500_000n, { custodian: 'ana' }),
+  // Over ana's gateway: what ben's sensors sent is for her to pay.
+  sent('2026-07-02', 3_500_000n, { custodian: 'ben' }),
 ]

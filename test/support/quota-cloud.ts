@@ -1,5 +1,7 @@
-import type { MeteredUse } from '../../cloud-sync/cloud/directory/index.ts'
-import { type Quotas, startQuotas } from '../../cloud-sync/cloud/quotas/index.ts'
+import type { MeteredUse, WorkspaceUsage } from '../../cloud-sync/cloud/directory/index.ts'
+import { ledgerUsage, type Quotas, startQuotas } from '../../cloud-sync/cloud/quotas/index.ts'
+import type { UsageDay } from '../../cloud-sync/cloud/storage/index.ts'
+import type { GatewayId } from '../../cloud-sync/contract/index.ts'
 import { done, type TestDirectory } from './directory-world.ts'
 import { silent } from './test-ledger.ts'
 
@@ -8,11 +10,10 @@ const KEY = Buffer.alloc(32).toString('base64')
 /** What the ledger would say, as the test writes it. */
 export class WrittenUse {
   readonly rows: MeteredUse[] = []
-  cards: string[] = []
 
   ofMonth = ({ month }: { month: string }): Promise<MeteredUse[]> =>
     Promise.resolve(month === this.month ? this.rows : [])
-  simCards = (): Promise<string[]> => Promise.resolve(this.cards)
+  simCards = (): Promise<string[]> => Promise.resolve([])
   month = '2026-01'
 
   set(workspace: string, gateway: string, quantity: number, meter = 'sensor.readings'): void {
@@ -22,8 +23,33 @@ export class WrittenUse {
   }
 }
 
+/** A day of the ledger as acme's gateway posted it. */
+export const usageDay = (fields: Readonly<Record<string, unknown>>): UsageDay =>
+  ({
+    ...{ org: 'acme', day: '2026-01-01', meter: 'sensor.readings', gateway: 'GW-1', custodian: null },
+    ...{ subject: 'gateway', workspace: null, billable: true, quantity: 1n, network: null },
+    ...fields,
+  }) as UsageDay
+
+/** What the cloud makes of these days of the ledger, asked for as the ledger is. */
+export const usageOver = (rows: readonly UsageDay[]): WorkspaceUsage =>
+  ledgerUsage({
+    days: ({ org, gateways, meters, from = '', to = '~' }) =>
+      Promise.resolve(
+        rows.filter(
+          (row) =>
+            row.org === org &&
+            (gateways?.includes(row.gateway as GatewayId) ?? true) &&
+            (meters?.includes(row.meter) ?? true) &&
+            (row.day ?? '') >= from &&
+            (row.day ?? '') <= to,
+        ),
+      ),
+    gatewaysOf: () => Promise.resolve([...new Set(rows.map(({ gateway }) => gateway as GatewayId))]),
+  })
+
 /** Limits over a directory that a test writes; nothing looks by itself. */
-export function quotasOver(d: TestDirectory, usage: WrittenUse): Quotas {
+export function quotasOver(d: TestDirectory, usage: WorkspaceUsage): Quotas {
   const { store, world } = d
   return startQuotas({
     ...{ store, directory: d, usage, log: silent, now: () => d.now(), newId: world.newId },

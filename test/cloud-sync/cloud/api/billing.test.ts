@@ -86,10 +86,16 @@ test('S1.13 a workspace tells what it had: sensors, SIM cards, gateways, users',
   const { api, call, ana } = await billingSite()
   const { workspace } = (await call('workspaces.create', ana, { org: DAM, name: 'North' })).body
   const used = { workspace: String(workspace), custodian: 'ana' }
+  const others = { workspace: 'south', custodian: 'ben', gateway: 'GW-2' }
   const facts = [
     active('2026-07-03', 'a', used),
+    active('2026-07-04', 'a', used),
     active('2026-07-03', 'b', used),
     sent('2026-07-03', 10n, used),
+    sent('2026-07-04', 10n, used),
+    sent('2026-07-04', 10n, { ...used, subject: 'sensor:a/main' }),
+    active('2026-07-03', 'c', others),
+    sent('2026-07-03', 10n, { ...others, subject: 'link:8944-9' }),
   ]
   api.billing.world.usage.factsOf = () => Promise.resolve(facts)
   const { body } = await call('billing.workspaceUsage', ana, { org: DAM, workspace, period: JULY })

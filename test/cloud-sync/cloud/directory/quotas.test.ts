@@ -2,7 +2,14 @@ import { expect } from 'vitest'
 import { projectGateway } from '../../../../cloud-sync/cloud/policies/index.ts'
 import type { GatewayId } from '../../../../cloud-sync/contract/index.ts'
 import { done, onSqlite, refusal, type TestDirectory } from '../../../support/directory-world.ts'
-import { acmeWithWorkspaces, quotasOver, sharesAt, WrittenUse } from '../../../support/quota-cloud.ts'
+import {
+  acmeWithWorkspaces,
+  quotasOver,
+  sharesAt,
+  usageDay,
+  usageOver,
+  WrittenUse,
+} from '../../../support/quota-cloud.ts'
 
 const DAY_MS = 86_400_000
 const METER = 'sensor.readings'
@@ -77,17 +84,6 @@ onSqlite((engine) => {
     },
   )
 
-  engine.with('S3.17 storage is one total over all workspaces of the account', async (d) => {
-    const { wall, crest } = await acmeWithWorkspaces(d)
-    const files = (workspace: string, mebibytes: number) =>
-      d.write.workspaces.allocate(d.as('ana', org), { org, workspace, quotas: { files: mebibytes } })
-    await done(d.write.organisations.govern(d.operator(), { org, quotas: { files: 500 } }))
-    await done(files(wall, 300))
-    expect(await refusal(files(crest, 201))).toBe('DIRECTORY_QUOTA_EXCEEDED')
-    await done(files(wall, 100))
-    await done(files(crest, 201))
-  })
-
   engine.with(
     'S1.2 devices and people that are added to a workspace are linked to its organisation',
     async (d) => {
@@ -107,19 +103,38 @@ onSqlite((engine) => {
   )
 
   engine.with('S1.13 the overview of a workspace counts devices, SIM cards and users', async (d) => {
-    const usage = new WrittenUse()
-    usage.cards = ['link:8944-1', 'link:8944-2']
-    const { wall } = await acmeWithWorkspaces(
-      Object.assign(d, { world: Object.assign(d.world, { usage }) }),
-      ['GW-1', 'GW-2'],
-    )
+    await d.person('ana', 'acme')
+    const made = { org, name: 'Dam' }
+    const { workspace: wall } = await done(d.write.workspaces.create(d.as('ana', org), made))
+    const { workspace: crest } = await done(d.write.workspaces.create(d.as('ana', org), made))
+    for (const [gateway, workspace] of [
+      ['GW-1', wall],
+      ['GW-2', crest],
+    ] as const) {
+      const known = { org, gateway, publicKey: Buffer.alloc(32).toString('base64'), workspace }
+      await done(d.write.gateways.register(d.operator(), known))
+      const device = { org, gateway, device: 'tilt', name: 'Tilt', workspace: wall }
+      await done(d.write.gateways.addDevice(d.as('ana', org), device))
+    }
+    // GW-1 had two cards, one of them in two days; what its sensors sent over them is no card, nor is the other's its own.
+    const days = [
+      ['GW-1', 'link:8944-1', '2026-01-01'],
+      ['GW-1', 'link:8944-1', '2026-01-02'],
+      ['GW-1', 'link:8944-2', '2025-12-31'],
+      ['GW-1', 'sensor:tilt/main', '2026-01-02'],
+      ['GW-2', 'link:8944-3', '2026-01-02'],
+    ].map(([gateway, subject, day]) => usageDay({ gateway, subject, day, meter: 'cell.alloc' }))
+    Object.assign(d.world, { usage: usageOver(days) })
     await d.person('bob')
     await d.joins('bob', org, 'member', 'ana')
-    const before = await done(d.ask.quotas.metrics(d.actor('ana', org), { org, workspace: wall }))
+    const metrics = (workspace: string) => d.ask.quotas.metrics(d.actor('ana', org), { org, workspace })
+    const before = await done(metrics(wall))
     const level = { org, workspace: wall, user: 'bob', level: 'viewer' } as const
     await done(d.write.workspaces.setLevel(d.as('ana', org), level))
-    const after = await done(d.ask.quotas.metrics(d.actor('ana', org), { org, workspace: wall }))
-    expect(after).toEqual({ devices: 2, gateways: 0, simCards: 2, users: before.users + 1 })
+    expect(await done(metrics(wall))).toEqual({
+      ...{ devices: 2, gateways: 1, simCards: 2, users: before.users + 1 },
+    })
+    expect(await done(metrics(crest))).toMatchObject({ devices: 0, gateways: 1, simCards: 1 })
     expect(await refusal(d.ask.quotas.metrics(d.actor('bob', org), { org, workspace: wall }))).toBe('done')
     await d.person('eve')
     expect(await refusal(d.ask.quotas.metrics(d.actor('eve', org), { org, workspace: wall }))).not.toBe(
