@@ -35,8 +35,11 @@ test('S0.30 what is charged is data collected directly: no derived sensor, no di
     active(FIRST, 'idle', { quantity: 0n }),
     active(FIRST, 'other', { org: 'mine' as typeof DAM }),
     active('2026-08-01', 'later'),
+    sent(FIRST, 5n, { billable: false }),
+    sent(FIRST, 7n, { meter: 'cell.rx' }),
   ]
-  expect(rated(facts).map(({ subject }) => subject)).toEqual(['sensor:crest/main'])
+  const card = cardOf({ cellular: [{ zone: 'all', networks: ['*'], perMegabyte: '1' }] })
+  expect(rated(facts, card).map(({ subject }) => subject)).toEqual(['sensor:crest/main'])
 })
 
 test('I12 a sensor is one sensor-day however often its register began anew and whoever had it', () => {

@@ -71,15 +71,17 @@ onSqlite((engine) => {
       const quotas = quotasOver(d, new WrittenUse())
       const { wall, crest } = await acmeWithWorkspaces(d)
       await done(d.write.organisations.govern(d.operator(), { org, quotas: { [METER]: 100 } }))
-      await done(allocate(d, wall, 100))
+      await done(allocate(d, wall, 90))
+      // Has a limit of its own, to which nothing of the neighbour's is added.
+      await done(allocate(d, crest, 10))
       const more = { org, workspace: wall, name: 'More readings', service: METER, amount: 40 }
       expect(await refusal(d.write.quotas.grantAddOn(d.as('ana', org), more))).toBe('DIRECTORY_FORBIDDEN')
       const { addOn } = await done(d.write.quotas.grantAddOn(d.operator(), more))
       await quotas.look()
-      expect([await sharesAt(d, wall), await sharesAt(d, crest)]).toEqual([{ 'GW-1': 140 }, {}])
+      expect([await sharesAt(d, wall), await sharesAt(d, crest)]).toEqual([{ 'GW-1': 130 }, { 'GW-1': 10 }])
       await done(d.write.quotas.endAddOn(d.operator(), { org, workspace: wall, addOn }))
       await quotas.look()
-      expect(await sharesAt(d, wall)).toEqual({ 'GW-1': 100 })
+      expect([await sharesAt(d, wall), await sharesAt(d, crest)]).toEqual([{ 'GW-1': 90 }, { 'GW-1': 10 }])
       await quotas.stop()
     },
   )
