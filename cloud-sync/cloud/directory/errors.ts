@@ -20,6 +20,7 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_PRESET_FORBIDS: 'The vocabulary of this organisation has no such thing; see its preset.',
   DIRECTORY_NOT_ROLLED_OUT: 'Wait until the operator of the platform has switched it on.',
   DIRECTORY_QUOTA_EXCEEDED: 'Raise the limit of the organisation or lower that of another workspace.',
+  DIRECTORY_LIMIT: 'Remove what is not needed any more; the last of it is kept for owners and admins.',
   DIRECTORY_TRANSFER_CLOSED: 'Offer it anew; what is accepted is settled by the gateway and not taken back.',
   DIRECTORY_CLAIM_REFUSED:
     'Check the label and the serial number; a gateway that belongs to somebody has to be let go by them first.',

@@ -3,6 +3,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { sha256 } from '../kernel/log.ts'
+import { assertRoomFor, MAX } from '../kernel/limits.ts'
 import { Id, OrgId, TokenScope, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { provePassword } from './attempts.ts'
@@ -56,6 +57,8 @@ export const createToken = command({
     if (own.actingOrg !== org) refuse('DIRECTORY_FORBIDDEN', 'a token belongs to the own organisation')
     const present = await tokensOf(writing, org, own.user)
     if (present.length >= TOKENS_MAX) refuse('DIRECTORY_QUOTA_EXCEEDED', `${TOKENS_MAX} tokens at most`)
+    const all = await writing.read.count('token', { org, kind: 'token', state: 'active' })
+    assertRoomFor(own, 'tokens of one organisation', { count: all, max: MAX.tokensOfOrganisation })
     await assertNameFree(writing, org, name)
     if (expiresAt !== null && expiresAt <= writing.at)
       refuse('DIRECTORY_INPUT_INVALID', 'it would have expired already')

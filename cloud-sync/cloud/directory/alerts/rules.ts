@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ChannelName, TeamHandle } from '../../../contract/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
+import { assertRoomForItem } from '../kernel/limits.ts'
 import { shownTo } from '../kernel/shown.ts'
 import { Id, OrgId, Title } from '../kernel/words.ts'
 import { command, orgChain, ownChain, query, type Asking } from '../kernel/write.ts'
@@ -45,6 +46,7 @@ export const create = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, name, resource, watch, team }) {
     const own = await demand(writing, 'alert.manage', { org, thing: thingOf(resource) })
+    await assertRoomForItem(writing, own, 'alert_rule')
     const { channel = null, ...bounds } = watch.kind === 'offline' ? {} : watch
     const id = writing.world.newId()
     await writing.put('alert_rule', {

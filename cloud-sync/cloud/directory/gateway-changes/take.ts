@@ -11,6 +11,7 @@ import {
 } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
+import { MAX } from '../kernel/limits.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
@@ -155,10 +156,15 @@ async function judgeAndApply(
   const judged = past === undefined ? refused('past-unknown') : judgedBy(change, { past, place })
   if (past === undefined || judged.state === 'refused') return judged
   if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
+  if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
   const changes = judged.state === 'accepted' || judged.grant !== null
   if (changes) await apply(writing, { change, place, past: past.past, grant: judged.grant })
   return judged
 }
+
+/** A gateway shows nobody more than fits into its policy. */
+const isTooMuch = async (read: DirectoryReader, { gw, proposal }: GatewayChange): Promise<boolean> =>
+  proposal.change.kind === 'grant.add' && (await read.countGrantsOn(gw)) >= MAX.sharesOnGateway
 
 function judgedBy(
   { proposal }: GatewayChange,

@@ -3,6 +3,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { freeName } from '../accounts/token-names.ts'
 import { refuse } from '../errors.ts'
 import type { Standing } from '../kernel/authority.ts'
+import { assertRoom, MAX } from '../kernel/limits.ts'
 import type { Writing } from '../kernel/write.ts'
 import { assertFree } from './founding.ts'
 
@@ -19,6 +20,11 @@ export async function join(
   if (before?.state === 'active' || before?.state === 'suspended')
     refuse('DIRECTORY_EXISTS', `${user} is a member already`)
   await assertFree(writing, user, organisation)
+  const count = await writing.read.count('membership', {
+    org: organisation.id,
+    state: ['active', 'suspended'],
+  })
+  assertRoom('members', { count, max: MAX.membersOfOrganisation })
   const row = {
     org: organisation.id,
     user,

@@ -3,6 +3,7 @@ import { Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand } from '../kernel/authority.ts'
+import { MAX } from '../kernel/limits.ts'
 import { Description, Email, Id, OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { addWorkspace, foundOrganisation } from './founding.ts'
@@ -78,7 +79,9 @@ export const ask = command({
       state: ['pending', 'active'],
     })
     // Not transitive: a partner is nobody's customer.
-    if (target !== undefined && target.type !== 'partner' && present === undefined)
+    const asked = await writing.read.count('management_link', { org: customer, state: ['pending', 'active'] })
+    const isRoom = asked < MAX.partnersOfOrganisation
+    if (target !== undefined && target.type !== 'partner' && present === undefined && isRoom)
       await addLink(writing, {
         org: customer,
         partner: org,

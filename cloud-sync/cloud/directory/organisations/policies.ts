@@ -4,6 +4,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { foldName } from '../kernel/fold.ts'
+import { assertRoom, MAX } from '../kernel/limits.ts'
 import { OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
 
@@ -29,6 +30,8 @@ export const add = command({
     const { read, world, at } = writing
     if (await read.get('cross_org_policy', { org, to_org: target.id, state: 'active' }))
       refuse('DIRECTORY_EXISTS', `${target.name} was added already`)
+    const count = await read.count('cross_org_policy', { org, state: 'active' })
+    assertRoom('organisations to share with', { count, max: MAX.sharedWithOrganisations })
     const id = world.newId()
     await writing.put('cross_org_policy', {
       org,

@@ -3,6 +3,7 @@ import { TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
+import { assertRoom, MAX } from '../kernel/limits.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { assertHasAll, givenTo } from './having.ts'
@@ -18,6 +19,8 @@ export const create = command({
   async run(writing, { org, handle, name }) {
     await demand(writing, 'team.manage', { org })
     await assertFree(writing, org, handle)
+    const count = await writing.read.count('team', { org, state: 'active' })
+    assertRoom('teams', { count, max: MAX.teamsOfOrganisation })
     const id = writing.world.newId()
     await writing.put('team', { id, org, handle, name, state: 'active', created_at: writing.at })
     return { team: id }
@@ -69,6 +72,10 @@ export const setMember = command({
     await teamOf(writing, org, team)
     await assertHasWhatTeamHas(writing, org, team)
     const { incarnation } = await memberOf(writing, org, user)
+    if ((await writing.read.get('team_member', { team, user })) === undefined) {
+      const count = await writing.read.count('team_member', { team })
+      assertRoom('people in one team', { count, max: MAX.peopleOfTeam })
+    }
     await writing.put('team_member', { team, user, org, role, incarnation })
     return { team, user, role }
   },

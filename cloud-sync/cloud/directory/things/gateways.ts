@@ -4,6 +4,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, demandOperator, type Standing } from '../kernel/authority.ts'
 import type { Target } from '../kernel/gather.ts'
+import { assertRoomFor, MAX } from '../kernel/limits.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { memberOf } from '../organisations/members.ts'
@@ -64,6 +65,8 @@ export const addDevice = command({
     if (before?.state === 'active') refuse('DIRECTORY_EXISTS', `${path} is there already`)
     if (workspace !== undefined) await demand(writing, 'device.config', { org, workspace })
     await assertEntrusts(writing, own, { custodian, on, isNew: before === undefined })
+    const count = await writing.read.count('device', { gateway, state: 'active' })
+    assertRoomFor(own, 'devices on one gateway', { count, max: MAX.devicesOnGateway })
     const placed = await placement(writing, { org, workspace, custodian })
     await writing.put('device', {
       path,

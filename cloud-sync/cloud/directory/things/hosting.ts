@@ -3,6 +3,7 @@ import { DeviceId, GatewayId } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
+import { assertRoom, MAX } from '../kernel/limits.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query } from '../kernel/write.ts'
 import { assertEntrusts, placement } from './gateways.ts'
@@ -55,6 +56,8 @@ export const accept = command({
     const before = await assertFree(writing, path)
     if (workspace !== undefined) await demand(writing, 'ws.update', { org, workspace })
     await assertEntrusts(writing, own, { custodian, on: { org }, isNew: before === undefined })
+    const count = await writing.read.count('device', { gateway, state: 'active' })
+    assertRoom('devices on one gateway', { count, max: MAX.devicesOnGateway })
     const placed = await placement(writing, { org, workspace, custodian })
     const epoch = (before?.owner_epoch ?? 0) + 1
     const device = { path, gateway, org, ...placed, owner_epoch: epoch, name }

@@ -5,6 +5,7 @@ import { provenAccount } from '../accounts/addresses.ts'
 import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
+import { assertRoomForShare } from '../kernel/limits.ts'
 import { shownTo } from '../kernel/shown.ts'
 import { Email, Id, OrgId, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
@@ -207,6 +208,7 @@ async function grantTo(
   const present = await read.get('grant', { ...here, ...principal })
   if (present?.level === 'owner' && level !== 'owner')
     await demand(writing, 'share.changeOwner', { org, thing: thing })
+  if (present === undefined) await assertRoomForShare(writing, own, thing)
   const policy =
     principal.principal_org === org ? undefined : await policyBetween(writing, org, principal.principal_org)
   const id = present?.id ?? world.newId()

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { GatewayId } from '../../../contract/index.ts'
 import { notFound } from '../errors.ts'
 import { demand, may } from '../kernel/authority.ts'
+import { assertRoomForItem } from '../kernel/limits.ts'
 import { shownTo } from '../kernel/shown.ts'
 import { Id, OrgId, Title } from '../kernel/words.ts'
 import { command, orgChain, query } from '../kernel/write.ts'
@@ -24,6 +25,7 @@ export const save = command({
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, name, kind, gateways, definition }) {
     const own = await demand(writing, 'org.read', { org })
+    await assertRoomForItem(writing, own, 'saved_view')
     const id = writing.world.newId()
     await writing.put('saved_view', {
       id,

@@ -1,4 +1,4 @@
-import { type Kysely, type QueryCreator, sql, type Transaction } from 'kysely'
+import { type ExpressionBuilder, type Kysely, type QueryCreator, sql, type Transaction } from 'kysely'
 import {
   type DatabaseTarget,
   openRelational,
@@ -24,6 +24,8 @@ export interface DirectoryReader extends RowReader<DirectoryTables> {
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
   /** Live and legacy grants on a gateway, anything on it, or these workspaces, by id. */
   grantsReaching(gateway: string, others: readonly string[]): Promise<DirectoryRow<'grant'>[]>
+  /** How many live and legacy grants there are on a gateway or anything on it. */
+  countGrantsOn(gateway: string): Promise<number>
   /** Mails that wait and whose time has come, oldest first. */
   dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
 }
@@ -115,14 +117,19 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .selectAll()
         .where('state', 'in', ['live', 'legacy'])
         .where((eb) =>
-          eb.or([
-            eb('resource', 'in', [gateway, ...others]),
-            // Every path below the gateway: `0` is the character after `/`.
-            eb.and([eb('resource', '>', `${gateway}/`), eb('resource', '<', `${gateway}0`)]),
-          ]),
+          eb.or([...(others.length === 0 ? [] : [eb('resource', 'in', others)]), onGateway(eb, gateway)]),
         )
         .orderBy('id')
         .execute(),
+    async countGrantsOn(gateway) {
+      const { rows } = await db
+        .selectFrom('grant')
+        .select((eb) => eb.fn.countAll().as('rows'))
+        .where('state', 'in', ['live', 'legacy'])
+        .where((eb) => onGateway(eb, gateway))
+        .executeTakeFirstOrThrow()
+      return Number(rows)
+    },
     dueMail: (now, limit) =>
       db
         .selectFrom('mail')
@@ -134,6 +141,13 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .execute(),
   }
 }
+
+/** The gateway, or a path below it: `0` is the character after `/`. */
+const onGateway = (eb: ExpressionBuilder<Schema, 'grant'>, gateway: string) =>
+  eb.or([
+    eb('resource', '=', gateway),
+    eb.and([eb('resource', '>', `${gateway}/`), eb('resource', '<', `${gateway}0`)]),
+  ])
 
 function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'): DirectoryTransaction {
   return {

@@ -21,6 +21,8 @@ export interface RowReader<T extends Tables> {
     where: Where<RowOf<T[N]>>,
     page?: Page<RowOf<T[N]>>,
   ): Promise<RowOf<T[N]>[]>
+  /** How many rows there are. */
+  count<N extends keyof T & string>(table: N, where: Where<RowOf<T[N]>>): Promise<number>
 }
 
 export interface RowWriter<T extends Tables> extends RowReader<T> {
@@ -48,6 +50,11 @@ export function rowReader<T extends Tables>(db: Kysely<never>): RowReader<T> {
   return {
     find,
     get: async (table: string, where: Record<string, unknown>) => (await find(table, where, { limit: 1 }))[0],
+    async count(table: string, where: Record<string, unknown>) {
+      const query = matching(untyped.selectFrom(table), where)
+      const found = await query.select((eb) => eb.fn.countAll().as('rows')).executeTakeFirst()
+      return Number(found?.['rows'] ?? 0)
+    },
   } as unknown as RowReader<T>
 }
 
