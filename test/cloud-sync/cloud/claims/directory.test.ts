@@ -2,11 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { provisionalPolicy } from '../../../../agent/claim/provisional.ts'
-import { compilePolicy, decide } from '../../../../cloud-sync/access/index.ts'
 import { openClaimDocument } from '../../../../cloud-sync/codec/index.ts'
 import { claimDocuments } from '../../../../cloud-sync/cloud/directory/index.ts'
-import { ClaimTicket, GatewayId, type MemberName, type OrgId } from '../../../../cloud-sync/contract/index.ts'
+import { GatewayId } from '../../../../cloud-sync/contract/index.ts'
 import { labelOf, newKey, onlineClaim, receiptBy, testRoot } from '../../../support/claims.ts'
 import {
   DAY_MS,
@@ -43,9 +41,6 @@ async function world(): Promise<{ directory: TestDirectory; label: string }> {
   return { directory, label: made.label }
 }
 
-const raise = (what: string): never => {
-  throw new Error(`there is no ${what}`)
-}
 const receive = (directory: TestDirectory, said: Readonly<Record<string, unknown>>) =>
   done(
     directory.write.claims.receive(directory.visitor(), {
@@ -185,47 +180,6 @@ test('a ticket that is revoked before the receipt comes disputes, after it chang
     expect(said.verdict).toBe(revokedFirst ? 'disputed' : 'confirmed')
     expect((await look(directory)).state).toBe(revokedFirst ? 'disputed' : 'claimed')
   }
-})
-
-test('a ticket tells of what its installer lacks, and of nobody who is gone', async () => {
-  const { directory } = await world()
-  for (const name of ['ivan', 'iris']) {
-    await directory.person(name)
-    await directory.joins(name, 'acme', 'admin', 'ana')
-  }
-  const asAna = () => directory.as('ana', 'acme')
-  const { role } = await done(
-    directory.write.roles.create(asAna(), { org: 'acme', name: 'No pumps', without: ['device.operate'] }),
-  )
-  await done(directory.write.members.setCustomRole(asAna(), { org: 'acme', user: 'ivan', role }))
-  const issued = async (installer: string) =>
-    (await done(directory.write.tickets.issue(directory.as(installer, 'acme'), { org: 'acme' }))).ticket
-  const [ofIvan, ofIris] = [await issued('ivan'), await issued('iris')]
-  const row = async (id: string) => (await directory.store.read.get('claim_ticket', { id })) ?? raise(id)
-  const policy = provisionalPolicy(ClaimTicket.parse(JSON.parse((await row(ofIvan)).body)), gateway, 1)
-  const operates = (name: string) =>
-    decide(
-      {
-        principal: { org: 'acme' as OrgId, name: name as MemberName },
-        action: 'device.operate',
-        resource: { kind: 'gateway' },
-        when: { place: 'gateway', at: 1, signed: true },
-      },
-      compilePolicy(policy),
-    ).allowed
-  expect([operates('ivan'), operates('ana')]).toEqual([false, true])
-  await done(directory.write.members.remove(asAna(), { org: 'acme', user: 'ivan' }))
-  expect(await row(ofIvan)).toMatchObject({ state: 'revoked' })
-  expect(await row(ofIris)).toMatchObject({ state: 'live' })
-  // As directories have it from before tickets ended with the membership.
-  await directory.store.transaction(async (tx) =>
-    tx.put('claim_ticket', { ...(await row(ofIvan)), state: 'live' }),
-  )
-  await directory.joins('ivan', 'acme', 'admin', 'ana')
-  expect(await receive(directory, { org: 'acme', ticket: ofIvan, installer: 'ivan' })).toMatchObject({
-    verdict: 'disputed',
-    because: 'installer-gone',
-  })
 })
 
 test('who lets a gateway go gets a new label; the old one opens nothing, and it stays theirs until the gateway knows', async () => {

@@ -248,6 +248,16 @@ onSqlite((engine) => {
       'done',
     ])
     // What is there no more stands in nobody's way.
+    const pressure = {
+      org: 'cust',
+      name: 'Pressure',
+      resource: 'GW-C/m1',
+      watch: { kind: 'offline' },
+    } as const
+    const { alert } = await done(d.write.alerts.create(d.as('pia', 'part'), pressure))
+    const told = { org: 'cust', thing: { kind: 'alert', resource: alert }, to: share.to } as const
+    await done(d.write.shares.share(d.as('pia', 'part'), told))
+    await done(d.write.alerts.remove(d.as('pia', 'part'), { org: 'cust', alert }))
     await done(d.write.gateways.removeDevice(d.as('pin', 'part'), { org: 'cust', device: 'GW-C/m1' }))
     expect([await suspend('max', true), await suspend('max', false)]).toEqual(['done', 'done'])
   })

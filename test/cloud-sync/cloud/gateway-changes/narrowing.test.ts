@@ -94,10 +94,11 @@ test('the policy by which a gateway decides is kept until it has another, howeve
   const { directory, policies } = here.cloud
   const { version } = await here.cloud.snapshot(GW1)
   await policies.applied(GW1, version)
-  const view = { org: 'acme', name: 'map', kind: 'map' as const, gateways: [GW1], definition: {} }
+  let named = 0
   const makes = async (count: number): Promise<void> => {
     for (let made = 0; made < count; made += 1) {
-      await done(directory.write.views.save(ana(here), view))
+      const name = `Acme ${(named += 1)}`
+      await done(directory.write.organisations.update(ana(here), { org: 'acme', name }))
       await policies.caughtUp()
     }
   }
