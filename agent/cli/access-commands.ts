@@ -68,13 +68,13 @@ function changeCommands(asks: (name: string, what: string) => Command, does: Doe
   )
   does(asks('leave', 'leave the organisation of --as'), async () => (await import('./access.ts')).leave)
   does(
-    asks('remove', 'remove a member from an organisation').argument(...KEY),
+    asks('remove', 'let a member of an organisation do nothing at this gateway any more').argument(...KEY),
     async () => (await import('./access.ts')).remove,
   )
   does(
     asks(
       'suspend',
-      'suspend a member: nothing is lost and nothing allowed until the cloud lifts it',
+      'suspend a member at this gateway: nothing is lost and nothing allowed here until the cloud lifts it',
     ).argument(...KEY),
     async () => (await import('./access.ts')).suspend,
   )
@@ -85,7 +85,7 @@ function changeCommands(asks: (name: string, what: string) => Command, does: Doe
     async () => (await import('./access.ts')).optOut,
   )
   does(
-    asks('block', 'block a key: nobody logs in with it any more').argument(...KEY),
+    asks('block', 'block a key: nobody logs in with it at this gateway any more').argument(...KEY),
     async () => (await import('./access.ts')).block,
   )
 }

@@ -21,6 +21,7 @@ import * as claimReceipts from './claims/receipts.ts'
 import * as claimState from './claims/state.ts'
 import * as factory from './claims/provisioning.ts'
 import * as tickets from './claims/tickets.ts'
+import * as gatewayBlocks from './gateway-changes/blocks.ts'
 import * as invitations from './organisations/invitations.ts'
 import * as links from './organisations/links.ts'
 import { migrate, rehearse } from './organisations/migration.ts'
@@ -118,6 +119,7 @@ export const DIRECTORY_WRITES = {
     accept: workspaceTransfers.accept,
     cancel: workspaceTransfers.cancel,
   },
+  gatewayBlocks: { lift: gatewayBlocks.lift },
   hosting: { offer: hosting.offer, accept: hosting.accept, decline: hosting.decline, end: hosting.end },
   claims: {
     reserve: claiming.reserve,
@@ -168,6 +170,7 @@ export const DIRECTORY_QUERIES = {
   links: { list: links.list },
   transfers: { list: transfers.list, history: transfers.history },
   workspaceTransfers: { list: workspaceTransfers.list },
+  gatewayBlocks: { list: gatewayBlocks.list },
   hosting: { list: hosting.list },
   claims: { history: claimState.history, look: claimState.look },
   tickets: { list: tickets.list, show: tickets.show },

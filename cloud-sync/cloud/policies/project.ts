@@ -18,6 +18,7 @@ import {
   workspaceFact,
 } from '../directory/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../storage/index.ts'
+import { type Blocks, blocksAt } from './blocks.ts'
 import { gatewayThings, type Things } from './things.ts'
 
 type Grant = DirectoryRow<'grant'>
@@ -57,8 +58,9 @@ export async function projectGateway(
     to_org: [...new Set(own.map((grant) => grant.principal_org))],
     state: 'active',
   })
-  const live = own.filter((grant) => isCarried(grant, policies))
-  const people = await peopleOf(read, { things, links, grants: live })
+  const blocks = await blocksAt(read, gateway)
+  const live = own.filter((grant) => isCarried(grant, policies) && !blocks.isShareEnded(grant.id))
+  const people = await peopleOf(read, { things, links, blocks, grants: live })
   const facts = factsOf({ gateway, things, links, policies, people })
   const heard = await read.get('gateway_heard', { gateway: id })
   const quotas = await sharesOf(read, id, things)
@@ -100,9 +102,10 @@ interface Reached {
   readonly things: Things
   readonly links: readonly DirectoryRow<'management_link'>[]
   readonly grants: readonly Grant[]
+  readonly blocks: Blocks
 }
 
-async function peopleOf(read: DirectoryReader, { things, links, grants }: Reached): Promise<People> {
+async function peopleOf(read: DirectoryReader, { things, links, grants, blocks }: Reached): Promise<People> {
   const whole = new Set([...things.owners, ...links.map(({ partner }) => partner)])
   for (const grant of grants) if (grant.principal_kind === 'org') whole.add(grant.principal_org)
   const orgs = [...new Set([...whole, ...grants.map((grant) => grant.principal_org)])]
@@ -114,7 +117,7 @@ async function peopleOf(read: DirectoryReader, { things, links, grants }: Reache
     ),
     ...teams.flatMap((team) => team.members.map(({ org, user }) => login(org, user))),
   ])
-  const members = await membersAmong(read, { orgs, whole, single, grants })
+  const members = blocks.left(await membersAmong(read, { orgs, whole, single, grants }))
   const incarnations = new Map(members.map((member) => [login(member.org, member.user), member.incarnation]))
   const isPresent = (org: string, user: string, incarnation: number): boolean =>
     incarnations.get(login(org, user)) === incarnation
@@ -124,7 +127,9 @@ async function peopleOf(read: DirectoryReader, { things, links, grants }: Reache
     organisations,
     members,
     roles: await read.find('custom_role', { id: [...customs], state: 'active' }),
-    tokens: tokens.filter(({ org, user, incarnation }) => isPresent(org, user, incarnation)),
+    tokens: tokens.filter(
+      ({ id, org, user, incarnation }) => isPresent(org, user, incarnation) && !blocks.isTokenEnded(id),
+    ),
     teams: teams.map(({ row, members: lines }) => ({
       row,
       members: lines.filter(({ org, user, incarnation }) => isPresent(org, user, incarnation)),

@@ -54,6 +54,7 @@ function gatewayIn(table: string, row: z.infer<typeof Row>): GatewayId | undefin
     case 'device':
     case 'gateway_transfer':
     case 'gateway_heard':
+    case 'gateway_block':
     case 'quota_share':
       return text(row['gateway'])
     case 'grant':

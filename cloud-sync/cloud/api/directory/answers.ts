@@ -281,6 +281,15 @@ export const Hosting = z.object({
   direction: z.enum(['hosts', 'visits']),
 })
 
+export const GatewayBlock = z.object({
+  block: z.string(),
+  gateway: z.string(),
+  kind: z.enum(['removed', 'suspended', 'key', 'share']),
+  subject: z.string(),
+  by: Shown,
+  createdAt: z.int(),
+})
+
 export const GatewayTaken = TransferNamed.extend({ gateway: z.string() })
 export const WorkspaceTaken = TransferNamed.extend({ workspace: z.string(), awaits: z.array(z.string()) })
 export const GatewayCut = GatewayNamed.extend({ owner: z.string(), cut: z.boolean() })

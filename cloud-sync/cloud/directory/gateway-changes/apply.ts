@@ -2,6 +2,7 @@ import type { AccessChange, GatewayChange, Grant, PolicyFacts } from '../../../c
 import type { DirectoryRow } from '../../storage/index.ts'
 import type { Writing } from '../kernel/write.ts'
 import { endMembership } from '../organisations/leaving.ts'
+import { block } from './blocks.ts'
 import type { Place } from './place.ts'
 
 /** What is shown to somebody on site ends after this long at the latest, ms. */
@@ -9,9 +10,11 @@ const SHARE_MS_MAX = 72 * 3_600_000
 
 export interface Applied {
   readonly change: GatewayChange
+  /** At which it was made. */
+  readonly gateway: DirectoryRow<'gateway'>
   readonly place: Place | undefined
-  /** What the author had. */
-  readonly past: PolicyFacts
+  /** What the author had, where that is known. */
+  readonly past: PolicyFacts | undefined
   /** What the place of a share is to hold; null = it stays as it is. */
   readonly grant: Grant | null
 }
@@ -23,27 +26,39 @@ const onlyInCloud = (_writing: Writing, { kind }: AccessChange): never => {
   throw new Error(`a gateway's ${kind} was accepted`)
 }
 
-/** What each kind does to the directory. What only the cloud decides is never accepted of a gateway. */
+/**
+ * What each kind does to the directory. What only the cloud decides is never accepted of a gateway; and with the key of a
+ * gateway nobody ends a membership, a key or a share of more than that gateway: it ends there, and everywhere once somebody
+ * of the organisation says so. Leaving counts everywhere where the gateway is the organisation's own.
+ */
 const APPLYING: { readonly [K in Kind]: Applying<Extract<AccessChange, { kind: K }>> } = {
   'grant.add': async (writing, _, { place, grant }) => {
     if (place !== undefined && grant !== null) await hold(writing, place, grant)
   },
-  'grant.remove': async (writing, _, { place }) => {
-    if (place !== undefined) await end(writing, place)
+  'grant.remove': async (writing, _, { place, ...applied }) => {
+    if (place === undefined) return
+    const reachesFurther = place.resource_kind === 'workspace' || isItem(place)
+    const isForeign = reachesFurther && place.org !== applied.gateway.org
+    for (const grant of await sharesAt(writing, place)) {
+      if (!isForeign) await writing.put('grant', { ...grant, state: 'revoked' })
+      else await block(writing, applied, { kind: 'share', org: grant.org, subject: grant.id, incarnation: 0 })
+    }
   },
-  'member.remove': async (writing, { org, name }, { change, past }) => {
-    const { author } = change.proposal
-    const member = await memberSeen(writing, past, { org, name })
-    const how = org === author.org && name === author.name ? 'left' : 'removed'
-    if (member !== undefined) await endMembership(writing, member, how)
+  'member.remove': async (writing, { org, name }, applied) => {
+    const { author } = applied.change.proposal
+    const member = await memberSeen(writing, applied.past, { org, name })
+    if (member === undefined) return
+    const isOwn = org === author.org && name === author.name && org === applied.gateway.org
+    if (isOwn && member.state !== 'left') await endMembership(writing, member, 'left')
+    else await block(writing, applied, { ...blockOf(member), kind: 'removed' })
   },
-  'member.suspend': async (writing, who, { past }) => {
-    const member = await memberSeen(writing, past, who)
-    if (member !== undefined) await writing.put('membership', { ...member, state: 'suspended' })
+  'member.suspend': async (writing, who, applied) => {
+    const member = await memberSeen(writing, applied.past, who)
+    if (member !== undefined) await block(writing, applied, { ...blockOf(member), kind: 'suspended' })
   },
-  'key.block': async (writing, { org, name }) => {
-    for (const token of await writing.read.find('token', { org, name, state: 'active' }))
-      await writing.put('token', { ...token, state: 'revoked' })
+  'key.block': async (writing, { org, name }, applied) => {
+    for (const { id, incarnation } of await writing.read.find('token', { org, name, state: 'active' }))
+      await block(writing, applied, { kind: 'key', org, subject: id, incarnation })
   },
   'alert.opt-out': async (writing, { on, alert: kind }, { change }) => {
     const { org, name: user, incarnation } = change.proposal.author
@@ -91,23 +106,32 @@ async function hold(writing: Writing, place: Place, grant: Grant): Promise<void>
   })
 }
 
-/** Ends every share of the thing with them, whatever the membership's number, with all that it brought along. */
-async function end(writing: Writing, place: Place): Promise<void> {
+const isItem = ({ resource_kind: kind }: Place): boolean => kind === 'view' || kind === 'alert'
+
+/** Every share of the thing with them, whatever the membership's number, with all that it brought along. */
+async function sharesAt({ read }: Writing, place: Place): Promise<DirectoryRow<'grant'>[]> {
   const state = ['live', 'legacy'] as const
-  for (const grant of await writing.read.find('grant', { ...place, state })) {
-    await writing.put('grant', { ...grant, state: 'revoked' })
-    for (const brought of await writing.read.find('grant', { brought_by: grant.id, org: place.org, state }))
-      await writing.put('grant', { ...brought, state: 'revoked' })
-  }
+  const here = await read.find('grant', { ...place, state })
+  const brought = await read.find('grant', { brought_by: here.map(({ id }) => id), org: place.org, state })
+  return [...here, ...brought]
 }
 
-/** The membership that the author meant: who was removed and came back meanwhile is another. */
+const blockOf = ({ org, user, incarnation }: DirectoryRow<'membership'>) => ({
+  org,
+  subject: user,
+  incarnation,
+})
+
+/**
+ * The membership that the author meant: who was removed and came back meanwhile is another. Who left has something here as
+ * long as there is something that they were left with.
+ */
 async function memberSeen(
   { read }: Writing,
-  past: PolicyFacts,
+  past: PolicyFacts | undefined,
   { org, name }: { org: string; name: string },
 ): Promise<DirectoryRow<'membership'> | undefined> {
-  const seen = past.members.find((one) => one.org === org && one.name === name)
-  const member = await read.get('membership', { org, user: name, state: ['active', 'suspended'] })
-  return member?.incarnation === seen?.incarnation ? member : undefined
+  const member = await read.get('membership', { org, user: name, state: ['active', 'suspended', 'left'] })
+  const seen = past?.members.find((one) => one.org === org && one.name === name)
+  return past === undefined || member?.incarnation === seen?.incarnation ? member : undefined
 }

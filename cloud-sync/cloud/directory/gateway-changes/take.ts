@@ -158,7 +158,8 @@ async function judgeAndApply(
   if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
   if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
   const changes = judged.state === 'accepted' || judged.grant !== null
-  if (changes) await apply(writing, { change, place, past: past.past, grant: judged.grant })
+  const known = past.isKnown ? past.past : undefined
+  if (changes) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
   return judged
 }
 

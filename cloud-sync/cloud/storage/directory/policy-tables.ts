@@ -220,6 +220,30 @@ export const POLICY_TABLES = {
     columns: { gateway: text(), org: text(), replica: text(), up_to: whole() },
     key: ['gateway'],
   },
+  /**
+   * What was taken away at one gateway and stays so there, until somebody of the organisation lifts it or makes it so
+   * everywhere. `org` is the organisation whose member, token or share it is.
+   */
+  gateway_block: {
+    columns: {
+      id: text(),
+      gateway: text(),
+      org: text(),
+      kind: text<'removed' | 'suspended' | 'key' | 'share'>(),
+      /** A user by name, a token or a share by id. */
+      subject: text(),
+      /** The membership that it is about; 0 for a share. */
+      incarnation: whole(),
+      /** Of the gateway, where its owner is `org`: it ends with that ownership. */
+      owner_epoch: maybe(whole()),
+      blocked_by: text(),
+      blocked_by_org: text(),
+      state: text<'live' | 'lifted'>(),
+      created_at: whole(),
+    },
+    key: ['id'],
+    indexes: [['gateway'], ['org']],
+  },
   /** What is shown to whom; `org` owns the resource. */
   grant: {
     columns: {
@@ -320,6 +344,7 @@ export const CHAINS: {
   usage_hold: ['platform', 'gateway'],
   gateway_change: ['org', 'org'],
   gateway_heard: ['org', 'org'],
+  gateway_block: ['org', 'org'],
   hosting: ['org', 'org'],
   component: ['org', 'org'],
   component_device: ['org', 'org'],

@@ -36,6 +36,18 @@ export const PEOPLE: readonly Route[] = [
     into: (sent: Fields) => ({ ...sent, suspended: false }),
     answer: null,
   }),
+  list('gatewayBlocks', 'list', {
+    at: `GET ${ORG}/gateway-blocks`,
+    says: 'What was taken away on site, and counts at that gateway alone: to be lifted, or done everywhere',
+    item: A.GatewayBlock,
+    items: same,
+    key: ({ block }) => block,
+  }),
+  write('gatewayBlocks', 'lift', {
+    at: `DELETE ${ORG}/gateway-blocks/{block}`,
+    says: 'Gives it back at that gateway',
+    answer: null,
+  }),
   list('invitations', 'list', {
     at: `GET ${ORG}/invitations`,
     says: 'Open invitations',
