@@ -40,7 +40,7 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce, cla
   const monoMs = (): number => clock.now().monoMs
   const changes = new ChangesHere({ inForce, changes: store.changes })
   const member = memberCaller(inForce, new Guesses(monoMs))
-  const onBoth = (callerOf: CallerOf): Mount[] => [
+  const onBoth = (callerOf: CallerOf, { isOwnSocket }: { isOwnSocket: boolean }): Mount[] => [
     (app) => {
       accessRoutes(app, { inForce, callerOf })
     },
@@ -51,13 +51,13 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce, cla
       policyUpload(app, { sink: store.policy, monoMs })
     },
     (app) => {
-      if (claim !== null) claimRoutes(app, { claim, monoMs })
+      if (claim !== null) claimRoutes(app, { claim, monoMs, isOwnSocket })
     },
   ]
   const localApi = createLocalApi(config.gateway.dataDir, {
     facts,
     log,
-    mounts: [policyRoutes(store), ...onBoth(administratorCaller(member))],
+    mounts: [policyRoutes(store), ...onBoth(administratorCaller(member), { isOwnSocket: true })],
   })
   if (config.console === null) return { localApi, console: null }
   const { host, port, names } = config.console
@@ -65,7 +65,7 @@ export function doorsOf(config: Config, { store, clock, log, facts, inForce, cla
     (app) => {
       factRoutes(app, { inForce, callerOf: member, facts })
     },
-    ...onBoth(member),
+    ...onBoth(member, { isOwnSocket: false }),
   ]
   return { localApi, console: createConsole({ host, port, names, log, mounts }) }
 }

@@ -26,9 +26,16 @@ import type { ClaimFacts, ClaimOptions } from './ports.ts'
 
 const NONCE_BYTES = 16
 const ASKINGS_MAX = 16
+/** So long after the claim its receipt is told to who names the ticket, ms: a phone has it by then, or claims again. */
+const RECEIPT_TOLD_MS = 3_600_000
 /** The one answer to every claim that does not succeed; only the log knows why. */
 const refusal = (): AgentError =>
   new AgentError('CLAIM_REFUSED', 'this gateway cannot be claimed with this label and ticket')
+
+const sameText = (a: string, b: string): boolean => {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
+}
 
 /** Whose the gateway is: what it is told by the cloud, proven on site, and tells in turn. Steps are taken one by one. */
 export class ClaimService {
@@ -37,6 +44,8 @@ export class ClaimService {
   readonly #askings = new Map<string, { readonly nonceP: string; readonly at: number }>()
   readonly #reservations = new Map<string, { readonly ticket: ClaimTicket; readonly sealed: string }>()
   #kept: Kept
+  /** Monotonic, ms, of this run. */
+  #claimedAt = -Infinity
   /** By which it was claimed last. */
   #ticket: ClaimTicket | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -76,6 +85,19 @@ export class ClaimService {
       lockedSeconds: Math.ceil(this.#options.guard.lockedMs() / 1_000),
       receipt,
     }
+  }
+
+  /**
+   * What is told to whoever asks on site: the state. Whose it is, and the receipt with the installer's name, only to who
+   * names the ticket by which it was claimed, and soon after (S4.14). The receipt of a release names nobody.
+   */
+  told(ticket: string | undefined): ClaimFacts {
+    const facts = this.facts()
+    const claimed = this.#ticket?.id
+    const isSoon = this.#options.monoMs() - this.#claimedAt <= RECEIPT_TOLD_MS
+    const isClaimers = ticket !== undefined && claimed !== undefined && isSoon && sameText(ticket, claimed)
+    if (isClaimers) return facts
+    return { ...facts, organisation: null, receipt: facts.state === 'unclaimed' ? facts.receipt : null }
   }
 
   /** Signs that it is this gateway, for this one asking; what it gives back is to be signed with the key of the label. */
@@ -177,6 +199,7 @@ export class ClaimService {
     })
     await this.#keep({ state: next, ticket: Buffer.from(sealed).toString('base64'), receipt, hours: 0 }, true)
     this.#reservations.clear()
+    this.#claimedAt = this.#options.monoMs()
     log.info({ organisation: organisation.id, ticket: id, presence }, 'claimed on site')
   }
 

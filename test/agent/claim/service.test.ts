@@ -163,6 +163,28 @@ test('with no network, a ticket and the label claim the gateway, once, also thro
   expect(on.events).toBe(1)
 })
 
+test('a stranger on site is told the state and not whose it is; who claimed is told the receipt, for an hour', async () => {
+  const on = await site()
+  const named = ({ organisation, receipt }: ReturnType<ClaimService['told']>) => [organisation, receipt]
+  const { receipt } = await on.claim.claim({
+    ticket: ticketOf('t-1', 'acme'),
+    proof: on.prove(label, 't-1'),
+  })
+  for (const ticket of [undefined, '', 't-2', 't-11'])
+    expect(named(on.claim.told(ticket))).toEqual([null, null])
+  expect(on.claim.told(undefined)).toMatchObject({ gateway, state: 'provisional', lockedSeconds: 0 })
+  expect(named(on.claim.told('t-1'))).toEqual(['acme', receipt])
+  on.now += 3_600_001
+  expect(named(on.claim.told('t-1'))).toEqual([null, null])
+  // What says that it was let go names nobody: the phone that brought the word takes it along.
+  await on.claim.deliver(birth(2, nextLabel))
+  expect(on.claim.told(undefined)).toMatchObject({
+    state: 'unclaimed',
+    organisation: null,
+    receipt: expect.any(String) as string,
+  })
+})
+
 test('whatever is wrong, the refusal is the same to the byte', async () => {
   const on = await site()
   const good = ticketOf('t-1', 'acme')
