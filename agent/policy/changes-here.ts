@@ -109,9 +109,12 @@ export class ChangesHere {
 
   /** Nobody logs in with keys of this name any more. @throws AgentError CHANGE_REFUSED */
   block(login: Login, { org, name }: { org: OrgId; name: MemberName }): Promise<GatewayChange> {
-    this.#demand(login, { action: 'token.revokeAny', resource: { kind: 'org', org } })
-    const isKey = this.#snapshot().keys.some((key) => key.org === org && key.name === name)
-    if (!isKey) throw new AgentError('CHANGE_REFUSED', `there is no key ${org}:${name}`)
+    const asked = { action: 'token.revokeAny', resource: { kind: 'org', org } } as const
+    // Whoever may not end any is not told that there is none.
+    this.#demand(login, asked)
+    const key = this.#snapshot().keys.find((one) => one.org === org && one.name === name)
+    if (key === undefined) throw new AgentError('CHANGE_REFUSED', `there is no key ${org}:${name}`)
+    this.#demand(login, { ...asked, about: { member: key.member } })
     return this.#make(login, () => ({ kind: 'key.block', org, name }))
   }
 

@@ -132,7 +132,7 @@ function capObjection(ask: Ask): Objection {
   if (without?.has(ask.rule.right) === true) return 'capped-role'
   const live = keys.filter(({ expiresAt }) => expiresAt === null || ask.when.at < expiresAt)
   const opens = ask.rule.reads ? 'read' : 'write'
-  if (live.some(({ scope }) => scope !== 'full' && scope !== opens)) return 'capped-scope'
+  if (live.some(({ scope }) => scope !== 'full' && (ask.rule.self || scope !== opens))) return 'capped-scope'
   if (!isCapped(member.role)) return undefined
   const cell = cellObjection(ask, COLUMN_OF_ROLE[member.role], 'cap')
   return cell === 'role' ? 'capped-role' : cell

@@ -12,6 +12,7 @@ const CHECKS: Partial<Readonly<Record<Right, Check>>> = {
   'member.remove': changesTooMuch,
   'share.grant': ({ about }, path) => levelTooHigh(about.level, path),
   'share.revoke': revokesTooMuch,
+  'token.revokeAny': endsTooMuch,
 }
 
 /**
@@ -48,6 +49,19 @@ function ownersObjection({ about, thing, policy, when }: Ask): Objection {
   if (when.place === 'gateway') return 'cloud-only'
   const staysOwner = about.role !== undefined && isOwner(about.role)
   return !staysOwner && policy.ownersOf(thing.org) <= 1 ? 'last-owner' : undefined
+}
+
+/** Whose key it is: one's own always, and of those below. Of who is not there any more a key opens nothing anyway. */
+function endsTooMuch({ about, thing, policy, subject }: Ask, path: Path): Objection {
+  const { member } = about
+  if (member === undefined || (member === subject.member.name && thing.org === subject.member.org))
+    return undefined
+  const bearer = policy.subjects.members.find(
+    (one) => one.member.org === thing.org && one.member.name === member,
+  )
+  if (bearer === undefined) return undefined
+  if (path.role === null) return 'rank'
+  return isOwner(path.role) || RANKS[bearer.member.role] < RANKS[path.role] ? undefined : 'rank'
 }
 
 function revokesTooMuch({ about, policy, rule }: Ask, path: Path): Objection {

@@ -27,7 +27,7 @@ export type Cell = 'Y' | '.' | '-' | 'g' | 's' | 'o' | '^' | 'B' | 'a' | 't' | '
 export type Offline = 'always' | 'fresh' | 'ticket' | 'narrowing' | 'cloud'
 
 type Kind = Resource['kind']
-type Has = 'reads' | 'stepUp' | 'host'
+type Has = 'reads' | 'stepUp' | 'host' | 'self'
 
 export interface Rule {
   readonly right: Right
@@ -40,6 +40,8 @@ export interface Rule {
   readonly on: readonly Kind[]
   /** It changes nothing: what a key for reading opens, and one for writing does not. */
   readonly reads: boolean
+  /** It is the person's own affair: no key but one of full scope stands for them. */
+  readonly self: boolean
   /** The password is asked for again. */
   readonly stepUp: boolean
   /** A role in the gateway's own organisation gives it for guests' devices too. */
@@ -80,7 +82,7 @@ const ROWS: Readonly<Record<Right, Row>> = {
   'member.invite': ['YYa... ^^. ... YY. Y^..', 'cloud', ORG_OR_WORKSPACE],
   'member.role': ['Y^.... ^^. ... YY. Y^..', 'cloud', ORG_OR_WORKSPACE],
   'member.remove': ['Y^.... ^^. ... YY. Y^..', 'narrowing', ORG_OR_WORKSPACE],
-  'self.leave': ['LYYYYY YYY --- YYY LYYY', 'narrowing', ORG_OR_WORKSPACE],
+  'self.leave': ['LYYYYY YYY --- YYY LYYY', 'narrowing', ORG_OR_WORKSPACE, 'self'],
   'team.manage': ['YY.... ... ... ... ....', 'cloud', ORG],
   'link.accept': ['Y..... ... ... ... Y...', 'cloud', ORG],
   'link.terminate': ['Y..... ... ... ... Y...', 'cloud', ORG],
@@ -116,7 +118,7 @@ function ruleOf(right: Right): Rule {
   const [cells, offline, on, ...has] = ROWS[right]
   const letters = cells.replaceAll(' ', '').match(/./g) as Cell[]
   if (letters.length !== COLUMNS.length) throw new Error(`the row of ${right} has ${letters.length} cells`)
-  const { reads, stepUp, host } = Object.fromEntries(has.map((name) => [name, true]))
+  const { reads, stepUp, host, self } = Object.fromEntries(has.map((name) => [name, true]))
   return {
     right,
     at: RIGHTS.indexOf(right),
@@ -124,6 +126,7 @@ function ruleOf(right: Right): Rule {
     offline,
     on,
     reads: !!reads,
+    self: !!self,
     stepUp: !!stepUp,
     host: !!host,
   }

@@ -30,11 +30,15 @@ export type Objection =
 export function objectionTo(proposal: Proposal, facts: PolicyFacts): Objection | undefined {
   // Members only: a change is signed for its author, not for one of the author's keys.
   const compiled = compilePolicy({ ...facts, keys: [] })
-  return ruleOf(proposal).flaw?.(proposal.change, proposal, compiled) ?? rightObjection(proposal, compiled)
+  const flaw = ruleOf(proposal).flaw?.(proposal.change, proposal, compiled)
+  return flaw ?? rightObjection(proposal, facts, compiled)
 }
 
-function rightObjection(proposal: Proposal, compiled: CompiledPolicy): Objection | undefined {
-  const { facts } = compiled
+function rightObjection(
+  proposal: Proposal,
+  facts: PolicyFacts,
+  compiled: CompiledPolicy,
+): Objection | undefined {
   const { author, at, dot } = proposal
   if (memberOf(facts, author)?.incarnation !== author.incarnation) return 'unknown-principal'
   const when: When =
@@ -173,7 +177,13 @@ const CHANGE_RULES: { readonly [K in Kind]: ChangeRule<Extract<AccessChange, { k
     flaw: (change, _, { facts }) => (grantAt(facts, change) === undefined ? 'unknown-grant' : undefined),
     direction: 'narrowing',
   },
-  'key.block': { needs: ({ org }) => ofOrg('token.revokeAny', org), direction: 'narrowing' },
+  'key.block': {
+    needs({ org, name }, _, { keys }) {
+      const bearer = keys.find((key) => key.org === org && key.name === name)?.member
+      return ofOrg('token.revokeAny', org, bearer === undefined ? {} : { member: bearer })
+    },
+    direction: 'narrowing',
+  },
   'alert.opt-out': {
     needs: ({ on }) => ({ action: 'alert.self', resource: on, about: {} }),
     direction: 'narrowing',

@@ -68,7 +68,7 @@ export const createToken = command({
   about: ({ name }, { token }) => `${name} (${token})`,
 })
 
-/** One's own, or as an administrator anybody's. */
+/** One's own, or as an administrator anybody's who stands below. */
 export const revokeToken = command({
   name: 'token.revoke',
   input: z.strictObject({ org: OrgId, token: Id }),
@@ -76,7 +76,7 @@ export const revokeToken = command({
   async run(writing, { org, token: id }) {
     const own = await demand(writing, 'org.read', { org })
     const token = (await writing.read.get('token', { id, org, state: 'active' })) ?? notFound('token')
-    if (token.user !== own.user) await demand(writing, 'token.revokeAny', { org })
+    if (token.user !== own.user) await demand(writing, 'token.revokeAny', { org }, { member: token.user })
     await writing.put('token', { ...token, state: 'revoked' })
     return { token: id, name: token.name }
   },
