@@ -94,16 +94,17 @@ export const removeMember = command({
   },
 })
 
-/** Teams with their people, by handle: what a tag resolves to. */
+/** Teams by handle, with their people: who may not list others sees themselves among them. */
 export const list = query({
   input: z.strictObject({ org: OrgId, handle: TeamHandle.optional() }),
   async run(asking, { org, handle }) {
-    await demand(asking, 'org.read', { org })
+    const own = await demand(asking, 'org.read', { org })
+    const all = await may(asking, 'member.list', { org })
     const where = { org, state: 'active' as const, ...(handle === undefined ? {} : { handle }) }
     const teams = await asking.read.find('team', where, { orderBy: ['handle'] })
     const people = await asking.read.find(
       'team_member',
-      { team: teams.map(({ id }) => id) },
+      { team: teams.map(({ id }) => id), ...(all ? {} : { user: own.user }) },
       { orderBy: ['user'] },
     )
     return teams.map((team) => ({

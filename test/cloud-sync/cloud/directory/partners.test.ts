@@ -214,6 +214,43 @@ onBothEngines((engine) => {
     expect(await offline(d, 'GW-1/mote-2')).toBe(0)
   })
 
+  engine.with('an installer sees no people of a customer, nor a member what others are shown', async (d) => {
+    await partner(d)
+    await customer(d)
+    await devices(d)
+    for (const name of ['otto', 'vera', 'olaf']) await d.person(name)
+    await d.joins('otto', 'ranch', 'customer-operator', 'lea')
+    await d.joins('olaf', 'ranch', 'customer-operator', 'lea')
+    await d.joins('vera', 'ranch', 'customer-manager', 'lea')
+    const shareWith = (to: { kind: 'user'; user: string } | { kind: 'org'; org: string }, device: string) =>
+      done(
+        d.write.shares.share(d.as('lea', 'ranch'), {
+          ...{ org: 'ranch', to: to as never },
+          thing: { kind: 'device', resource: `GW-1/${device}` },
+        }),
+      )
+    await shareWith({ kind: 'user', user: 'otto' }, 'mote-1')
+    await shareWith({ kind: 'org', org: 'ranch' }, 'mote-2')
+    const seen = async (user: string, acting = 'ranch') => {
+      const { given } = await done(d.ask.shares.ofDevices(d.actor(user, acting), { org: 'ranch' }))
+      return given.map(({ device, to }) => `${device} ${to.member ?? 'all'}`).sort()
+    }
+    const both = ['mote-1 otto', 'mote-2 all']
+    expect([await seen('lea'), await seen('vera'), await seen('sue', 'flow')]).toEqual([both, both, both])
+    expect(await seen('otto')).toEqual(both)
+    expect([await seen('olaf'), await seen('ines', 'flow')]).toEqual([['mote-2 all'], ['mote-2 all']])
+    // Teams are tags that everybody may see; who is in them is for who may list people.
+    const { team } = await done(
+      d.write.teams.create(d.as('pat', 'flow'), { org: 'flow', handle: 'crew', name: 'Crew' }),
+    )
+    await done(d.write.teams.setMember(d.as('pat', 'flow'), { org: 'flow', team, user: 'sam' }))
+    const crew = (user: string) => done(d.ask.teams.list(d.actor(user, 'flow'), { org: 'flow' }))
+    expect([await crew('ines'), await crew('pat')]).toMatchObject([
+      [{ handle: 'crew', members: [] }],
+      [{ handle: 'crew', members: [{ user: 'sam' }] }],
+    ])
+  })
+
   engine.with('a link with an end ends', async (d) => {
     await partner(d)
     await d.person('ana', 'acme')

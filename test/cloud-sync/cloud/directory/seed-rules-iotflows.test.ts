@@ -129,6 +129,13 @@ onSqlite((engine) => {
     expect(await set('captain')).toBe('DIRECTORY_INPUT_INVALID')
     const [crew] = await done(d.ask.teams.list(d.actor('mo', 'acme'), { org: 'acme', handle: 'crew' }))
     expect(crew?.members).toEqual([{ user: 'mo', role: 'lead' }])
+    // Who may not list the members sees themselves, as in the list of members.
+    await done(d.write.teams.setMember(asAna(), { org: 'acme', team, user: 'ana' }))
+    const people = async (user: string) =>
+      (await done(d.ask.teams.list(d.actor(user, 'acme'), { org: 'acme' })))[0]?.members.map(
+        (one) => one.user,
+      )
+    expect([await people('mo'), await people('ana')]).toEqual([['mo'], ['ana', 'mo']])
     expect(
       await refusal(d.write.teams.setMember(d.as('mo', 'acme'), { org: 'acme', team, user: 'ana' })),
     ).toBe('DIRECTORY_FORBIDDEN')
