@@ -5,14 +5,14 @@ import { accountsAt, provenAccount } from '../accounts/addresses.ts'
 import { limitTries } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
 import { notFound, refuse } from '../errors.ts'
-import { activeOrganisation, demand, type Matter, may, type Standing } from '../kernel/authority.ts'
+import { activeOrganisation, demand, type Matter, may } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import { assertWorkspacePeople, isOwnerRole, leastRole, packOf, rolesOf } from '../kernel/presets.ts'
 import { Email, Id, OrgId, Secret } from '../kernel/words.ts'
 import { type Asking, command, orgChain, ownChain, query, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
-import { giveWorkspaceLevel, join } from './joining.ts'
+import { type Author, giveWorkspaceLevel, join } from './joining.ts'
 
 const INVITATION_MS = 7 * 24 * 3_600_000
 /** Mails that one organisation causes in a quarter of an hour. */
@@ -80,7 +80,11 @@ export const accept = command({
           workspace,
           member,
           level: invitation.workspace_level,
-          by: { user: invitation.invited_by, actingOrg: invitation.invited_by_org ?? org, incarnation: 1 },
+          by: {
+            user: invitation.invited_by,
+            actingOrg: invitation.invited_by_org ?? org,
+            incarnation: invitation.invited_by_incarnation,
+          },
         })
     }
     await writing.put('invitation', { ...invitation, state: 'accepted', accepted_by: user })
@@ -144,7 +148,7 @@ export async function sendInvitation(
     email: string
     role: Role
     /** Null = the platform. */
-    invitedBy: Pick<Standing, 'user' | 'actingOrg'> | null
+    invitedBy: Author | null
     /** Named in the mail. */
     by: string
     workspace: { id: string; level: Level } | null
@@ -169,6 +173,7 @@ export async function sendInvitation(
     secret_hash: sha256(secret),
     invited_by: asked.invitedBy?.user ?? 'platform',
     invited_by_org: asked.invitedBy?.actingOrg ?? null,
+    invited_by_incarnation: asked.invitedBy?.incarnation ?? 0,
     state: 'open',
     accepted_by: null,
     created_at: at,
@@ -221,16 +226,20 @@ async function assertStillGiven(
     org,
     invited_by: user,
     invited_by_org,
+    invited_by_incarnation: incarnation,
     role,
     workspace,
     workspace_level: level,
   }: DirectoryRow<'invitation'>,
 ): Promise<void> {
   if (invited_by_org === null) return
+  const ended = (): never => refuse('DIRECTORY_INVITATION_INVALID', 'who invited you may not do so any more')
+  // Who was removed and invited again is another member: what the first one sent stays dead.
+  const author = await writing.read.get('membership', { org: invited_by_org, user, state: 'active' })
+  if (author?.incarnation !== incarnation) return ended()
   const asAuthor = { ...writing, actor: { kind: 'user', user, org: invited_by_org, scope: 'full' } as const }
   const target = { org, workspace: workspace ?? undefined }
-  if (!(await may(asAuthor, 'member.invite', target, matterOf(organisation, { role, level }))))
-    refuse('DIRECTORY_INVITATION_INVALID', 'who invited you may not do so any more')
+  if (!(await may(asAuthor, 'member.invite', target, matterOf(organisation, { role, level })))) ended()
 }
 
 async function chainOfInvitation(read: DirectoryReader, secret: string): Promise<string[]> {

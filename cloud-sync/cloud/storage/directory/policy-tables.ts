@@ -131,6 +131,8 @@ export const POLICY_TABLES = {
       /** The person and the organisation they acted for; null = the platform. */
       invited_by: text(),
       invited_by_org: maybe(text()),
+      /** Their membership there: whoever comes back as another has invited nobody. 0 = the platform. */
+      invited_by_incarnation: whole(),
       state: text<'open' | 'accepted' | 'declined' | 'revoked'>(),
       accepted_by: maybe(text()),
       created_at: whole(),

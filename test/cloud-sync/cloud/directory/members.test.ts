@@ -74,6 +74,17 @@ onBothEngines((engine) => {
     expect(await refusal(accept(d, 'bea'))).toBe('DIRECTORY_INVITATION_INVALID')
   })
 
+  engine.with('what was invited by who was removed stays dead when they come back', async (d) => {
+    for (const name of ['ana', 'bob', 'bea']) await d.person(name, name === 'ana' ? 'acme' : undefined)
+    await d.joins('bob', 'acme', 'admin', 'ana')
+    await done(invite(d, 'bob', 'bea@example.org', { role: 'admin' }))
+    await done(d.write.members.remove(d.as('ana', 'acme'), { org: 'acme', user: 'bob' }))
+    await d.joins('bob', 'acme', 'admin', 'ana')
+    expect(await refusal(accept(d, 'bea'))).toBe('DIRECTORY_INVITATION_INVALID')
+    await done(invite(d, 'bob', 'bea@example.org', { role: 'admin' }))
+    expect(await refusal(accept(d, 'bea'))).toBe('done')
+  })
+
   engine.with('S2.10 the last owner cannot leave, be demoted, suspended or removed', async (d) => {
     await d.person('ana', 'acme')
     await d.person('bob')
