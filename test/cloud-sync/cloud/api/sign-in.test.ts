@@ -90,6 +90,12 @@ test('a session acts for the organisation that it names, and rights of two never
   expect((await api.ask(pat, '/v1/organisations/cust')).status).toBe(404)
   const asPartner = { headers: { 'Headgate-Organisation': 'pro' } }
   expect((await api.ask(pat, '/v1/organisations/cust', asPartner)).body).toMatchObject({ id: 'cust' })
+  // A partner's key acts for the partner, in its customers as well, and for no other organisation of its person.
+  const { body } = await api.ask(pat, '/v1/organisations/pro/api-key', { method: 'POST' })
+  await api.ask(pat, '/v1/organisations', { method: 'POST', body: { id: 'side', name: 'Side' } })
+  const withKey = async (org: string) =>
+    (await api.ask(String(body['secret']), `/v1/organisations/${org}`)).status
+  expect([await withKey('pro'), await withKey('cust'), await withKey('side')]).toEqual([200, 200, 404])
   const wrong = { headers: { 'Headgate-Organisation': 'no such' } }
   expect((await api.ask(pat, '/v1/organisations/cust', wrong)).status).toBe(400)
 })
