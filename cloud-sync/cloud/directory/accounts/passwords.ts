@@ -22,7 +22,7 @@ export type HashedPassword = Omit<PasswordRow, 'user' | 'changed_at'>
 /** Hashes a password with a new salt. */
 export async function hashPassword(password: string, cost: ScryptCost): Promise<HashedPassword> {
   const salt = randomBytes(SALT_BYTES)
-  const hash = await derive(password, { salt, cost })
+  const hash = await slowHash(password, { salt, cost })
   return {
     hash: hash.toString('hex'),
     salt: salt.toString('hex'),
@@ -40,7 +40,7 @@ export async function isPassword(
   const row = await read.get('password', { user })
   const stored = row === undefined ? undefined : storedCost(row)
   const salt = Buffer.from(row?.salt ?? '00'.repeat(SALT_BYTES), 'hex')
-  const hash = await derive(password, { salt, cost: stored ?? cost })
+  const hash = await slowHash(password, { salt, cost: stored ?? cost })
   const known = Buffer.from(row?.hash ?? '00'.repeat(HASH_BYTES), 'hex')
   return timingSafeEqual(hash, known) && row !== undefined
 }
@@ -51,7 +51,11 @@ const storedCost = (row: PasswordRow): ScryptCost => ({
   parallelism: row.parallelism,
 })
 
-function derive(password: string, { salt, cost }: { salt: Buffer; cost: ScryptCost }): Promise<Buffer> {
+/** scrypt (RFC 7914), 32 bytes. */
+export function slowHash(
+  password: string,
+  { salt, cost }: { salt: Buffer; cost: ScryptCost },
+): Promise<Buffer> {
   const { cost: N, blockSize: r, parallelism: p } = cost
   // The same letters typed on another keyboard may come composed otherwise.
   const letters = password.normalize('NFC')

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { CloudSeal } from '../../../codec/index.ts'
-import { NOBODY } from '../../../contract/index.ts'
 import {
   type DirectoryReader,
   type DirectoryRow,
@@ -14,7 +13,9 @@ import { DirectoryRefusal, type DirectoryErrorCode, refuse } from '../errors.ts'
 import type { Message } from '../mail/port.ts'
 import type { ScryptCost } from '../accounts/passwords.ts'
 import { type Actor, nameOf } from './actor.ts'
-import { chainOf, type Head, nextEntries, type Op, sha256 } from './log.ts'
+import { auditLine, concernedBy, orgChain, orgsAmong } from './audit-lines.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { chainOf, type Head, nextEntries, type Op } from './log.ts'
 import type { WorkspaceUsage } from './workspace-usage.ts'
 
 /** What the directory is given of the outer world. */
@@ -120,6 +121,8 @@ export interface Command<S extends z.ZodType, R, P> {
   readonly about?: (input: z.output<S>, result: R) => string
   /** What the audit says of it, where it may end otherwise than done. */
   readonly outcome?: (result: R) => string
+  /** Whether it is every organisation's affair whose chain it names: then it stands in the audit of each, not of the first. */
+  readonly concernsAll?: boolean
   /** Fields of the result that are shown once: a repetition gets null. */
   readonly once?: readonly (keyof R & string)[]
 }
@@ -127,8 +130,6 @@ export interface Command<S extends z.ZodType, R, P> {
 export const command = <S extends z.ZodType, R, P = undefined>(made: Command<S, R, P>): Command<S, R, P> =>
   made
 
-/** Fields that never enter a fingerprint: a fast hash of a password is nearly the password. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['password', 'newPassword'])
 const KEY_LENGTH_MAX = 128
 const REPEATED_WRITES_TRIED_MAX = 3
 /** Refusals that an owner wants to see afterwards. */
@@ -183,10 +184,11 @@ async function performed<S extends z.ZodType, R, P>(
   input: z.output<S>,
 ): Promise<Outcome<R>> {
   const prepared = (await made.before?.(world, call.actor, input)) as P
+  const print = await fingerprint(world, made, call, input)
   for (let tries = 1; ; tries += 1) {
     try {
       const value = await world.store.transaction((tx) =>
-        inTransaction(tx, { world, made, call, input, prepared }),
+        inTransaction(tx, { world, made, call, input, prepared, print }),
       )
       return { ok: true, value, repeated: false }
     } catch (error) {
@@ -205,11 +207,12 @@ interface Running<S extends z.ZodType, R, P> {
   readonly call: Call
   readonly input: z.output<S>
   readonly prepared: P
+  readonly print: string
 }
 
 async function inTransaction<S extends z.ZodType, R, P>(
   tx: DirectoryTransaction,
-  { world, made, call, input, prepared }: Running<S, R, P>,
+  { world, made, call, input, prepared, print }: Running<S, R, P>,
 ): Promise<R> {
   const at = world.now()
   const named = await made.chains(input, call.actor, tx)
@@ -255,14 +258,16 @@ async function inTransaction<S extends z.ZodType, R, P>(
       }),
   }
   const value = await made.run(writing, input, prepared)
+  const among = orgsAmong(named)
+  const orgs = among.length === 0 ? [null] : made.concernsAll === true ? among : among.slice(0, 1)
   const told = { outcome: made.outcome?.(value) ?? 'done', about: made.about?.(input, value) }
   await tx.finish({
     ...nextEntries({ heads, fact: { at, actor: nameOf(call.actor), kind: made.name }, ops }),
-    audit: auditLine({ made, call, at, chains: named, ...told }),
+    audit: orgs.map((org) => auditLine({ by: call, at, org, what: made.name, ...told })),
     done: {
       actor: actorKey(call.actor),
       key: call.key,
-      fingerprint: fingerprintOf(made.name, input),
+      fingerprint: print,
       result: JSON.stringify(withoutSecrets(value, made.once ?? [])),
       at,
     },
@@ -279,7 +284,7 @@ async function doneBefore<S extends z.ZodType, R, P>(
 ): Promise<Outcome<R> | undefined> {
   const row = await world.store.read.get('done_write', { actor: actorKey(call.actor), key: call.key })
   if (row === undefined) return undefined
-  if (row.fingerprint !== fingerprintOf(made.name, input)) {
+  if (row.fingerprint !== (await fingerprint(world, made, call, input))) {
     return refused(new DirectoryRefusal('DIRECTORY_KEY_REUSED', `${call.key} was used for another write`))
   }
   return { ok: true, value: JSON.parse(row.result) as R, repeated: true }
@@ -293,45 +298,13 @@ async function auditRefusal<S extends z.ZodType, R, P>(
   { input, outcome }: { input: z.output<S>; outcome: string },
 ): Promise<void> {
   const known = await Promise.resolve(made.chains(input, call.actor, world.store.read)).catch(() => [])
+  const org = await concernedBy(world.store.read, call.actor, orgsAmong(known)[0])
   await world.store.transaction((tx) =>
-    tx.add('audit', auditLine({ made, call, at: world.now(), chains: known, outcome })),
+    tx.add('audit', auditLine({ by: call, at: world.now(), org, what: made.name, outcome })),
   )
 }
 
-function auditLine<S extends z.ZodType, R, P>({
-  made,
-  call,
-  at,
-  chains,
-  outcome,
-  about,
-}: {
-  made: Command<S, R, P>
-  call: Call
-  at: number
-  chains: readonly string[]
-  outcome: string
-  about?: string | undefined
-}): Omit<DirectoryRow<'audit'>, 'position'> {
-  // In the order in which the command names them: whose affair it is comes first, and nobody reads what is nobody's.
-  const own = chains.find((chain) => chain.startsWith(ORG_CHAIN) && chain !== orgChain(NOBODY))
-  const org = own?.slice(ORG_CHAIN.length) ?? null
-  const { kind, id, org: actorOrg } = nameOf(call.actor)
-  return {
-    at,
-    org,
-    actor_kind: kind,
-    actor: id,
-    actor_org: actorOrg,
-    what: made.name,
-    outcome,
-    // An idempotency key has no blank: what stands behind the first one is what it was done to.
-    detail: about === undefined ? call.key : `${call.key} ${about}`,
-  }
-}
-
-const ORG_CHAIN = 'org:'
-export const orgChain = (org: string): string => `${ORG_CHAIN}${org}`
+export { orgChain }
 export const userChain = (user: string): string => `user:${user}`
 /** The chain of the user that acts; none for others. */
 export const ownChain = (_input: unknown, actor: Actor): string[] =>
@@ -343,10 +316,12 @@ const actorKey = (actor: Actor): string => {
   return org === null ? `${kind}:${id}` : `${kind}:${id}@${org}`
 }
 
-const fingerprintOf = (name: string, input: unknown): string =>
-  sha256(
-    `${name}\0${JSON.stringify(input, (field, value: unknown) => (SECRET_FIELDS.has(field) ? undefined : value))}`,
-  )
+const fingerprint = (
+  { scryptCost }: DirectoryWorld,
+  { name }: { readonly name: string },
+  { actor, key }: Call,
+  input: unknown,
+): Promise<string> => fingerprintOf({ name, input, under: `${actorKey(actor)}\0${key}` }, scryptCost)
 
 function withoutSecrets<R>(value: R, once: readonly (keyof R & string)[]): R {
   if (once.length === 0) return value

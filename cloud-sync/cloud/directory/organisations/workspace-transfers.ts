@@ -47,6 +47,7 @@ export const offer = command({
 /** The destination must have room for it. Gateways cut one by one; the workspace moves with the last of them. */
 export const accept = command({
   name: 'workspace.accept-transfer',
+  concernsAll: true,
   input: OfTransfer,
   chains: ({ transfer }, _actor, read) => chainsOf(read, transfer),
   async run(writing, { org, transfer: id }) {
@@ -80,6 +81,7 @@ export const accept = command({
 /** By the source before it is accepted, or by the destination that does not want it. */
 export const cancel = command({
   name: 'workspace.cancel-transfer',
+  concernsAll: true,
   input: OfTransfer,
   chains: ({ transfer }, _actor, read) => chainsOf(read, transfer),
   async run(writing, { org, transfer: id }) {

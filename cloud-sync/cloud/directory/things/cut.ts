@@ -29,6 +29,7 @@ export const settle = command({
  */
 export const cut = command({
   name: 'gateway.cut',
+  concernsAll: true,
   input: OfGateway.extend({
     ownerEpoch: z.int().min(2),
     /** SHA-256 of the gateway's signed acknowledgement. */

@@ -40,6 +40,7 @@ export const offer = command({
 /** Taken over by an owner or administrator of the other organisation. The old owner's policy rules until the cut. */
 export const accept = command({
   name: 'gateway.accept-transfer',
+  concernsAll: true,
   input: OfTransfer.extend({
     /** Where it lands. */
     workspace: Id.optional(),
@@ -65,6 +66,7 @@ export const accept = command({
  */
 export const cancel = command({
   name: 'gateway.cancel-transfer',
+  concernsAll: true,
   input: OfTransfer,
   chains: ({ transfer }, _actor, read) => chainsOfTransfer(read, transfer),
   async run(writing, { org, transfer: id }) {
@@ -82,6 +84,7 @@ export const cancel = command({
 /** The other organisation does not want it. */
 export const decline = command({
   name: 'gateway.decline-transfer',
+  concernsAll: true,
   input: OfTransfer,
   chains: ({ transfer }, _actor, read) => chainsOfTransfer(read, transfer),
   async run(writing, { org, transfer: id }) {

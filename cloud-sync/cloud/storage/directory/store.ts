@@ -35,7 +35,8 @@ export interface Finish {
   readonly entries: readonly Omit<DirectoryRow<'policy_log'>, 'position'>[]
   /** Where the chains of these entries end now. */
   readonly heads: readonly ChainHead[]
-  readonly audit: Omit<DirectoryRow<'audit'>, 'position'>
+  /** At least one line. */
+  readonly audit: readonly Omit<DirectoryRow<'audit'>, 'position'>[]
   readonly done: DirectoryRow<'done_write'>
 }
 
@@ -165,7 +166,7 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
     async finish({ entries, heads, audit, done }) {
       // `position` counts up by itself; the row types do not know.
       const log = entries as DirectoryRow<'policy_log'>[]
-      const line = audit as DirectoryRow<'audit'>
+      const lines = audit as DirectoryRow<'audit'>[]
       const toHeads = (db: QueryCreator<Schema>) =>
         db
           .insertInto('chain_head')
@@ -176,20 +177,20 @@ function transactionOn(tx: Transaction<Schema>, dialect: 'sqlite' | 'postgres'):
               .doUpdateSet((eb) => ({ seq: eb.ref('excluded.seq'), hash: eb.ref('excluded.hash') })),
           )
       if (log.length === 0) {
-        await tx.insertInto('audit').values(line).execute()
+        await tx.insertInto('audit').values(lines).execute()
         await tx.insertInto('done_write').values(done).execute()
       } else if (dialect === 'postgres') {
         await tx
           .with('logged', (db) => db.insertInto('policy_log').values(log).returning('position'))
           .with('moved', (db) => toHeads(db).returning('chain'))
-          .with('audited', (db) => db.insertInto('audit').values(line).returning('position'))
+          .with('audited', (db) => db.insertInto('audit').values(lines).returning('position'))
           .insertInto('done_write')
           .values(done)
           .execute()
       } else {
         await tx.insertInto('policy_log').values(log).execute()
         await toHeads(tx).execute()
-        await tx.insertInto('audit').values(line).execute()
+        await tx.insertInto('audit').values(lines).execute()
         await tx.insertInto('done_write').values(done).execute()
       }
     },

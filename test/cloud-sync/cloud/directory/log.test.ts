@@ -59,6 +59,49 @@ onBothEngines((engine) => {
     expect(await d.store.read.find('policy_log', { chain: 'org:acme' })).toHaveLength(1)
   })
 
+  engine.with('the same key with another password is another write', async (d) => {
+    const signUp = (password: string) =>
+      d.write.users.signUp(
+        { actor: { kind: 'visitor', address: '192.0.2.1' }, key: 'once' },
+        { username: 'zoe', email: 'zoe@example.org', password, name: 'Zoe' },
+      )
+    expect(await signUp('first-password')).toMatchObject({ ok: true, repeated: false })
+    expect(await signUp('first-password')).toMatchObject({ ok: true, repeated: true })
+    expect(await signUp('second-password')).toMatchObject({ ok: false, code: 'DIRECTORY_KEY_REUSED' })
+    const change = (password: string, newPassword: string) =>
+      d.write.users.changePassword({ actor: d.actor('zoe'), key: 'change' }, { password, newPassword })
+    expect(await change('first-password', 'third-password')).toMatchObject({ ok: true, repeated: false })
+    expect(await change('first-password', 'third-password')).toMatchObject({ ok: true, repeated: true })
+    expect(await change('first-password', 'other-password')).toMatchObject({ code: 'DIRECTORY_KEY_REUSED' })
+  })
+
+  engine.with('nobody writes refused attempts into a stranger’s audit', async (d) => {
+    await d.person('ana', 'acme')
+    await d.person('mal', 'malorg')
+    await d.person('pat', 'flow', { type: 'partner' })
+    const linesOf = async (org: string) =>
+      (await d.store.read.find('audit', { org }, { orderBy: ['position'] })).map(
+        ({ what, outcome }) => `${what} ${outcome}`,
+      )
+    const before = await linesOf('acme')
+    const asking = d.write.links.ask(d.as('mal', 'malorg'), { org: 'malorg', customer: 'acme' })
+    expect(await refusal(asking)).toBe('DIRECTORY_FORBIDDEN')
+    // Nor in its name: only the password is looked at before the membership.
+    const deleting = d.write.organisations.remove(d.as('mal', 'acme'), { org: 'acme', password: 'guessed' })
+    expect(await refusal(deleting)).toBe('DIRECTORY_PASSWORD_WRONG')
+    expect(await linesOf('acme')).toEqual(before)
+    expect((await linesOf('malorg')).at(-1)).toBe('link.ask DIRECTORY_FORBIDDEN')
+    // Who acts there by a link is seen there.
+    await done(d.write.links.ask(d.as('pat', 'flow'), { org: 'flow', customer: 'acme' }))
+    const [{ link } = { link: '' }] = (await done(d.ask.links.list(d.actor('ana', 'acme'), { org: 'acme' })))
+      .managedBy
+    await done(d.write.links.accept(d.as('ana', 'acme'), { org: 'acme', link }))
+    const visibility = { org: 'acme', visibility: 'public' } as const
+    const byPartner = d.write.organisations.setVisibility(d.as('pat', 'flow'), visibility)
+    expect(await refusal(byPartner)).toBe('DIRECTORY_FORBIDDEN')
+    expect((await linesOf('acme')).at(-1)).toBe('organisation.set-visibility DIRECTORY_FORBIDDEN')
+  })
+
   engine.with('answers and sessions are forgotten when they are of no use, the log never', async (d) => {
     await d.person('ana')
     await create(d, 'once', 'acme')

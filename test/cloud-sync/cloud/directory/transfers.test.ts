@@ -66,6 +66,14 @@ onBothEngines((engine) => {
       await refusal(accept(d, transfer, 'ana', 'acme')),
     ]).toEqual(['DIRECTORY_FORBIDDEN', 'DIRECTORY_NOT_FOUND'])
     await done(accept(d, transfer))
+    // It is both sides' affair, and each sees the other as an organisation.
+    for (const [user, org, actor] of [
+      ['ana', 'acme', { kind: 'organisation', id: 'borealis' }],
+      ['bea', 'borealis', { kind: 'user', id: 'bea' }],
+    ] as const) {
+      const [line] = await done(d.ask.audit.list(d.actor(user, org), { org, limit: 1 }))
+      expect(line).toMatchObject({ what: 'gateway.accept-transfer', outcome: 'done', actor })
+    }
     // The gateway is offline: the old owner rules on, and its next snapshot shows the new one with the next epoch.
     const sees = async () => [await reads(d, ['ana', 'acme'], gw), await reads(d, ['bea', 'borealis'], gw)]
     expect([await sees(), await reads(d, ['bob', 'acme'], tilt)]).toEqual([[true, false], true])
