@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { type Context, Hono } from 'hono'
 import { onTestFinished } from 'vitest'
 import { clientAddress } from '../../cloud-sync/cloud/api/client-address.ts'
-import { directoryRoutes } from '../../cloud-sync/cloud/api/directory/index.ts'
+import { createAllowances, directoryRoutes } from '../../cloud-sync/cloud/api/directory/index.ts'
 import { withSafeHeaders } from '../../cloud-sync/cloud/api/headers.ts'
+import { withoutNul } from '../../cloud-sync/cloud/api/nul.ts'
 import { operatorGuard } from '../../cloud-sync/cloud/api/operator.ts'
 import { ApiError, problemFor } from '../../cloud-sync/cloud/api/problem.ts'
 import { pageRoutes } from '../../cloud-sync/cloud/pages/index.ts'
@@ -57,17 +58,16 @@ export async function serveDirectory(
   const app = new Hono()
   app.onError(problemFor(stderr))
   app.use(withSafeHeaders)
+  app.use(withoutNul)
   app.notFound(() => {
     throw new ApiError('API_NOT_FOUND', 'no such address')
   })
   const billing = await testDesk(directory, desk)
+  const allowances = createAllowances(() => elapsed)
   const address = clientAddress(trustedProxies)
   const assertOperator = operatorGuard(OPERATOR_TOKEN, address)
   const addressOf = (c: Context) => address.of(c)
-  app.route(
-    '/',
-    directoryRoutes({ directory, billing, assertOperator, addressOf, elapsed: () => elapsed, log: silent }),
-  )
+  app.route('/', directoryRoutes({ directory, billing, assertOperator, addressOf, allowances, log: silent }))
   app.route('/', pageRoutes())
   const http = await serveHttp(app, '127.0.0.1:0')
   onTestFinished(() => http.stop())

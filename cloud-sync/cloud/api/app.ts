@@ -8,10 +8,11 @@ import type { Log } from '../log.ts'
 import { pageRoutes } from '../pages/index.ts'
 import type { Policies } from '../policies/index.ts'
 import { type CloudDatabase, findReport, registersOfOrg, streamsOf, usageDays } from '../storage/index.ts'
-import { authenticated, demandOwn } from './caller.ts'
+import { authenticated, type Caller, demandOwn } from './caller.ts'
 import { clientAddress } from './client-address.ts'
-import { directoryRoutes } from './directory/index.ts'
+import { createAllowances, directoryRoutes } from './directory/index.ts'
 import { withSafeHeaders } from './headers.ts'
+import { withoutNul } from './nul.ts'
 import { operatorGuard, operatorRoutes, type OperatorSettings } from './operator.ts'
 import { ApiError, checked, problemFor } from './problem.ts'
 import { pageOfReadings, ReadingsQuery, senml, shown } from './readings.ts'
@@ -50,9 +51,12 @@ export function createApp(settings: ApiSettings): Hono {
   const { db, directory, policies, log } = settings
   const { now } = settings.operator
   const address = clientAddress(settings.trustedProxies ?? [])
+  const allowances = createAllowances(() => performance.now())
+  const door = { directory, allowances, address }
   const app = new Hono()
   app.onError(problemFor(log))
   app.use(withSafeHeaders)
+  app.use(withoutNul)
   // Before the limit of bodies: its addresses have limits of their own.
   app.route(
     '/',
@@ -61,7 +65,7 @@ export function createApp(settings: ApiSettings): Hono {
       billing: settings.billing,
       assertOperator: operatorGuard(settings.operator.token, address),
       addressOf: (c) => address.of(c),
-      elapsed: () => performance.now(),
+      allowances,
       log,
     }),
   )
@@ -80,7 +84,7 @@ export function createApp(settings: ApiSettings): Hono {
   )
 
   app.get('/v1/readings', async (c) => {
-    const caller = await authenticated(directory, c)
+    const caller = await authenticated(door, c)
     const query = checked(ReadingsQuery, c.req.query())
     const sight = await sightOf({ policies, directory, at: now() }, caller)
     const page = await pageOfReadings({ db, sight }, query)
@@ -92,7 +96,7 @@ export function createApp(settings: ApiSettings): Hono {
   })
 
   app.get('/v1/devices', async (c) => {
-    const caller = await authenticated(directory, c)
+    const caller = await authenticated(door, c)
     const sight = await sightOf({ policies, directory, at: now() }, caller)
     const devices = policies.gatewaysOf(caller.principal.org).flatMap((gateway) =>
       sight.devicesOf(gateway).map(({ id, org, custodian, workspace }) => ({
@@ -106,10 +110,10 @@ export function createApp(settings: ApiSettings): Hono {
     return c.json({ devices })
   })
 
-  app.get('/v1/usage', (c) => usageShown(settings, c))
+  app.get('/v1/usage', async (c) => usageShown(settings, c, await authenticated(door, c)))
 
   app.get('/v1/gateways', async (c) => {
-    const caller = await authenticated(directory, c)
+    const caller = await authenticated(door, c)
     const sight = await sightOf({ policies, directory, at: now() }, caller)
     const own = policies
       .gateways()
@@ -121,8 +125,11 @@ export function createApp(settings: ApiSettings): Hono {
 }
 
 /** What the ledger has posted for the caller's organisation. */
-async function usageShown({ db, directory, billing, policies }: ApiSettings, c: Context): Promise<Response> {
-  const caller = await authenticated(directory, c)
+async function usageShown(
+  { db, directory, billing, policies }: ApiSettings,
+  c: Context,
+  caller: Caller,
+): Promise<Response> {
   // The same bytes as where the address is not there at all (I21).
   if (await billing.hidesUsageOf(caller.principal.org)) throw noSuchAddress()
   await demandOwn(directory, caller, 'usage.read')

@@ -205,3 +205,18 @@ test('the operator adopts an epoch that nobody else can judge', async () => {
   expect((await adopt('operator-token')).status).toBe(409)
   expect(await announced()).toMatchObject([{ epoch: E9, status: 'ok', upTo: 0 }, { stream: 'rd' }])
 })
+
+test('who tries keys waits, whatever they ask for', async () => {
+  const api = await servedApi()
+  const Authorization = `Basic ${Buffer.from('acme:ana:wrong').toString('base64')}`
+  const paths = ['/v1/readings', '/v1/devices', '/v1/usage', '/v1/gateways', '/v1/organisations/acme/teams']
+  const tries = Array.from({ length: 250 }, (_, index) => paths[index % paths.length] ?? '')
+  const answers = await Promise.all(
+    tries.map(async (path) => {
+      const { status, headers } = await api.raw(path, { Authorization })
+      return { path, status, waits: Number(headers.get('Retry-After')) > 0 }
+    }),
+  )
+  expect(answers.filter(({ status }) => status !== 401 && status !== 429)).toEqual([])
+  for (const path of paths) expect(answers).toContainEqual({ path, status: 429, waits: true })
+})

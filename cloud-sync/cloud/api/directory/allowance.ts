@@ -1,3 +1,12 @@
+import { ApiError } from '../problem.ts'
+
+/** What one address may ask: many people may sit behind it. */
+const ADDRESS_RATE = { perSecond: 100, burst: 500, namesMax: 10_000 }
+/** What one user may ask, with all sessions and keys together. */
+const USER_RATE = { perSecond: 25, burst: 200, namesMax: 10_000 }
+/** Requests that a wrong sign-in counts for: whoever guesses is slowed down sooner. */
+const WRONG_CREDENTIALS_COST = 10
+
 /** How fast somebody may go on, and how much at once. */
 interface Rate {
   readonly perSecond: number
@@ -43,4 +52,40 @@ export function createAllowance({ perSecond, burst, namesMax }: Rate, elapsed: (
       keep(name, Math.max(0, levelOf(name, at) - requests), at)
     },
   }
+}
+
+/** What the whole API lets through: one count for all of it, whatever is asked. */
+export interface Allowances {
+  /** For one request from there, before anything is looked at. @throws API_RATE_LIMITED */
+  assertAddress(address: string): void
+  /** For one request of somebody who is known. @throws API_RATE_LIMITED */
+  assertUser(user: string): void
+  /** Who comes with wrong credentials waits sooner: counts them and throws what was thrown. */
+  fined(address: string, error: unknown): never
+}
+
+/** `elapsed`: monotonic clock, ms. */
+export function createAllowances(elapsed: () => number): Allowances {
+  const perAddress = createAllowance(ADDRESS_RATE, elapsed)
+  const perUser = createAllowance(USER_RATE, elapsed)
+  return {
+    assertAddress(address) {
+      assertWithin(perAddress, address)
+    },
+    assertUser(user) {
+      assertWithin(perUser, user)
+    },
+    fined(address, error) {
+      if (error instanceof ApiError && error.status === 401) perAddress.fine(address, WRONG_CREDENTIALS_COST)
+      throw error
+    },
+  }
+}
+
+function assertWithin(allowance: Allowance, name: string): void {
+  const seconds = allowance.take(name)
+  if (seconds > 0)
+    throw new ApiError('API_RATE_LIMITED', 'too many requests', {
+      headers: { 'Retry-After': String(seconds) },
+    })
 }

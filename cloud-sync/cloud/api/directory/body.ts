@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { assertNoNul } from '../nul.ts'
 import { ApiError } from '../problem.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -44,8 +45,11 @@ export async function bytesOf(c: Context, bytesMax: number): Promise<Uint8Array>
 
 function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    assertNoNul(text)
+    return JSON.parse(text) as unknown
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause
     throw new ApiError('API_REQUEST_INVALID', 'the body is not JSON in UTF-8', { cause })
   }
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { plainId } from '../../../contract/index.ts'
 import { sameHash, sha256 } from '../../../codec/index.ts'
 import type { Actor, OrgDirectory } from '../../directory/index.ts'
+import { hasNul } from '../nul.ts'
 import { ApiError, checked } from '../problem.ts'
 
 /** Longest header looked at. */
@@ -63,8 +64,9 @@ async function byHeader(
   const basic = /^basic +([a-z0-9+/]+={0,2})$/i.exec(header)?.[1]
   if (basic === undefined) return undefined
   // RFC 7617 lets no user name hold a colon, so the three parts are read as one text; neither an id nor a name holds one.
-  const [, org = '', name = '', secret = ''] =
-    /^([^:]+):([^:]+):(.+)$/s.exec(Buffer.from(basic, 'base64').toString('utf8')) ?? []
+  const text = Buffer.from(basic, 'base64').toString('utf8')
+  if (hasNul(text)) return undefined
+  const [, org = '', name = '', secret = ''] = /^([^:]+):([^:]+):(.+)$/s.exec(text) ?? []
   return called(await doors.loginActor({ org, name, secret }), 'key', secret)
 }
 

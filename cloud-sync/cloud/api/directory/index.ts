@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type { Log } from '../../log.ts'
 import { ApiError } from '../problem.ts'
-import { createAllowance } from './allowance.ts'
+import type { Allowances } from './allowance.ts'
 import { documentOf } from './document.ts'
 import type { Behind, Operation } from './route.ts'
 import { csrfTokenOf } from './credentials.ts'
@@ -14,15 +14,11 @@ export interface DirectoryApiSettings extends Behind {
   readonly assertOperator: (c: Context) => void
   /** Whence a request comes: what limits and the audit count by. */
   readonly addressOf: (c: Context) => string
-  /** Monotonic clock, ms. */
-  readonly elapsed: () => number
+  readonly allowances: Allowances
   readonly log: Log
 }
 
-/** What one address may ask: many people may sit behind it. */
-const ADDRESS_RATE = { perSecond: 100, burst: 500, namesMax: 10_000 }
-/** What one user may ask, with all sessions and keys together. */
-const USER_RATE = { perSecond: 25, burst: 200, namesMax: 10_000 }
+export { type Allowances, createAllowances } from './allowance.ts'
 
 type Handler = (c: Context) => Promise<Response>
 interface Endpoint {
@@ -36,7 +32,7 @@ export function directoryRoutes({
   billing,
   assertOperator,
   addressOf,
-  elapsed,
+  allowances,
   log,
 }: DirectoryApiSettings): Hono {
   const serving: Serving = {
@@ -45,8 +41,7 @@ export function directoryRoutes({
     assertOperator,
     addressOf,
     log,
-    perAddress: createAllowance(ADDRESS_RATE, elapsed),
-    perUser: createAllowance(USER_RATE, elapsed),
+    allowances,
   }
   const endpoints = [...sessionEndpoints(serving), ...directoryEndpoints(serving)]
   const document = JSON.stringify(documentOf(endpoints.map(({ operation }) => operation)))

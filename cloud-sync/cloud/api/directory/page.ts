@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hasNul } from '../nul.ts'
 import { ApiError } from '../problem.ts'
 
 const LIMIT_DEFAULT = 50
@@ -26,7 +27,8 @@ interface Page {
 export function placeOf(cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
   const place = bytes.toString('utf8')
-  const isOurs = bytes.length > 0 && bytes.length <= KEY_BYTES_MAX && cursorOf(place) === cursor
+  const isWhole = bytes.length > 0 && bytes.length <= KEY_BYTES_MAX
+  const isOurs = isWhole && cursorOf(place) === cursor && !hasNul(place)
   if (!isOurs) throw new ApiError('API_REQUEST_INVALID', 'cursor: take the one that was given')
   return place
 }

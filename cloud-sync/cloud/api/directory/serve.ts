@@ -4,7 +4,7 @@ import type { Actor } from '../../directory/index.ts'
 import type { Log } from '../../log.ts'
 import { linesAnswer } from '../lines-answer.ts'
 import { ApiError, checked } from '../problem.ts'
-import type { Allowance } from './allowance.ts'
+import type { Allowances } from './allowance.ts'
 import { jsonBody, noBody } from './body.ts'
 import { assertNotCrossSite, callerOf, type Caller } from './credentials.ts'
 import { HIDDEN, pageFrom, pageOf, PageQuery, placeOf } from './page.ts'
@@ -15,8 +15,7 @@ export interface Serving extends Behind {
   /** Refuses who is not the operator of this machine. */
   readonly assertOperator: (c: Context) => void
   readonly addressOf: (c: Context) => string
-  readonly perAddress: Allowance
-  readonly perUser: Allowance
+  readonly allowances: Allowances
   readonly log: Log
 }
 
@@ -32,9 +31,6 @@ export interface Request {
   readonly key: string
 }
 
-/** Requests that a wrong sign-in counts for: whoever guesses is slowed down sooner. */
-const WRONG_CREDENTIALS_COST = 10
-
 /** The steps before every operation, in the order in which they are cheapest to refuse. */
 export function guarded(
   operation: Operation,
@@ -44,7 +40,7 @@ export function guarded(
   const shape = shapeOf(operation)
   return async (c) => {
     const address = serving.addressOf(c)
-    if (operation.by !== 'operator') assertWithin(serving.perAddress, address)
+    if (operation.by !== 'operator') serving.allowances.assertAddress(address)
     assertNotCrossSite(c)
     const caller =
       operation.by === 'operator'
@@ -62,12 +58,10 @@ async function signedIn(
   { serving, address }: { serving: Serving; address: string },
 ): Promise<Caller | undefined> {
   if (by === 'anyone') return undefined
-  const caller = await callerOf(c, serving.directory, c.req.param('org')).catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === 401)
-      serving.perAddress.fine(address, WRONG_CREDENTIALS_COST)
-    throw error
-  })
-  assertWithin(serving.perUser, caller.actor.user)
+  const caller = await callerOf(c, serving.directory, c.req.param('org')).catch((error: unknown) =>
+    serving.allowances.fined(address, error),
+  )
+  serving.allowances.assertUser(caller.actor.user)
   if (by === 'session' && caller.by !== 'session')
     throw new ApiError('API_SESSION_NEEDED', 'this is for a session, not for a key')
   return caller
@@ -85,13 +79,13 @@ async function operatorIn(
     serving.assertOperator(c)
     return undefined
   } catch (refused) {
-    assertWithin(serving.perAddress, address)
-    const caller = await callerOf(c, serving.directory, undefined).catch((error: unknown) => {
-      if (!(error instanceof ApiError && error.status === 401)) throw error
-      serving.perAddress.fine(address, WRONG_CREDENTIALS_COST)
-      throw refused
-    })
-    assertWithin(serving.perUser, caller.actor.user)
+    serving.allowances.assertAddress(address)
+    const caller = await callerOf(c, serving.directory, undefined)
+      .catch((error: unknown) => serving.allowances.fined(address, error))
+      .catch((error: unknown) => {
+        throw error instanceof ApiError && error.status === 401 ? refused : error
+      })
+    serving.allowances.assertUser(caller.actor.user)
     const own = { ...caller, actor: { ...caller.actor, org: null } }
     const isOperator = caller.by === 'session' && (await serving.directory.gate.demandOperator(own.actor)).ok
     if (!isOperator) throw refused
@@ -144,14 +138,6 @@ function actorFor({ by }: Operation, caller: Caller | undefined, address: string
 function placed({ from }: Listing, { limit, cursor }: PageQuery): Fields {
   if (from === null) return {}
   return { ...(cursor === undefined ? {} : from(placeOf(cursor))), limit: limit + 1 }
-}
-
-function assertWithin(allowance: Allowance, name: string): void {
-  const seconds = allowance.take(name)
-  if (seconds > 0)
-    throw new ApiError('API_RATE_LIMITED', 'too many requests', {
-      headers: { 'Retry-After': String(seconds) },
-    })
 }
 
 function idempotencyKey(c: Context): string {

@@ -178,3 +178,25 @@ test('an allowance forgets the quietest name beyond its bound, and refills', () 
   allowance.fine('a', 10)
   expect(allowance.take('a')).toBe(1)
 })
+
+test.each([
+  ['a body', 'POST', '/v1/sessions', { login: 'a\0b', password: 'x' }],
+  ['a password', 'POST', '/v1/sessions', { login: 'ana', password: 'a\0' }],
+  ['the name of a field', 'POST', '/v1/sessions', { login: 'ana', password: 'x', 'a\0': 1 }],
+  ['a query', 'GET', '/v1/organisations/acme/public-organisations?name=abc%00d', undefined],
+  ['an address', 'DELETE', '/v1/organisations/acme/teams/a%00', undefined],
+  ['a cursor', 'GET', `${TEAMS}?cursor=${Buffer.from('a\0').toString('base64url')}`, undefined],
+])('U+0000 in %s is refused before anything is asked of the database', async (_where, method, path, body) => {
+  const { api, ana } = await withAna()
+  const secret = path === '/v1/sessions' ? undefined : ana
+  const { status, body: problem } = await api.ask(secret, path, { method, ...(body && { body }) })
+  expect([status, problem['code']]).toEqual([400, 'API_REQUEST_INVALID'])
+})
+
+test('U+0000 in credentials is a wrong login, and a backslash before u0000 is none', async () => {
+  const { api, ana } = await withAna()
+  const Authorization = `Basic ${Buffer.from('ac\0me:ana:key').toString('base64')}`
+  expect((await api.ask(undefined, TEAMS, { headers: { Authorization } })).status).toBe(401)
+  const named = { handle: 'slash', name: String.raw`back\u0000slash` }
+  expect((await api.ask(ana, TEAMS, { method: 'POST', body: named })).status).toBe(201)
+})
