@@ -35,6 +35,12 @@ export function billCommands(cloud: Command, does: Does): void {
     async () => (await import('./bill.ts')).pay,
   )
   does(
+    about('get', 'an invoice with its lines, as a PDF')
+      .argument('<number>', 'as `invoice list` names it')
+      .requiredOption('--to <file>', 'write it there'),
+    async () => (await import('./bill.ts')).invoice,
+  )
+  does(
     about('receipt', 'the receipt of a payment, as a PDF')
       .argument('<payment>', 'as `invoice payments` names it')
       .requiredOption('--to <file>', 'write it there'),

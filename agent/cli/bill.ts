@@ -222,6 +222,16 @@ export async function receipt(
   return written(await client.file(path, {}), options.to)
 }
 
+/** `headgate cloud invoice get NUMBER --to FILE`. */
+export async function invoice(
+  options: MemberLogin & { readonly to: string },
+  args: readonly string[],
+): Promise<Answer> {
+  const { client, org } = await memberClient(options)
+  const path = `/v1/organisations/${org}/billing/invoices/${args[0] ?? ''}`
+  return written(await client.file(path, {}), options.to)
+}
+
 const PricesSet = z.object({ version: z.string(), warnings: z.array(z.string()) })
 const PriceBooks = z.object({
   items: z.array(

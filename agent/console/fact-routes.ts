@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import type { DeviceId, Right, SensorName } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
 import { toJson } from '../json.ts'
-import type { GatewayFacts, ReadingFacts } from '../local-api/state.ts'
+import type { GatewayFacts, QuotaState, ReadingFacts } from '../local-api/state.ts'
 import type { Login, PolicyInForce } from '../policy/in-force.ts'
 import { authorOf, type CallerOf, type Variables } from './caller.ts'
 
@@ -33,7 +33,7 @@ export function factRoutes(
     const sees = seesDevice(inForce, { principal }, 'device.status')
     const devices = status.devices.filter(({ id }) => sees(id))
     const refused = status.refused.filter(({ what, id }) => what !== 'device' || sees(id))
-    return json({ ...status, devices, refused })
+    return json({ ...status, devices, refused, quotas: quotasFor(inForce, { principal }, status.quotas) })
   })
   app.get('/v1/sensors', (c) => {
     const sees = seesReading(inForce, authorOf(callerOf(c)))
@@ -56,6 +56,19 @@ export function factRoutes(
     assertUsage(inForce, { principal })
     return json(facts.usage().filter(({ organisation }) => organisation === org))
   })
+}
+
+/** Limits of the own organisation only; what was used of them is for who may see its usage, as everywhere. */
+function quotasFor(
+  inForce: PolicyInForce,
+  { principal }: Pick<Login, 'principal'>,
+  quotas: readonly QuotaState[],
+): QuotaState[] {
+  const { org } = principal
+  const seesUsage = inForce.mayInCloud({ principal, action: 'usage.read', resource: { kind: 'org', org } })
+  return quotas
+    .filter(({ organisation }) => organisation === org)
+    .map((quota) => (seesUsage ? quota : { ...quota, used: null }))
 }
 
 /**

@@ -19,7 +19,8 @@ export const org = (id: string, rest = ''): string => `/v1/organisations/${id}${
 
 /** The cloud's HTTP API as people use it; refused where a step is expected to be done. */
 export class DirectoryClient {
-  readonly #url: string
+  /** Of the cloud, without a slash at its end. */
+  readonly url: string
   readonly #operator: string
   readonly #store: DirectoryStore
   /** Also after a restart no two writes have one key. */
@@ -27,7 +28,7 @@ export class DirectoryClient {
   #keys = 0
 
   constructor(parts: { readonly url: string; readonly operator: string; readonly store: DirectoryStore }) {
-    this.#url = parts.url
+    this.url = parts.url
     this.#operator = parts.operator
     this.#store = parts.store
   }
@@ -48,7 +49,7 @@ export class DirectoryClient {
     { authorization, body, as }: { authorization?: string; body?: object; as?: string } = {},
   ): Promise<HttpAnswer> {
     const [method = '', path = ''] = line.split(' ')
-    const response = await fetch(`${this.#url}${path}`, {
+    const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
         ...(authorization === undefined ? {} : { Authorization: authorization }),

@@ -5,8 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { demoDevices, simulatedField } from '../../../agent/cli/demo/field.ts'
 import { askReadings } from '../../../agent/local-api/client.ts'
+import { cardOf } from '../../support/billing-world.ts'
+import { headgateJson } from '../../support/cli.ts'
 import { org, type Person } from '../../support/directory-client.ts'
 import { type EdgeClient, EdgeSite, GATEWAY, inTopic, until } from '../../support/edge-site.ts'
+import { freePort } from '../../support/free-port.ts'
+import { figuresIn, getsOf, shownAt } from '../../support/usage-figures.ts'
 
 const START_MS_MAX = 120_000
 const CASE_MS_MAX = 180_000
@@ -23,6 +27,7 @@ const field = simulatedField({ devices, dir: folder })
 let site: EdgeSite
 let ann: Person
 let key: string
+let metrics: string
 let client: EdgeClient
 const workspaces: Record<string, string> = {}
 
@@ -61,8 +66,11 @@ beforeAll(async () => {
   const configured = devices.map(({ id, profile, address }) => ({
     ...{ id, profile, address, line: 'wire', every: '500ms' },
   }))
+  metrics = `127.0.0.1:${await freePort()}`
   site = new EdgeSite({
     gateway: {
+      broker: { listen: ['tcp://127.0.0.1:0'], metrics: { listen: metrics } },
+      console: { listen: '127.0.0.1:0' },
       lines: [field.line()],
       devices: configured,
       usage: { interval: '1s' },
@@ -178,6 +186,114 @@ test(
     const told = mails.filter(({ subject }) => subject.includes('of its limit'))
     expect(told.length).toBeGreaterThan(0)
     expect(new Set(told.map(({ subject }) => subject)).size).toBe(told.length)
+  },
+  CASE_MS_MAX,
+)
+
+/** What the ledger has of acorn, as whoever runs the cloud sees it. */
+async function posted(): Promise<bigint> {
+  const { posted: rows } = await site.directory.do('operator', `GET /v1/operator/ledger?gateway=${GATEWAY}`)
+  const own = (rows as { org: string; meter: string; quantity: string }[]).filter(
+    (row) => row.org === 'acorn' && row.meter === METER,
+  )
+  return own.reduce((sum, { quantity }) => sum + BigInt(quantity), 0n)
+}
+
+/** What was counted before the gateway was acorn's is its own local organisation's. */
+const isOwn = (row: object): boolean => !('organisation' in row) || row.organisation === 'acorn'
+const ownOf = (answer: unknown): unknown =>
+  Array.isArray(answer) ? (answer as object[]).filter(isOwn) : answer
+
+/** Every surface on which a person of acorn could find a figure of usage, and what it shows of one. */
+async function everySurface(): Promise<Map<string, readonly string[]>> {
+  const shown = new Map<string, readonly string[]>()
+  const { directory } = site
+  const values = { org: 'acorn', gateway: GATEWAY, device: 'xray', workspace: workspaces['x'] ?? '' }
+  const session = `Bearer ${ann.secret}`
+  const withKey = `Basic ${Buffer.from(`acorn:ann:${key}`).toString('base64')}`
+  for (const path of getsOf(await directory.do(null, 'GET /v1/openapi.json'), values))
+    shown.set(path, await shownAt(`${directory.url}${path}`, session))
+  for (const path of ['/v1/usage', '/v1/gateways', '/v1/devices', `/v1/readings?gateway=${GATEWAY}&limit=5`])
+    shown.set(path, await shownAt(`${directory.url}${path}`, withKey))
+
+  const by = { login: 'acorn:ann', key }
+  for (const path of ['/v1/usage', '/v1/status', '/v1/sensors'])
+    shown.set(`console ${path}`, figuresIn((await site.console(path, by)).json))
+  shown.set('socket /v1/usage', figuresIn((await site.usage()).filter(isOwn)))
+  shown.set('socket /v1/status', figuresIn(await site.state()))
+  const where = ['--data', join(site.folder, 'gateway')]
+  const commands = [['usage'], ['status'], ['data', 'top']]
+  const answers = await Promise.all(commands.map((command) => headgateJson([...command, ...where])))
+  for (const [index, { code, json }] of answers.entries())
+    shown.set(
+      `headgate ${commands[index]?.join(' ') ?? ''}`,
+      code === 0 ? figuresIn(ownOf(json)) : ['failed'],
+    )
+  return shown
+}
+
+const speaking = (shown: ReadonlyMap<string, readonly string[]>): string[] =>
+  [...shown].flatMap(([surface, figures]) => (figures.length > 0 ? [surface] : []))
+
+test(
+  'I21 whoever is billed outside finds no figure of usage on any surface of cloud or gateway, and is metered as before',
+  async () => {
+    const assigned = { org: 'acorn', card: 'standard', from: `${new Date().toISOString().slice(0, 7)}-01` }
+    // A sensor's day may be of whoever had it in the morning: only a fee is there for certain.
+    const card = cardOf({ fees: [{ id: 'platform', perMonth: '31' }] })
+    const book = { version: '1', cards: [card], assignments: [assigned] }
+    await site.directory.do('operator', 'POST /v1/operator/prices', { book })
+    const { who } = await site.member('mia', { of: 'acorn', by: ann, role: 'viewer' })
+    const mias = await site.directory.key(who, 'acorn')
+    await until('mia may log in', async () => {
+      const { status } = await site.console('/v1/sensors', { login: 'acorn:mia', key: mias })
+      return status === 200
+    })
+    // Who may not see the bills sees the limits, at most, and not what was used of them.
+    expect(figuresIn((await site.console('/v1/status', { login: 'acorn:mia', key: mias })).json)).toEqual([])
+    // What is looked for is found where it is shown: else the rest would prove nothing.
+    expect(speaking(await everySurface())).toEqual(
+      expect.arrayContaining([
+        '/v1/usage',
+        org('acorn', '/billing/statement'),
+        org('acorn', '/billing/exports/csv'),
+        org('acorn', '/billing/exports/evidence'),
+        org('acorn', '/quota-warnings'),
+        org('acorn', `/workspaces/${workspaces['x'] ?? ''}/quotas`),
+        org('acorn', `/workspaces/${workspaces['x'] ?? ''}/usage`),
+        ...['console /v1/usage', 'console /v1/status', 'socket /v1/usage', 'socket /v1/status'],
+        ...['headgate usage', 'headgate status'],
+      ]),
+    )
+    const { quotas } = await site.state()
+    const used = Number(quotas.find(({ workspace }) => workspace === workspaces['y'])?.used)
+    await site.inForce(() =>
+      site.directory.do('operator', 'PATCH /v1/operator/organisations/acorn', { billing: 'external' }),
+    )
+    const [since, before] = [Date.now(), await posted()]
+    // Over 80 % of this is used; the step is noted, and nobody is written to about it.
+    expect((await allocate('y', Math.ceil(used * 1.1))).status).toBe(200)
+    await until('y is near its limit', async () => {
+      const steps = await site.store.read.find('quota_warning', { workspace: workspaces['y'] ?? '' })
+      return steps.some(({ step }) => step === 80)
+    })
+    const mails = await site.store.read.find('mail', { recipient: 'ann@example.org' })
+    const told = mails.filter(({ created_at: at, subject }) => at >= since && /(80|90) %/.test(subject))
+    expect(told).toEqual([])
+    const heard = client.heard.length
+
+    await until('it is metered all the same', async () => (await posted()) > before)
+    expect(speaking(await everySurface())).toEqual([])
+    // The figures of the whole broker name nobody; those of its own topics are no usage.
+    const page = await (await fetch(`http://${metrics}/metrics`)).text()
+    expect(page).toContain('headgate_broker_')
+    expect(page).not.toMatch(/acorn|xray|yolk|sensor\.|cell\.|storage\.max/)
+    // What its broker tells beside readings names no meter and no figure either.
+    const news = client.heard.slice(heard).filter((line) => !/^\S+\/(readings|in) /.test(line))
+    for (const line of news) {
+      const text = line.slice(line.indexOf(' ') + 1)
+      expect([line, figuresIn(text.startsWith('{') ? JSON.parse(text) : {})]).toEqual([line, []])
+    }
   },
   CASE_MS_MAX,
 )

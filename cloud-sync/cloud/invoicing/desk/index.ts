@@ -23,6 +23,7 @@ export const BILLING_QUERIES = {
   meterEvents: exported.meterEvents,
   evidence: exported.evidence,
   invoices: payments.invoices,
+  invoice: payments.invoice,
   methods: payments.methods,
   payments: payments.payments,
   receipt: payments.receipt,

@@ -6,7 +6,9 @@ import { refuse } from '../errors.ts'
 import { charge } from '../payments/charging.ts'
 import { customerOf, keepMethod, withoutDefault } from '../payments/methods.ts'
 import { outstanding } from '../payments/settle.ts'
+import { invoicePdf } from '../invoice.ts'
 import { receiptPdf } from '../receipt.ts'
+import { bookedStatement } from '../statements.ts'
 import { type AtDesk, matter } from './desk.ts'
 
 const Name = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'letters, digits, hyphens and underscores')
@@ -112,6 +114,21 @@ export const invoices = matter({
     const { read } = world.store
     const rows = await read.find('invoice', { org }, { orderBy: ['number'], limit: ROWS_MAX })
     return Promise.all(rows.map(async (row) => invoiceShown(row, await paidOf(world, row.number))))
+  },
+})
+
+/** The invoice itself, as a PDF; the same bytes each time. What it says is usage: hidden as the statement is. */
+export const invoice = matter({
+  right: 'billing.read',
+  isUsage: true,
+  input: z.strictObject({ org: OrgId, number: InAddress }),
+  async run({ world, org, organisation }, { number }) {
+    const { read } = world.store
+    const row = await read.get('invoice', { number, org })
+    const statement = row === undefined ? undefined : await bookedStatement(read, org, row.period)
+    if (row === undefined || statement === undefined)
+      return refuse('INVOICING_NOT_FOUND', `there is no invoice ${number}`)
+    return invoicePdf({ invoice: row, statement, organisation, issuer: world.issuer })
   },
 })
 

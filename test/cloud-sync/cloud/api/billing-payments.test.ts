@@ -3,6 +3,10 @@ import { billingSite, BOOK, DAM_PATH } from '../../../support/billing-site.ts'
 import { DAM, JULY } from '../../../support/billing-world.ts'
 import { OPERATOR_TOKEN } from '../../../support/directory-api.ts'
 
+/** What a reader of the page sees, in its order: the strings that are shown (ISO 32000-1, 9.4.3). */
+const pdfTexts = (pdf: string): string[] =>
+  [...pdf.matchAll(/\(((?:[^\\()]|\\.)*)\) Tj/g)].map(([, text = '']) => text.replaceAll(/\\(.)/g, '$1'))
+
 test('S0.29 a card or a bank is given to the provider, kept by its last digits, and chosen', async () => {
   const { call, ana, stripe, items, api } = await billingSite()
   for (const kind of ['card', 'bank'] as const) {
@@ -59,6 +63,28 @@ test('S0.36 the payment history has a receipt for each payment', async () => {
   expect((await api.ask(ana, path)).body).toEqual(receipt.body)
   const again = await api.ask(ana, `${DAM_PATH}/billing/invoices/1/payment`, { method: 'POST' })
   expect(again.body).toMatchObject({ code: 'INVOICING_ALREADY_PAID' })
+})
+
+test('an invoice is a PDF whose lines are those of the statement and sum to its total', async () => {
+  const { call, ana, api, at } = await billingSite()
+  const path = `${DAM_PATH}/billing/invoices/1`
+  expect((await api.ask(ana, path)).body).toMatchObject({ code: 'INVOICING_NOT_FOUND' })
+  at('2026-08-05T00:00:00Z')
+  await call('billing.closeNow', OPERATOR_TOKEN, { org: DAM })
+  const answered = await call('billing.invoice', ana, { org: DAM, number: '1' })
+  expect(answered.headers.get('Content-Type')).toBe('application/pdf')
+  const texts = pdfTexts(String(answered.body['text']))
+  expect(texts).toEqual(expect.arrayContaining(['Invoice 1', '1 River Road', 'Month', JULY, '2026-08-05']))
+  const valueOf = (text: string): string | undefined => texts[texts.indexOf(text) + 1]
+  expect(valueOf('To')).toMatch(/\(dam\)$/)
+  expect([valueOf('Sensor-days'), valueOf('Cellular data: home')]).toEqual(['EUR 41.00', 'EUR 0.31'])
+  expect(valueOf('Total')).toBe('EUR 41.31')
+  const { lines } = (await call('billing.statement', ana, { org: DAM, period: JULY })).body
+  expect((lines as { amount: string }[]).map(({ amount }) => amount)).toEqual(['0.31', '41.00'])
+  expect((await api.ask(ana, path)).body).toEqual(answered.body)
+  // What it lists is usage.
+  await call('organisations.govern', OPERATOR_TOKEN, { org: DAM, billing: 'external' })
+  expect((await api.ask(ana, path)).body).toMatchObject({ code: 'API_NOT_FOUND' })
 })
 
 test('the operator keeps price books and terms, records transfers, and sends meter events once', async () => {

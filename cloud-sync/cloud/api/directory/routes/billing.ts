@@ -193,6 +193,12 @@ export const BILLS: readonly Route[] = [
     answer: A.Payment,
     key: ({ createdAt, payment }: z.infer<typeof A.Payment>) => `${timeKey(createdAt)} ${payment}`,
   }),
+  asks('invoice', {
+    at: `GET ${BILLING}/invoices/{number}`,
+    says: 'An invoice with its lines',
+    answer: null,
+    media: 'application/pdf',
+  }),
   asks('receipt', {
     at: `GET ${BILLING}/payments/{payment}/receipt`,
     says: 'The receipt of a payment',
