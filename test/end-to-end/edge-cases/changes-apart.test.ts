@@ -107,13 +107,15 @@ test('edge case 16: what is revoked on site while the cloud gives more of it sta
   await onSite('ada', 'revoke', 'revoked')
   await inCloud('revoked', 'editor')
   await site.directory.do(ada, `DELETE ${org('alpha', `/shares/${seen}`)}`)
+  // Given anew on site: what is there already takes no other's place.
+  await onSite('ada', 'revoke', 'regranted')
   await onSite('ada', 'share', 'regranted')
   await bobConnects()
   expect(await bobHears('revoked')).toBe(false)
   expect(await bobHears('regranted')).toBe(true)
   site.mendLink()
-  await until('both are judged', async () => (await judged()).length === 2)
-  expect(await judged()).toEqual(['accepted', 'void removed'])
+  await until('all are judged', async () => (await judged()).length === 3)
+  expect(await judged()).toEqual(['accepted', 'accepted', 'void removed'])
   expect(await liveIn('revoked')).toEqual([])
   expect(await liveIn('regranted')).toEqual([])
   await until('the gateway has taken it back', async () => {
@@ -138,6 +140,7 @@ test('edge case 16: when the cloud’s word comes first it is the same, and what
   // Made on site first, and heard of in the cloud after its own: by then that is in force on site.
   site.holdChanges()
   await onSite('ada', 'revoke', 'taken')
+  await onSite('ada', 'revoke', 'given')
   await onSite('ada', 'share', 'given')
   await site.inForce(() => inCloud('taken', 'editor'))
   await site.inForce(() => site.directory.do(ada, `DELETE ${org('alpha', `/shares/${seen}`)}`))
@@ -145,8 +148,8 @@ test('edge case 16: when the cloud’s word comes first it is the same, and what
   expect(await news()).toEqual([])
   expect([await bobHears('taken'), await bobHears('given')]).toEqual([false, true])
   site.releaseChanges()
-  await until('both are judged', async () => (await news()).length === 2)
-  expect(await news()).toEqual(['accepted', 'void removed'])
+  await until('all are judged', async () => (await news()).length === 3)
+  expect(await news()).toEqual(['accepted', 'accepted', 'void removed'])
   expect([...(await liveIn('taken')), ...(await liveIn('given'))]).toEqual([])
   await until('the gateway has taken it back', async () => {
     await bobConnects()
@@ -157,7 +160,7 @@ test('edge case 16: when the cloud’s word comes first it is the same, and what
   // Each after the other was heard of: nothing is concurrent, and the later one stands.
   await site.inForce(() => inCloud('taken'))
   await onSite('ada', 'share', 'given')
-  await until('it is judged', async () => (await news()).length === 3)
+  await until('it is judged', async () => (await news()).length === 4)
   expect((await news()).at(-1)).toBe('accepted')
   await bobConnects()
   expect([await bobHears('taken'), await bobHears('given')]).toEqual([true, true])

@@ -79,10 +79,12 @@ test('edge case 17: a void share on site caps what the cloud gave more of at tha
       to: { kind: 'user', user: 'bob' },
       level,
     })
-  await site.inForce(() => share('viewer'))
+  const first = await judged()
+  expect((await onSite('ada', 'share', { thing: 'capped', to: 'alpha:bob' })).status).toBe(200)
+  await until('it is judged', async () => (await judged()).length > first.length)
   const before = await judged()
   site.cutLink()
-  // Adam gives what bob has already; he is demoted, and the cloud makes bob an editor at the same time.
+  // Adam prolongs what bob has already; he is demoted, and the cloud makes bob an editor at the same time.
   expect((await onSite('adam', 'share', { thing: 'capped', to: 'alpha:bob' })).status).toBe(200)
   await share('editor')
   await site.directory.do(ada, `PATCH ${org('alpha', '/members/adam')}`, { role: 'viewer' })
