@@ -4,14 +4,15 @@ import { z } from 'zod'
 import { ClaimNonce } from '../../cloud-sync/contract/index.ts'
 import type { ClaimFacts, ClaimService } from '../claim/index.ts'
 import { AgentError } from '../errors.ts'
+import { Askings } from './askings.ts'
 import type { Variables } from './caller.ts'
 import { checked } from './problem.ts'
 
 /** A ticket for 256 gateways with its members and keys is some 20 kB. */
 const BODY_BYTES_MAX = 64 * 1024
-/** Askings and documents from all addresses: each costs a signature or its check. */
-const ASKED_A_WINDOW = 60
-const WINDOW_MS = 60_000
+/** Askings and documents in a minute, of one address and of all: each costs a signature or its check. */
+const ASKED_EACH = 60
+const ASKED_ALL = 300
 
 const Asked = z.strictObject({ nonce: ClaimNonce })
 const Claim = z.strictObject({ ticket: z.base64(), proof: z.base64() })
@@ -42,17 +43,11 @@ export function claimRoutes(
     readonly isOwnSocket: boolean
   },
 ): void {
-  let windowStart = -Infinity
-  let asked = 0
+  const askings = new Askings({ each: ASKED_EACH, all: ASKED_ALL, monoMs })
   app.use('/v1/claim', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
-  app.use('/v1/claim/*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }), (_c, next) => {
-    const now = monoMs()
-    if (now - windowStart >= WINDOW_MS) {
-      windowStart = now
-      asked = 0
-    }
-    asked += 1
-    if (asked > ASKED_A_WINDOW) throw new AgentError('CONSOLE_TOO_MANY', 'too many askings in one minute')
+  app.use('/v1/claim/*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }), (c, next) => {
+    if (!askings.take(c.get('address')))
+      throw new AgentError('CONSOLE_TOO_MANY', 'too many askings in one minute')
     return next()
   })
   const body = (c: { req: { json(): Promise<unknown> } }): Promise<unknown> =>

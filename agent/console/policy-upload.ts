@@ -2,13 +2,14 @@ import type { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { MembershipSink } from '../../cloud-sync/gateway/index.ts'
 import { AgentError } from '../errors.ts'
+import { Askings } from './askings.ts'
 import type { Variables } from './caller.ts'
 
 /** A policy of 10,000 members and 100,000 grants is smaller. */
 const POLICY_BYTES_MAX = 8 * 1024 * 1024
-/** Policies looked at in one window, from all addresses: each costs a signature. */
-const UPLOADS_A_WINDOW = 20
-const WINDOW_MS = 60_000
+/** Policies looked at in a minute, of one address and of all: each costs a signature. */
+const UPLOADS_EACH = 20
+const UPLOADS_ALL = 100
 
 interface UploadParts {
   readonly sink: Pick<MembershipSink, 'apply'>
@@ -21,18 +22,11 @@ interface UploadParts {
  * signature says whether it counts, and the same rules as for one that came over the link.
  */
 export function policyUpload(app: Hono<{ Variables: Variables }>, { sink, monoMs }: UploadParts): void {
-  let windowStart = -Infinity
-  let uploads = 0
+  const uploads = new Askings({ each: UPLOADS_EACH, all: UPLOADS_ALL, monoMs })
   app.post(
     '/v1/policy',
-    (_c, next) => {
-      const now = monoMs()
-      if (now - windowStart >= WINDOW_MS) {
-        windowStart = now
-        uploads = 0
-      }
-      uploads += 1
-      if (uploads > UPLOADS_A_WINDOW)
+    (c, next) => {
+      if (!uploads.take(c.get('address')))
         throw new AgentError('CONSOLE_TOO_MANY', 'too many policies in one minute')
       return next()
     },

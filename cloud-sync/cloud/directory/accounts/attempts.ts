@@ -8,18 +8,23 @@ const BACK_OFF_MS_MAX = 24 * 3_600_000
 /** Longer than the longest window, so that waiting for its end alone does not win back the short one. */
 const FORGOTTEN_MS = 2 * BACK_OFF_MS_MAX
 const TRIES_A_USER_MAX = 10
+/** Of one user from all addresses from which they have not signed in lately: many addresses guess no faster. */
+const TRIES_FROM_STRANGERS_MAX = 200
+/** So long an address counts as the user's own after a right password. */
+const KNOWN_MS = 30 * 24 * 3_600_000
 const TRIES_AN_ADDRESS_MAX = 100
 
 /**
  * Counts a try before anything is compared, in a transaction of its own, so that a refusal does not take the count back
- * and a hundred tries at once are a hundred. Throws DIRECTORY_TOO_MANY_TRIES.
+ * and a hundred tries at once are a hundred; which one it is in the window. Throws DIRECTORY_TOO_MANY_TRIES.
  */
 export async function limitTries(
   { store, now }: DirectoryWorld,
   { bucket, max }: { bucket: string; max: number },
-): Promise<void> {
+): Promise<number> {
   const count = await store.transaction((tx) => tx.countAttempt({ bucket, now: now(), windowMs: WINDOW_MS }))
   if (count > max) refuse('DIRECTORY_TOO_MANY_TRIES', 'too many tries')
+  return count
 }
 
 /**
@@ -43,15 +48,37 @@ export async function backOff(
 }
 const lockedBucket = (bucket: string): string => `${bucket}:locked`
 
-export const limitAddress = (world: DirectoryWorld, address: string): Promise<void> =>
+export const limitAddress = (world: DirectoryWorld, address: string): Promise<number> =>
   limitTries(world, { bucket: `address:${address}`, max: TRIES_AN_ADDRESS_MAX })
 
-/** The step-up before what is dangerous: throws DIRECTORY_PASSWORD_WRONG or DIRECTORY_TOO_MANY_TRIES. */
-export async function provePassword(world: DirectoryWorld, user: string, password: string): Promise<void> {
-  const bucket = `password:${user}`
+/** Somebody who is asked for a password, and whence, where that is known. */
+interface Prover {
+  readonly user: string
+  readonly address?: string
+}
+
+/**
+ * The step-up before what is dangerous: throws DIRECTORY_PASSWORD_WRONG or DIRECTORY_TOO_MANY_TRIES. Tries count by user
+ * and address, so that nobody is locked out by who guesses elsewhere; guessing from many addresses has a count of its
+ * own, which does not hold where the user has signed in from lately.
+ */
+export async function provePassword(
+  world: DirectoryWorld,
+  { user, address = 'unknown' }: Prover,
+  password: string,
+): Promise<void> {
+  const { store, now } = world
+  const bucket = `password:${user}@${address}`
+  const known = `known:${user}@${address}`
   await limitTries(world, { bucket, max: TRIES_A_USER_MAX })
-  const right = await isPassword(world.store.read, { user, password, cost: world.scryptCost })
+  const before = await store.read.get('attempt', { bucket: known })
+  if (before === undefined || before.since + KNOWN_MS <= now())
+    await limitTries(world, { bucket: `password:${user}`, max: TRIES_FROM_STRANGERS_MAX })
+  const right = await isPassword(store.read, { user, password, cost: world.scryptCost })
   if (!right) refuse('DIRECTORY_PASSWORD_WRONG', 'user name or password is wrong')
   // Who knows it is not guessing: the window begins anew.
-  await world.store.transaction((tx) => tx.drop('attempt', { bucket }))
+  await store.transaction(async (tx) => {
+    await tx.drop('attempt', { bucket })
+    await tx.put('attempt', { bucket: known, count: 1, since: now() })
+  })
 }

@@ -90,7 +90,7 @@ async function signIn(world: DirectoryWorld, { login, password, address }: SignI
     ? await accountAt(store.read, login)
     : await store.read.get('user', { id: login })
   // Also for somebody unknown or suspended: the same work, the same answer.
-  await provePassword(world, user?.id ?? login, password)
+  await provePassword(world, { user: user?.id ?? login, address }, password)
   if (user?.state !== 'active') refuse('DIRECTORY_PASSWORD_WRONG', 'user name or password is wrong')
   const secret = newSecret()
   const at = now()

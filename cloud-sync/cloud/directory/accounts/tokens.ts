@@ -50,7 +50,7 @@ export const createToken = command({
   once: ['secret'],
   before: async (world, actor, { password }) => {
     if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor.user, password)
+    await provePassword(world, actor, password)
   },
   async run(writing, { org, name, scope, expiresAt }) {
     const own = await demand(writing, 'token.self', { org }, { scope, stepUp: true })

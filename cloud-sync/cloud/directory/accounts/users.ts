@@ -104,7 +104,7 @@ export const changePassword = command({
   chains: ownChain,
   before: async (world, actor, { password, newPassword }) => {
     if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor.user, password)
+    await provePassword(world, actor, password)
     return hashPassword(newPassword, world.scryptCost)
   },
   async run(writing, _input, hashed: HashedPassword) {

@@ -22,6 +22,9 @@ import { makeTicket, ticketShown } from './tickets.ts'
 
 /** Tries in a quarter of an hour, counted before anything is looked at, whether or not there is such a gateway. */
 const TRIES_A_SERIAL_MAX = 10
+/** Of all accounts together, but for the first of each: a code has 80 bits, so this bounds what the trying costs. */
+const TRIES_A_SERIAL_ALL_MAX = 1_000
+const TRIES_FREE = 3
 const TRIES_AN_ACCOUNT_MAX = 30
 const TRIES_AN_ADDRESS_MAX = 100
 /** Longest proof, characters of base64. */
@@ -55,7 +58,7 @@ export const reserve = command({
     const isProven = proves(writing.world, { proof, expected, claimKey: code?.claim_key ?? NOBODYS_KEY })
     if (!isProven || code === undefined || row?.state !== 'unclaimed')
       refuse('DIRECTORY_CLAIM_REFUSED', 'this gateway cannot be claimed with this label')
-    await writing.working.drop('attempt', { bucket: serialBucket(gateway) })
+    await writing.working.drop('attempt', { bucket: serialBucket(gateway, standing.user) })
     const before = await writing.read.find('claim_ticket', { org, gateway, state: 'live' })
     for (const old of before)
       await writing.put('claim_ticket', { ...old, state: 'revoked', revoked_at: writing.at })
@@ -74,16 +77,19 @@ export const reserve = command({
   },
 })
 
-const serialBucket = (gateway: string): string => `claim:gateway:${gateway}`
+const serialBucket = (gateway: string, user: string): string => `claim:gateway:${gateway}:${user}`
 
 async function countTry(
   world: DirectoryWorld,
   actor: Actor,
   { gateway }: { gateway: string },
 ): Promise<void> {
-  // This one does not grow: what somebody guesses must not keep its owner from it for long.
-  await limitTries(world, { bucket: serialBucket(gateway), max: TRIES_A_SERIAL_MAX })
   if (actor.kind !== 'user') return
+  // These do not grow, and one account's are its own: what somebody guesses must not keep its owner from it.
+  const bucket = serialBucket(gateway, actor.user)
+  const tries = await limitTries(world, { bucket, max: TRIES_A_SERIAL_MAX })
+  if (tries > TRIES_FREE)
+    await limitTries(world, { bucket: `claim:gateway:${gateway}`, max: TRIES_A_SERIAL_ALL_MAX })
   await backOff(world, { bucket: `claim:account:${actor.user}`, max: TRIES_AN_ACCOUNT_MAX })
   if (actor.address !== undefined)
     await backOff(world, { bucket: `claim:address:${actor.address}`, max: TRIES_AN_ADDRESS_MAX })

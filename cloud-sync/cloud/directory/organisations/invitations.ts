@@ -17,6 +17,8 @@ import { type Author, giveWorkspaceLevel, join } from './joining.ts'
 const INVITATION_MS = 7 * 24 * 3_600_000
 /** Mails that one organisation causes in a quarter of an hour. */
 const INVITATIONS_MAX = 200
+/** Of these, by one person. */
+const INVITATIONS_EACH_MAX = 150
 
 /** Invites an address; an open invitation is sent again, and its older mail opens nothing any more (S0.16). */
 export const invite = command({
@@ -30,7 +32,14 @@ export const invite = command({
     level: Level.optional(),
   }),
   chains: ({ org }) => [orgChain(org)],
-  before: (world, _actor, { org }) => limitTries(world, { bucket: `invite:${org}`, max: INVITATIONS_MAX }),
+  async before(world, actor, { org, workspace }) {
+    // What somebody may not do uses up nothing of who may.
+    const asking = { read: world.store.read, actor, at: world.now() }
+    if (actor.kind !== 'user' || !(await may(asking, 'member.invite', { org, workspace }))) return
+    const each = `invite:${org}:${actor.user}`
+    await limitTries(world, { bucket: each, max: INVITATIONS_EACH_MAX })
+    await limitTries(world, { bucket: `invite:${org}`, max: INVITATIONS_MAX })
+  },
   async run(writing, { org, email, role: asked, workspace, level }) {
     if ((workspace === undefined) !== (level === undefined))
       refuse('DIRECTORY_INPUT_INVALID', 'name both a workspace and the level in it')

@@ -84,7 +84,7 @@ export const transferOwnership = command({
   chains: ({ org }) => [orgChain(org)],
   before: async (world, actor, { password }) => {
     if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor.user, password)
+    await provePassword(world, actor, password)
   },
   async run(writing, { org, user }) {
     const own = await demand(writing, 'org.transferOwner', { org }, { stepUp: true })

@@ -88,7 +88,7 @@ export const remove = command({
   chains: ({ org }) => [orgChain(org)],
   before: async (world, actor, { password }) => {
     if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor.user, password)
+    await provePassword(world, actor, password)
   },
   async run(writing, { org }) {
     const { organisation } = await demand(writing, 'org.delete', { org }, { stepUp: true })
