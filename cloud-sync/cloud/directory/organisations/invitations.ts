@@ -149,6 +149,10 @@ export const list = query({
   },
 })
 
+/** As whom the platform itself invites. */
+const PLATFORM = { user: 'platform', actingOrg: null, incarnation: 0 } as const
+const NO_WORKSPACE = { id: null, level: null } as const
+
 /** Mails an invitation with a new secret; the row of an open one is used again. */
 export async function sendInvitation(
   writing: Writing,
@@ -166,7 +170,8 @@ export async function sendInvitation(
 ): Promise<{ invitation: string; expiresAt: number }> {
   const { read, world, at } = writing
   const email_key = foldEmail(asked.email)
-  const workspace = asked.workspace?.id ?? null
+  const { id: workspace, level } = asked.workspace ?? NO_WORKSPACE
+  const author = asked.invitedBy ?? PLATFORM
   const open = await read.get('invitation', { org, email_key, workspace, state: 'open' })
   const secret = world.newSecret()
   const expiresAt = at + INVITATION_MS
@@ -178,11 +183,11 @@ export async function sendInvitation(
     email_key,
     role: asked.role,
     workspace,
-    workspace_level: asked.workspace?.level ?? null,
+    workspace_level: level,
     secret_hash: sha256(secret),
-    invited_by: asked.invitedBy?.user ?? 'platform',
-    invited_by_org: asked.invitedBy?.actingOrg ?? null,
-    invited_by_incarnation: asked.invitedBy?.incarnation ?? 0,
+    invited_by: author.user,
+    invited_by_org: author.actingOrg,
+    invited_by_incarnation: author.incarnation,
     state: 'open',
     accepted_by: null,
     created_at: at,

@@ -1,3 +1,4 @@
+export * from './chains.ts'
 export * from './policy-tables.ts'
 export * from './store.ts'
 export * from './tables.ts'

@@ -225,7 +225,7 @@ onBothEngines((engine) => {
     const shareWith = (to: { kind: 'user'; user: string } | { kind: 'org'; org: string }, device: string) =>
       done(
         d.write.shares.share(d.as('lea', 'ranch'), {
-          ...{ org: 'ranch', to: to as never },
+          ...{ org: 'ranch', to },
           thing: { kind: 'device', resource: `GW-1/${device}` },
         }),
       )

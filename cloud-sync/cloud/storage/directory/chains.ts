@@ -1,0 +1,42 @@
+import type { PolicyTable } from './policy-tables.ts'
+
+/** The chain of the log that a row belongs to: a kind and the column that names it. */
+export const CHAINS: {
+  readonly [T in PolicyTable]: readonly [kind: 'org' | 'user' | 'platform', column: string]
+} = {
+  user: ['user', 'id'],
+  organisation: ['org', 'id'],
+  membership: ['org', 'org'],
+  custom_role: ['org', 'org'],
+  workspace: ['org', 'org'],
+  workspace_add_on: ['org', 'org'],
+  quota_share: ['org', 'org'],
+  invitation: ['org', 'org'],
+  team: ['org', 'org'],
+  team_member: ['org', 'org'],
+  cross_org_policy: ['org', 'org'],
+  management_link: ['org', 'org'],
+  gateway: ['org', 'org'],
+  device: ['org', 'org'],
+  gateway_transfer: ['org', 'org'],
+  workspace_transfer: ['org', 'org'],
+  ownership_entry: ['org', 'org'],
+  gateway_code: ['platform', 'gateway'],
+  claim_ticket: ['org', 'org'],
+  claim_receipt: ['platform', 'gateway'],
+  usage_hold: ['platform', 'gateway'],
+  gateway_change: ['org', 'org'],
+  gateway_heard: ['org', 'org'],
+  gateway_block: ['org', 'org'],
+  hosting: ['org', 'org'],
+  component: ['org', 'org'],
+  component_device: ['org', 'org'],
+  grant: ['org', 'org'],
+  saved_view: ['org', 'org'],
+  alert_rule: ['org', 'org'],
+  alert_opt_out: ['user', 'user'],
+  token: ['org', 'org'],
+  foreign_id: ['org', 'org'],
+  platform_operator: ['platform', 'user'],
+  platform_feature: ['platform', 'name'],
+}
