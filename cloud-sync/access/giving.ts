@@ -31,7 +31,7 @@ const ofRole = (ask: Ask): Objection =>
 const ofLevel = (ask: Ask): Objection => lacking(ask, byLevel(ask))
 const CHECKS: Partial<Readonly<Record<Right, (ask: Ask) => Objection>>> = {
   'member.invite': (ask) => ofRole(ask) ?? ofLevel(ask),
-  'member.role': (ask) => ofRole(ask) ?? ofLevel(ask),
+  'member.role': (ask) => ofRole(ask) ?? uncovered(ask) ?? ofLevel(ask),
   // Asked with a role where a suspended member comes back.
   'member.remove': ofRole,
   'share.grant': ofLevel,
@@ -117,6 +117,29 @@ function byRole(ask: Ask): Rights {
   // Who was suspended, and comes back, has it all anew.
   if (bearer === undefined || ask.rule.right !== 'member.role') return after
   return less(after, less(of(bearer.member.role), bearer.roles[0]?.without ?? NOTHING))
+}
+
+/**
+ * Whoever is no observer any more has again what they were given as somebody else: on what the organisation itself owns
+ * that is giving. What others gave is theirs, and was theirs to give.
+ */
+function uncovered(ask: Ask): Objection {
+  const { about, policy } = ask
+  const subject = about.member === undefined ? undefined : policy.subjects.find(ask.thing.org, about.member)
+  const isUncovering =
+    subject !== undefined &&
+    about.role !== undefined &&
+    isCapped(subject.member.role) &&
+    !isCapped(about.role)
+  if (!isUncovering) return undefined
+  for (const thing of policy.things.of(ask.thing.org)) {
+    for (const rule of RULE_LIST.filter(({ on }) => on.includes(thing.kind))) {
+      const theirs = { ...ask, subject, thing, rule }
+      const has = pathsOf(theirs).some((path) => path.role === null && gives(theirs, path, rule))
+      if (has && !holds({ ...ask, thing }, rule.right)) return 'lacking'
+    }
+  }
+  return undefined
 }
 
 /** In a partner's organisation a role is also what its bearer is in the customers' organisations. */

@@ -86,6 +86,19 @@ export class Things {
     }
   }
 
+  /** All that belongs to an organisation, sensors that nothing is said of apart: they are as their device. */
+  of(org: OrgId): Thing[] {
+    const devices = [...this.#devices.values()].flatMap(({ thing, sensors }) => [thing, ...sensors.values()])
+    const all = [
+      this.#gateway,
+      ...this.#orgs.values(),
+      ...this.#workspaces.values(),
+      ...devices,
+      ...this.#items.values(),
+    ]
+    return all.filter((thing): thing is Thing => thing?.org === org)
+  }
+
   /** A sensor with a grant of its own is one thing; all others of its device are another. */
   #nameGranted({ grants, devices }: PolicyFacts): void {
     const owned = new Map(devices.map((device) => [device.id, device]))
