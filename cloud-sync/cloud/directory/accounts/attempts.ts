@@ -10,8 +10,8 @@ const FORGOTTEN_MS = 2 * BACK_OFF_MS_MAX
 const TRIES_A_USER_MAX = 10
 /** Of one user from all addresses from which they have not signed in lately: many addresses guess no faster. */
 const TRIES_FROM_STRANGERS_MAX = 200
-/** So long an address counts as the user's own after a right password. */
-const KNOWN_MS = 30 * 24 * 3_600_000
+/** So long an address counts as the user's own after a right password; tries are forgotten after as long. */
+const KNOWN_MS = 7 * 24 * 3_600_000
 const TRIES_AN_ADDRESS_MAX = 100
 
 /**

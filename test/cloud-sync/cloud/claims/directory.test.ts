@@ -113,17 +113,19 @@ test('guessing ends after ten tries whatever the tries were, and a valid claim i
   const { directory, label } = await world()
   const { ticket } = await reserved(directory, label)
   const wrong = { ...labelOf(label), code: '00000000000000000000' as ReturnType<typeof labelOf>['code'] }
-  const guess = async () =>
+  const guess = async (user = 'bea', org = 'borealis') =>
     refusal(
       directory.write.claims.reserve(
-        directory.as('bea', 'borealis'),
-        await onlineClaim(wrong, { org: 'borealis', user: 'bea', cloudId }),
+        directory.as(user, org),
+        await onlineClaim(wrong, { org, user, cloudId }),
       ),
     )
   const answers = []
   for (let at = 0; at < 12; at += 1) answers.push(await guess())
   expect(answers.slice(0, 10).every((code) => code === 'DIRECTORY_CLAIM_REFUSED')).toBe(true)
   expect(answers.slice(10)).toEqual(['DIRECTORY_TOO_MANY_TRIES', 'DIRECTORY_TOO_MANY_TRIES'])
+  // Somebody else is looked at all the same.
+  expect(await guess('ana', 'acme')).toBe('DIRECTORY_CLAIM_REFUSED')
   expect(await receive(directory, { org: 'acme', ticket, installer: 'ana' })).toMatchObject({
     verdict: 'confirmed',
   })
