@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DirectoryStore } from '../../cloud-sync/cloud/storage/index.ts'
 
 export interface HttpAnswer {
@@ -23,14 +25,22 @@ export class DirectoryClient {
   readonly url: string
   readonly #operator: string
   readonly #store: DirectoryStore
+  readonly #outbox: string
   /** Also after a restart no two writes have one key. */
   readonly #prefix = randomUUID()
   #keys = 0
 
-  constructor(parts: { readonly url: string; readonly operator: string; readonly store: DirectoryStore }) {
+  /** `outbox`: where the cloud puts mails; what was sent has no text in the directory any more. */
+  constructor(parts: {
+    readonly url: string
+    readonly operator: string
+    readonly store: DirectoryStore
+    readonly outbox: string
+  }) {
     this.url = parts.url
     this.#operator = parts.operator
     this.#store = parts.store
+    this.#outbox = parts.outbox
   }
 
   /** One request, `METHOD /path`; a write has a key of its own. `as` names for whom somebody acts. */
@@ -101,7 +111,10 @@ export class DirectoryClient {
     page: 'invitation' | 'verify' = 'invitation',
   ): Promise<string> {
     const mails = await this.#store.read.find('mail', { recipient }, { orderBy: ['created_at', 'id'] })
-    const found = mails.flatMap(({ body }) => body.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH) ?? [])
+    const texts = mails.map(({ id, body }) =>
+      body === '' ? readFileSync(join(this.#outbox, `${id}.eml`), 'utf8') : body,
+    )
+    const found = texts.flatMap((text) => text.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH) ?? [])
     return found.at(-1) ?? ''
   }
 

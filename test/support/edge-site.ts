@@ -129,7 +129,8 @@ export class EdgeSite {
     const data = join(this.folder, 'cloud')
     this.#store = await openDirectoryStore({ dialect: 'sqlite', path: join(data, 'organisations.db') })
     const operator = readFileSync(join(data, 'operator.token'), 'utf8').trim()
-    this.#directory = new DirectoryClient({ url: this.#cloud.http, operator, store: this.#store })
+    const outbox = join(data, 'outbox')
+    this.#directory = new DirectoryClient({ url: this.#cloud.http, operator, store: this.#store, outbox })
   }
 
   async stopCloud(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
