@@ -62,7 +62,10 @@ const invite = (by: string, to: string, body: object) => http(by, `POST ${org(to
 async function mailed(email: string, page: 'invitation' | 'verify' = 'invitation'): Promise<string> {
   const mails = await store.read.find('mail', { recipient: email }, { orderBy: ['created_at', 'id'] })
   const found = mails
-    .map(({ body }) => body.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH))
+    .map(({ id, body }) =>
+      body === '' ? readFileSync(join(folder, 'data', 'outbox', `${id}.eml`), 'utf8') : body,
+    )
+    .map((text) => text.split(`/${page}#`)[1]?.slice(0, SECRET_LENGTH))
     .filter((one) => one !== undefined)
   return found.at(-1) ?? ''
 }
