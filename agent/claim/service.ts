@@ -18,14 +18,15 @@ import {
   RECEIPT_EVENT,
 } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
+import { Askings } from './askings.ts'
 import { type ClaimInput, type ClaimState, nextClaim } from './machine.ts'
 import { closedPolicy, provisionalPolicy } from './provisional.ts'
 import { type Kept, keptClaim } from './kept.ts'
 import { isAlarm, UNCONFIRMED_EVENT } from './unconfirmed.ts'
 import type { ClaimFacts, ClaimOptions } from './ports.ts'
+import { sealedReceipt } from './receipt.ts'
 
 const NONCE_BYTES = 16
-const ASKINGS_MAX = 16
 /** So long after the claim its receipt is told to who names the ticket, ms: a phone has it by then, or claims again. */
 const RECEIPT_TOLD_MS = 3_600_000
 /** The one answer to every claim that does not succeed; only the log knows why. */
@@ -40,8 +41,7 @@ const sameText = (a: string, b: string): boolean => {
 /** Whose the gateway is: what it is told by the cloud, proven on site, and tells in turn. Steps are taken one by one. */
 export class ClaimService {
   readonly #options: ClaimOptions
-  /** Nonces given out, with when. Each is good for one proof. */
-  readonly #askings = new Map<string, { readonly nonceP: string; readonly at: number }>()
+  readonly #askings = new Askings()
   readonly #reservations = new Map<string, { readonly ticket: ClaimTicket; readonly sealed: string }>()
   #kept: Kept
   /** Monotonic, ms, of this run. */
@@ -104,9 +104,7 @@ export class ClaimService {
   challenge(nonceP: ClaimNonce): Uint8Array {
     const { gateway, key, random = randomBytes, monoMs } = this.#options
     const nonceG = ClaimNonce.parse(Buffer.from(random(NONCE_BYTES)).toString('hex'))
-    const [oldest] = this.#askings.keys()
-    if (this.#askings.size >= ASKINGS_MAX && oldest !== undefined) this.#askings.delete(oldest)
-    this.#askings.set(nonceG, { nonceP, at: monoMs() })
+    this.#askings.add(nonceG, { nonceP, at: monoMs() })
     const generation = Math.max(1, this.#kept.state.generation)
     return sealChallenge({ v: 1, gateway, generation, nonceP, nonceG }, key)
   }
@@ -190,7 +188,7 @@ export class ClaimService {
     if (tells !== 'claimed') throw refusal()
     guard.reached({ counter: next.counter })
     const { id, installer, organisation } = ticket
-    const receipt = this.#receipt(next, {
+    const receipt = sealedReceipt(this.#options, next, {
       what: 'claimed',
       org: organisation.id,
       ticket: id,
@@ -220,7 +218,7 @@ export class ClaimService {
       return
     }
     this.#reservations.clear()
-    const receipt = this.#receipt(next, { what: 'released' })
+    const receipt = sealedReceipt(this.#options, next, { what: 'released' })
     await this.#keep({ state: next, ticket: null, receipt, hours: 0 }, true)
     log.info({ generation }, 'let go; the new label opens')
   }
@@ -320,38 +318,14 @@ export class ClaimService {
     const { gateway, guard, monoMs } = this.#options
     const { generation, claimKey } = this.#kept.state
     const proof = openSiteProof(message, { gateway, claimKey: claimKey ?? NOBODYS_KEY })
-    const asking = proof === undefined ? undefined : this.#askings.get(proof.nonceG)
-    if (proof === undefined || asking === undefined || ticket === undefined) return false
-    this.#askings.delete(proof.nonceG)
+    if (proof === undefined || ticket === undefined) return false
+    const asking = this.#askings.take(proof.nonceG)
+    if (asking === undefined) return false
     const isFresh = monoMs() - asking.at <= PRESENCE_MS
     const isAnswer = timingSafeEqual(Buffer.from(asking.nonceP), Buffer.from(proof.nonceP))
     return (
       isFresh && isAnswer && proof.ticket === ticket.id && claimKey !== null && generation >= guard.generation
     )
-  }
-
-  #receipt(
-    { generation, counter }: ClaimState,
-    happened:
-      | { what: 'released' }
-      | Pick<
-          Extract<ClaimReceipt, { what: 'claimed' }>,
-          'what' | 'org' | 'ticket' | 'installer' | 'presence'
-        >,
-  ): string {
-    const { gateway, key, trust, bootId, monoMs, trustedMs } = this.#options
-    const receipt = ClaimReceipt.parse({
-      v: 1,
-      gateway,
-      keyFp: key.keyId,
-      generation,
-      claimCounter: counter,
-      bootId,
-      monoMs: Math.max(0, Math.round(monoMs())),
-      at: trustedMs(),
-      ...happened,
-    })
-    return Buffer.from(sealReceipt(receipt, { cloudId: cloudIdOf(trust), key })).toString('base64')
   }
 
   #inTurn<T>(step: () => Promise<T>): Promise<T> {

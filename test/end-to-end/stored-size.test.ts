@@ -6,7 +6,7 @@ import type { Store } from '../../agent/storage/index.ts'
 import { ledgerUsage } from '../../cloud-sync/cloud/quotas/index.ts'
 import { usageDays } from '../../cloud-sync/cloud/storage/index.ts'
 import { decodeRecord, sha256 } from '../../cloud-sync/codec/index.ts'
-import type { GatewayId, OrgId, SealedRecord, WorkspaceId } from '../../cloud-sync/contract/index.ts'
+import type { SealedRecord, WorkspaceId } from '../../cloud-sync/contract/index.ts'
 import { done, openTestDirectory, refusal, type TestDirectory } from '../support/directory-world.ts'
 import { fakeGateway, usageBody } from '../support/fake-gateway.ts'
 import { acmeWithWorkspaces, quotasOver, sharesAt } from '../support/quota-cloud.ts'
@@ -81,7 +81,7 @@ test('S3.17 storage is measured by what readings really take on the gateways, on
   const ledger = await testLedger(gateway)
   const usage = ledgerUsage({
     days: (asked) => usageDays(ledger.db.read, asked),
-    gatewaysOf: () => Promise.resolve([GATEWAY as GatewayId]),
+    gatewaysOf: () => Promise.resolve([GATEWAY]),
   })
   Object.assign(d.world, { usage })
   const quotas = quotasOver(d, usage)
@@ -101,7 +101,7 @@ test('S3.17 storage is measured by what readings really take on the gateways, on
   expect(await ledger.deliver(gateway, 'usage', usageBody(records))).toMatchObject({ status: 'ok' })
 
   const month = new Date(d.now()).toISOString().slice(0, 7)
-  const metered = await usage.ofMonth({ org: ACME as OrgId, month, meters: [METER] })
+  const metered = await usage.ofMonth({ org: ACME, month, meters: [METER] })
   expect(new Map(metered.map(({ workspace, quantity }) => [workspace, quantity]))).toEqual(
     new Map([
       [wall, sizes.wall],

@@ -79,7 +79,7 @@ const GIVEN_RIGHTS = RIGHTS.filter((right) => !right.startsWith('self.'))
 
 /** Whose a thing is. */
 const orgOf = (facts: PolicyFacts, on: Resource): string | undefined =>
-  on.kind === 'org' ? on.org : ownerOf(facts, on as Shareable)?.org
+  on.kind === 'org' ? on.org : ownerOf(facts, on)?.org
 
 /** Asks all rights on all things, those of one organisation where it is named; each as `right thing`. */
 export interface Rights {

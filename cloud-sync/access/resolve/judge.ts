@@ -82,7 +82,14 @@ function judgeUnseen(
       return { state: 'accepted', because: null, winner: null, grant: null }
     case 'alert.opt-out':
       return { state: 'accepted', because: null, winner: null, grant: null }
-    default:
+    case 'member.set':
+    case 'team.add':
+    case 'team.remove':
+    case 'policy.add':
+    case 'policy.remove':
+    case 'link.add':
+    case 'link.remove':
+    case 'transfer':
       return refused('cloud-only')
   }
 }

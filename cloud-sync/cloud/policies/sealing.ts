@@ -156,10 +156,9 @@ export async function noteApplied(
     const policy = await tx.get('gateway_policy', { gateway, version })
     if (policy === undefined || known?.version === version) return
     await tx.put('gateway_applied', { gateway, version, before: known?.version ?? version })
-    const newest = await newestOf(tx, gateway)
-    const isOutdated = (known?.before ?? Infinity) <= (newest?.version ?? 0) - VERSIONS_KEPT
-    if (known !== undefined && isOutdated && known.before !== known.version)
-      await drop(tx, gateway, known.before)
+    if (known === undefined || known.before === known.version) return
+    const newest = (await newestOf(tx, gateway))?.version ?? 0
+    if (known.before <= newest - VERSIONS_KEPT) await drop(tx, gateway, known.before)
   })
 }
 

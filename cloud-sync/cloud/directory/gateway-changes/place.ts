@@ -44,12 +44,15 @@ async function thingOf(
       const row = await read.get('workspace', { id: on.workspace })
       return row && { org: row.org, resource_kind: on.kind, resource: row.id }
     }
-    case 'item': {
-      const view = await read.get('saved_view', { id: on.item })
-      const row = view ?? (await read.get('alert_rule', { id: on.item }))
-      return row && { org: row.org, resource_kind: view ? 'view' : 'alert', resource: row.id }
-    }
+    case 'item':
+      return itemOf(read, on.item)
   }
+}
+
+async function itemOf(read: DirectoryReader, id: string) {
+  const view = await read.get('saved_view', { id })
+  const row = view ?? (await read.get('alert_rule', { id }))
+  return row && ({ org: row.org, resource_kind: view ? 'view' : 'alert', resource: row.id } as const)
 }
 
 async function principalOf(

@@ -157,11 +157,12 @@ async function judgeAndApply(
   if (past === undefined || judged.state === 'refused') return judged
   if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
   if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
-  const changes = judged.state === 'accepted' || judged.grant !== null
   const known = past.isKnown ? past.past : undefined
-  if (changes) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
+  if (hasEffect(judged)) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
   return judged
 }
+
+const hasEffect = ({ state, grant }: Judged): boolean => state === 'accepted' || grant !== null
 
 /** A gateway shows nobody more than fits into its policy. */
 const isTooMuch = async (read: DirectoryReader, { gw, proposal }: GatewayChange): Promise<boolean> =>

@@ -75,7 +75,7 @@ test('an alarm whose reading waits at the gateway is measured by the rules of it
     watch: {
       measure: (of: object) => Promise.resolve(measured.push(of)),
       observe: () => Promise.resolve(0),
-    } as never,
+    },
     rules: { find: () => Promise.resolve([rule]) } as never,
     ...{ db: {} as never, log: silent, monoMs: () => 0, offlineAfterMs: 300_000, known: [] },
   })

@@ -76,7 +76,8 @@ test('a key that is blocked on site opens nothing there, and a new one of that n
 })
 
 test('a guest’s workspace that was taken back at the host’s gateway is so there alone', async () => {
-  const { write, ask, store, actor } = here.cloud.directory
+  const { directory } = here.cloud
+  const { write, ask, store } = directory
   const org = 'borealis'
   const { workspace } = await done(write.workspaces.create(as('bea', org), { org, name: 'North' }))
   const row = await store.read.get('device', { path: `${GW1}/level-1` })
@@ -91,17 +92,18 @@ test('a guest’s workspace that was taken back at the host’s gateway is so th
   expect(await take(taken)).toBe('accepted')
   expect(await here.shares()).toEqual([])
   expect(await store.read.find('grant', { org, principal: 'gil' })).toMatchObject([{ state: 'live' }])
-  const [block] = await done(ask.gatewayBlocks.list(actor('bea', org), { org }))
+  const [block] = await done(ask.gatewayBlocks.list(directory.actor('bea', org), { org }))
   await done(write.gatewayBlocks.lift(as('bea', org), { org, block: block?.block ?? '' }))
   await known()
   expect(await here.shares()).toEqual(['gil viewer'])
 })
 
 test('who joins again, and who owns the gateway next, is not blocked by what was', async () => {
-  const { write, store, joins } = here.cloud.directory
+  const { directory } = here.cloud
+  const { write, store } = directory
   expect(await take(by('acme:ana', { kind: 'member.remove', org: 'acme', name: 'adam' }))).toBe('accepted')
   await done(write.members.remove(as('ana', 'acme'), { org: 'acme', user: 'adam' }))
-  await joins('adam', 'acme', 'admin', 'ana')
+  await directory.joins('adam', 'acme', 'admin', 'ana')
   expect((await known()).members).toEqual(MEMBERS)
   await here.hears()
   expect(await take(by('acme:ana', { kind: 'member.remove', org: 'acme', name: 'adam' }))).toBe('accepted')
