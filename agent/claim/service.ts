@@ -1,15 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import {
-  cloudIdOf,
-  NOBODYS_KEY,
-  openClaimDocument,
-  openSiteProof,
-  sealChallenge,
-  sealReceipt,
-} from '../../cloud-sync/codec/index.ts'
+import { NOBODYS_KEY, openClaimDocument, openSiteProof, sealChallenge } from '../../cloud-sync/codec/index.ts'
 import {
   ClaimNonce,
-  ClaimReceipt,
   type ClaimTicket,
   NOBODY,
   type PolicySnapshot,
@@ -19,7 +11,7 @@ import {
 } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
 import { Askings } from './askings.ts'
-import { type ClaimInput, type ClaimState, nextClaim } from './machine.ts'
+import { type ClaimInput, nextClaim } from './machine.ts'
 import { closedPolicy, provisionalPolicy } from './provisional.ts'
 import { type Kept, keptClaim } from './kept.ts'
 import { isAlarm, UNCONFIRMED_EVENT } from './unconfirmed.ts'

@@ -69,29 +69,15 @@ function judgeUnseen(
   { past, now }: { past: PolicyFacts; now: PolicyFacts },
 ): ChangeJudgement {
   const { change, author } = proposal
-  switch (change.kind) {
-    case 'grant.add':
-      return { state: 'void', because: 'past-unknown', winner: null, grant: cappedNow(proposal, now) }
-    case 'grant.remove':
-      if (![past, now].some((facts) => isAmong(facts, change.on))) return refused('unknown-resource')
-      return { state: 'accepted', because: null, winner: null, grant: null }
-    case 'member.remove':
-    case 'member.suspend':
-    case 'key.block':
-      if (reachesOwner(change, author, now)) return refused('cloud-only')
-      return { state: 'accepted', because: null, winner: null, grant: null }
-    case 'alert.opt-out':
-      return { state: 'accepted', because: null, winner: null, grant: null }
-    case 'member.set':
-    case 'team.add':
-    case 'team.remove':
-    case 'policy.add':
-    case 'policy.remove':
-    case 'link.add':
-    case 'link.remove':
-    case 'transfer':
-      return refused('cloud-only')
-  }
+  const stands: ChangeJudgement = { state: 'accepted', because: null, winner: null, grant: null }
+  if (change.kind === 'grant.add')
+    return { ...stands, state: 'void', because: 'past-unknown', grant: cappedNow(proposal, now) }
+  if (change.kind === 'grant.remove')
+    return [past, now].some((facts) => isAmong(facts, change.on)) ? stands : refused('unknown-resource')
+  if (change.kind === 'alert.opt-out') return stands
+  const takesAway =
+    change.kind === 'member.remove' || change.kind === 'member.suspend' || change.kind === 'key.block'
+  return takesAway && !reachesOwner(change, author, now) ? stands : refused('cloud-only')
 }
 
 const refused = (because: ChangeJudgement['because']): ChangeJudgement => ({
