@@ -105,13 +105,27 @@ const money = fc
     return digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`
   })
 
-/** Whole tier tables: contiguous from 1, any rates up to beyond 2^53 with up to 12 places. */
+/** Halves and wholes of the smallest coin, where rounding ties: of what nobody draws by chance. */
+const halfCoins = fc.constantFrom(
+  '0.00005',
+  '0.0005',
+  '0.005',
+  '0.015',
+  '0.01',
+  '0.025',
+  '0.05',
+  '0.5',
+  '1.5',
+)
+const rates = fc.oneof(money, halfCoins)
+
+/** Whole tier tables: contiguous from 1, any rates up to beyond 2^53 with up to 12 places, also halves of a cent. */
 export const tiers = fc
   .array(
     fc.record({
       length: fc.oneof(fc.bigInt(1n, 20n), fc.bigInt(1n, 2n ** 60n)),
-      rate: money,
-      flat: fc.oneof(fc.constant('0'), money),
+      rate: rates,
+      flat: fc.oneof(fc.constant('0'), rates),
     }),
     { minLength: 1, maxLength: 5 },
   )
@@ -136,23 +150,39 @@ export const cards = fc
   .record({
     minorDigits: fc.integer({ min: 0, max: 4 }),
     sensorDays: plans,
-    perMegabyte: fc.tuple(fc.bigInt(0n, 10n ** 9n), fc.integer({ min: 0, max: 999_999 })),
-    includedBytes: fc.bigInt(0n, 10n ** 7n).map((bytes) => bytes.toString()),
-    fee: money,
+    perMegabyte: fc.oneof(
+      fc
+        .tuple(fc.bigInt(0n, 10n ** 9n), fc.integer({ min: 0, max: 999_999 }))
+        .map(([whole, fraction]) => `${whole}.${String(fraction).padStart(6, '0')}`),
+      halfCoins,
+    ),
+    includedBytes: fc
+      .oneof(fc.bigInt(0n, 10n ** 7n), fc.constantFrom(0n, 1_000_000n))
+      .map((bytes) => bytes.toString()),
+    fee: rates,
   })
-  .map(({ minorDigits, sensorDays, perMegabyte: [whole, fraction], includedBytes, fee }) =>
+  .map(({ minorDigits, sensorDays, perMegabyte, includedBytes, fee }) =>
     cardOf({
       minorDigits,
       sensorDays,
-      cellular: [
-        {
-          zone: 'all',
-          networks: ['*'],
-          perMegabyte: `${whole}.${String(fraction).padStart(6, '0')}`,
-          includedBytes,
-        },
-      ],
+      cellular: [{ zone: 'all', networks: ['*'], perMegabyte, includedBytes }],
       fees: [{ id: 'platform', perMonth: fee }],
+    }),
+  )
+
+/** Every price is a half or a whole of the smallest coin, so that most sums tie. */
+export const tieCards = fc
+  .tuple(fc.constantFrom('0.005', '0.015', '0.025'), fc.constantFrom('0.01', '0.005'))
+  .map(([dear, cheap]) =>
+    cardOf({
+      sensorDays: {
+        mode: 'volume',
+        tiers: [
+          { from: 1, to: 2, rate: dear },
+          { from: 3, to: null, rate: cheap },
+        ],
+      },
+      cellular: [{ zone: 'all', networks: ['*'], perMegabyte: cheap }],
     }),
   )
 
@@ -169,7 +199,12 @@ export const julyFacts = fc.array(
       custodian: fc.oneof(fc.constant(null), fc.constantFrom('anna', 'ben', 'carl')),
       workspace: fc.oneof(fc.constant(null), fc.constantFrom('wall', 'crest')),
       billable: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
-      bytes: fc.oneof(fc.constant(0n), fc.bigInt(1n, 10n ** 7n), fc.bigInt(2n ** 53n, 2n ** 70n)),
+      bytes: fc.oneof(
+        fc.constant(0n),
+        fc.constantFrom(500_000n, 1_000_000n, 1_500_000n),
+        fc.bigInt(1n, 10n ** 7n),
+        fc.bigInt(2n ** 53n, 2n ** 70n),
+      ),
     })
     .map(({ day, sensor, gateway, custodian, workspace, billable, bytes }): DayFact => {
       const of = { gateway, custodian, workspace, billable }
@@ -177,3 +212,13 @@ export const julyFacts = fc.array(
     }),
   { maxLength: 60 },
 )
+
+/** A handful of days and half megabytes: with `tieCards` their sums tie and their cells have no remainders. */
+export const fewFacts = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: -3, max: 4 })), { maxLength: 8 })
+  .map((days) =>
+    days.map(
+      ([day, what]): DayFact =>
+        what < 0 ? sent(`${JULY}-0${day}`, BigInt(-what) * 500_000n) : active(`${JULY}-0${day}`, `s${what}`),
+    ),
+  )

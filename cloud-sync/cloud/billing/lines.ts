@@ -130,8 +130,9 @@ function difference(charges: readonly Charge[], booked: readonly Line[]): Charge
 
 /**
  * Gives a line's rounded amount to its cells by largest remainder: every cell its own amount rounded down, then one
- * more minor unit each to those that lost most. The amount differs from the sum of the cells by less than one unit for
- * the rounding of each of the two totals, so what is left is never below nothing and never above one unit a cell.
+ * more minor unit each to those that lost most. A correction is the difference of two rounded totals, so it may be a
+ * whole unit below the sum of its cells: where those lost nothing by rounding down, one unit is missing instead of left
+ * over, and is taken from those that lost least.
  */
 function apportion(charges: readonly Charge[], total: Minor, minorDigits: number): Cell[] {
   const unit = minorUnit(minorDigits)
@@ -151,12 +152,14 @@ function apportion(charges: readonly Charge[], total: Minor, minorDigits: number
     last.same.push(index)
     if (last.whole !== 0n) left -= last.whole
   }
-  for (const rest of [...byRest.keys()].sort((a, b) => (a > b ? -1 : 1))) {
+  const odd = left < 0n ? -1n : 1n
+  for (const rest of [...byRest.keys()].sort((a, b) => (a > b === odd > 0n ? -1 : 1))) {
     if (left === 0n) break
     const same = byRest.get(rest) ?? []
-    const lucky = left >= BigInt(same.length) ? same : diagonal(charges, same, Number(left))
-    for (const index of lucky) minors[index] = (minors[index] ?? 0n) + 1n
-    left -= BigInt(lucky.length)
+    const count = left * odd
+    const some = count >= BigInt(same.length) ? same : diagonal(charges, same, Number(count))
+    for (const index of some) minors[index] = (minors[index] ?? 0n) + odd
+    left -= odd * BigInt(some.length)
   }
   return charges.map((charge, index) => cellOf(charge, minors[index] ?? 0n))
 }

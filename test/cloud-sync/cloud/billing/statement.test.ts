@@ -13,6 +13,7 @@ import {
   emptyBooks,
   minorText,
   minorUnit,
+  type PriceBook,
   type Statement,
   trialBalance,
 } from '../../../../cloud-sync/cloud/billing/index.ts'
@@ -23,6 +24,7 @@ import {
   cards,
   closeAll,
   DAM,
+  fewFacts,
   JULY,
   julyFacts,
   MEMBERS,
@@ -30,6 +32,7 @@ import {
   sensors,
   sent,
   statementOf,
+  tieCards,
 } from '../../../support/billing-world.ts'
 
 const FIRST = '2026-07-01'
@@ -38,20 +41,25 @@ const of = (costs: readonly { readonly minor: bigint }[]): bigint =>
 const serviceTotal = ({ lines }: Statement, service: string): bigint =>
   of(lines.filter((line) => line.service === service))
 
+/** By sensor, by user and by day are the invoice line, whatever it corrects. */
+function expectViewsOf(statement: Statement, prices: PriceBook): void {
+  const line = serviceTotal(statement, 'sensor-days')
+  expect(of(bySensor(statement))).toBe(line)
+  expect(of(byUser(statement, MEMBERS))).toBe(line)
+  expect(of(byDay(statement, prices))).toBe(line)
+  const cellular = serviceTotal(statement, 'cellular')
+  expect(of(cellularByGateway(statement))).toBe(cellular)
+  const ownerOf = (gateway: string): string | null => (gateway === 'GW-1' ? 'anna' : null)
+  expect(of(cellularByUser(statement, { ownerOf, members: MEMBERS }))).toBe(cellular)
+  expect(of(byWorkspace(statement))).toBe(statement.total)
+}
+
 test('I14 by sensor, by user and by day are the invoice line, to the minor unit; so are the cellular views', () => {
   fc.assert(
     fc.property(julyFacts, cards, (facts, card) => {
       const prices = pricesOf(card)
       const statement = statementOf({ facts, prices })
-      const line = serviceTotal(statement, 'sensor-days')
-      expect(of(bySensor(statement))).toBe(line)
-      expect(of(byUser(statement, MEMBERS))).toBe(line)
-      expect(of(byDay(statement, prices))).toBe(line)
-      const cellular = serviceTotal(statement, 'cellular')
-      expect(of(cellularByGateway(statement))).toBe(cellular)
-      const ownerOf = (gateway: string): string | null => (gateway === 'GW-1' ? 'anna' : null)
-      expect(of(cellularByUser(statement, { ownerOf, members: MEMBERS }))).toBe(cellular)
-      expect(of(byWorkspace(statement))).toBe(statement.total)
+      expectViewsOf(statement, prices)
       for (const { cells, minor, exact } of statement.lines) {
         expect(of(cells)).toBe(minor)
         expect(cells.reduce((sum, { amount }) => sum + amount, 0n)).toBe(exact)
@@ -218,26 +226,67 @@ describe('I13 a closed month never changes; what comes late is an adjustment', (
     )
   })
 
-  test('in any two halves, across any close, statement plus adjustments are what one statement would have said', () => {
-    fc.assert(
-      fc.property(julyFacts, cards, fc.infiniteStream(fc.boolean()), (facts, card, coin) => {
-        const prices = pricesOf(card)
-        const first = facts.filter(() => coin.next().value)
-        const books = closeAll(
-          [
-            [JULY, first],
-            [AUGUST, facts],
-          ],
-          prices,
-        )
-        const whole = statementOf({ facts, prices })
-        const july = bookedFor(books, JULY)
-        expect(of(july)).toBe(whole.total)
-        expect(july.reduce((sum, { exact }) => sum + exact, 0n)).toBe(whole.exact)
-        for (const line of july) expect(of(line.cells)).toBe(line.minor)
-      }),
+  test.for([
+    ['a cheaper tier', '0.015', [1, 3], 2n],
+    ['bytes', '0.01', [1_500_000n, 1_000_000n], 0n],
+  ] as const)('at a tie of rounding the cells of a correction are its line: %s', ([, rate, used, minor]) => {
+    const sensorDays = {
+      ...{ mode: 'volume', included: 0 },
+      tiers: [
+        { from: 1, to: 2, rate },
+        { from: 3, to: null, rate: '0.01' },
+      ],
+    }
+    const cellular = [{ zone: 'all', networks: ['*'], perMegabyte: rate }]
+    const [before, later] = used.map((count, index) =>
+      typeof count === 'bigint'
+        ? [sent(`2026-07-0${index + 1}`, count)]
+        : sensors(`2026-07-0${index + 1}`, count),
     )
+    const early = before ?? []
+    const whole = [...early, ...(later ?? [])]
+    const prices = pricesOf(cardOf({ sensorDays, cellular }))
+    const books = closeAll(
+      [
+        [JULY, early],
+        [AUGUST, whole],
+      ],
+      prices,
+    )
+    const [line] = books.statements[1]?.lines ?? []
+    expect(line?.minor).toBe(minor)
+    expect(of(line?.cells ?? [])).toBe(minor)
+    expect(of(bookedFor(books, JULY))).toBe(statementOf({ facts: whole, prices }).total)
   })
+
+  test.for([
+    ['any prices', cards, julyFacts, 100],
+    ['prices of half a cent', tieCards, fewFacts, 500],
+  ] as const)(
+    'in any two halves, across any close, statement plus adjustments are what one statement would have said: %s',
+    ([, someCards, someFacts, numRuns]) => {
+      fc.assert(
+        fc.property(someFacts, someCards, fc.infiniteStream(fc.boolean()), (facts, card, coin) => {
+          const prices = pricesOf(card)
+          const first = facts.filter(() => coin.next().value)
+          const books = closeAll(
+            [
+              [JULY, first],
+              [AUGUST, facts],
+            ],
+            prices,
+          )
+          const whole = statementOf({ facts, prices })
+          const july = bookedFor(books, JULY)
+          expect(of(july)).toBe(whole.total)
+          expect(july.reduce((sum, { exact }) => sum + exact, 0n)).toBe(whole.exact)
+          for (const line of july) expect(of(line.cells)).toBe(line.minor)
+          for (const statement of books.statements) expectViewsOf(statement, prices)
+        }),
+        { numRuns },
+      )
+    },
+  )
 })
 
 describe('double entry', () => {
