@@ -13,6 +13,7 @@ export const invoiceOnly: PaymentProvider = {
   forgetMethod: none,
   prepare: none,
   confirm: none,
+  refund: none,
   eventIn: none,
   meter: none,
 }

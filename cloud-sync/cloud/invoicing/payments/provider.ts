@@ -38,6 +38,26 @@ export type ChargeState =
   | { readonly state: 'pending'; readonly reference: string }
   | { readonly state: 'failed'; readonly reference: string | null; readonly reason: string }
 
+/** Money that goes back, all of a payment or a part of it; ours has the name that the provider keeps. */
+export interface Returned {
+  readonly refund: string
+  readonly payment: string
+  /** The provider's name of the payment. */
+  readonly reference: string
+  readonly minor: bigint
+  /** ISO 4217. */
+  readonly currency: string
+}
+
+/** Where a refund stands; a charge has the same words. */
+export type RefundState = ChargeState
+
+/**
+ * Where a dispute stands: the provider has taken the money back (`withdrawn`), has given it back again (`returned`), or
+ * only asks (`open`: no money has moved).
+ */
+export type DisputeState = 'open' | 'withdrawn' | 'returned'
+
 /** What a provider tells of by itself. */
 export type ProviderEvent = { readonly id: string; readonly at: number } & (
   | {
@@ -46,6 +66,27 @@ export type ProviderEvent = { readonly id: string; readonly at: number } & (
       readonly minor: bigint
       readonly currency: string
       readonly charge: ChargeState
+    }
+  | {
+      readonly kind: 'refund'
+      /** Our name of it; null where it was made at the provider. */
+      readonly refund: string | null
+      /** Our name of the payment. */
+      readonly payment: string
+      readonly minor: bigint
+      readonly currency: string
+      readonly state: RefundState
+    }
+  | {
+      readonly kind: 'dispute'
+      /** The provider's name of it. */
+      readonly dispute: string
+      readonly payment: string
+      readonly minor: bigint
+      readonly currency: string
+      readonly state: DisputeState
+      /** As the customer's bank says it. */
+      readonly reason: string
     }
   | { readonly kind: 'method'; readonly org: string; readonly method: MethodDetails }
   | { readonly kind: 'method-removed'; readonly token: string }
@@ -83,6 +124,8 @@ export interface PaymentProvider {
     readonly method: string
     readonly attempt: number
   }): Promise<ChargeState>
+  /** Gives money of a payment back, unless that was done before. */
+  refund(asked: Returned): Promise<RefundState>
   /** @throws InvoicingError INVOICING_WEBHOOK_REFUSED where it is not the provider's, or not of now */
   eventIn(body: Uint8Array, signature: string): Promise<ProviderEvent>
   /** Hands over meter events, each at least once; those that are there already count as delivered. How many were new. */

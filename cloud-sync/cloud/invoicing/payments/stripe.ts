@@ -1,7 +1,14 @@
 import Stripe from 'stripe'
 import type { StripeMeterEvent } from '../../billing/index.ts'
 import { InvoicingError, refuse } from '../errors.ts'
-import type { ChargeState, MethodDetails, PaymentProvider, ProviderEvent } from './provider.ts'
+import type {
+  ChargeState,
+  MethodDetails,
+  PaymentProvider,
+  ProviderEvent,
+  RefundState,
+  Returned,
+} from './provider.ts'
 
 export interface StripeSettings {
   readonly secretKey: string
@@ -18,6 +25,8 @@ const RETRIES = 2
 const WEBHOOK_AGE_S_MAX = 300
 /** Meter events on their way at once. */
 const EVENTS_AT_ONCE = 10
+/** A page of Stripe's list, and more than anybody refunds of one payment. */
+const REFUNDS_OF_PAYMENT_MAX = 100
 
 /** Stripe over its official SDK. Of cards and banks only its own names for them ever come here. */
 export function stripeProvider(settings: StripeSettings): PaymentProvider {
@@ -77,6 +86,7 @@ export function stripeProvider(settings: StripeSettings): PaymentProvider {
       return intent.id
     },
     confirm: (asked) => confirmed(stripe, asked),
+    refund: (asked) => refunded(stripe, asked),
     eventIn: (body, signature) => eventOf(stripe, { body, signature, webhookSecret }),
     async meter(events) {
       let fresh = 0
@@ -131,6 +141,33 @@ async function confirmed(
       return { state: 'failed', reference, reason: reasonIn(error) }
     throw translated(error)
   }
+}
+
+/** Keys are forgotten after a day or two, so what Stripe has of this name is looked for first: money goes back once. */
+async function refunded(
+  stripe: Stripe,
+  { refund, payment, reference, minor }: Returned,
+): Promise<RefundState> {
+  const { data } = await answered(
+    stripe.refunds.list({ payment_intent: reference, limit: REFUNDS_OF_PAYMENT_MAX }),
+  )
+  const known = data.find(({ metadata }) => metadata?.['headgate_refund'] === refund)
+  const made =
+    known ??
+    (await answered(
+      stripe.refunds.create(
+        {
+          payment_intent: reference,
+          amount: Number(minor),
+          metadata: { headgate_refund: refund, headgate_payment: payment },
+        },
+        { idempotencyKey: `headgate-refund-${refund}` },
+      ),
+    ))
+  if (made.status === 'succeeded') return { state: 'succeeded', reference: made.id }
+  if (made.status === 'pending' || made.status === 'requires_action')
+    return { state: 'pending', reference: made.id }
+  return { state: 'failed', reference: made.id, reason: made.failure_reason ?? made.status ?? 'failed' }
 }
 
 /** The SDK's types say that both are always there. */

@@ -66,6 +66,9 @@ async function apply(
       if (method !== undefined) await tx.put('payment_method', { ...method, state: 'removed', is_default: 0 })
       return
     }
+    // Booked in a step of its own.
+    case 'refund':
+    case 'dispute':
     case 'other':
   }
 }
