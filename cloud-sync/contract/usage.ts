@@ -120,6 +120,16 @@ export type DayShare = z.infer<typeof DayShare>
 export const shareOf = (quantity: bigint, { from, to, of }: DayShare): bigint =>
   (quantity * BigInt(to)) / BigInt(of) - (quantity * BigInt(from)) / BigInt(of)
 
+/** The stretch that a label without a share gives its day: all of it. */
+export const WHOLE_RECORD: DayShare = { epoch: null, from: 0, to: 1, of: 1 }
+
+/** Whether two stretches have anything in common; as fractions, which may be of different wholes. */
+export const stretchesOverlap = (a: Stretch, b: Stretch): boolean => isBefore(a, b) && isBefore(b, a)
+type Stretch = Omit<DayShare, 'epoch'>
+/** Whether `a` begins before `b` ends. */
+const isBefore = (a: Stretch, b: Stretch): boolean =>
+  BigInt(a.from) * BigInt(b.of) < BigInt(b.to) * BigInt(a.of)
+
 /** A part of a record goes with its kind. */
 const belongs = ({ kind, close, share }: { kind: RecordKind; close?: unknown; share?: unknown }): boolean =>
   (close === undefined || kind === 'day_close') && (share === undefined || kind === 'day_assign')

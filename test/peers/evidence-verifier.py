@@ -294,15 +294,23 @@ class Verifier:
         return moved
 
     def add(self, record, moved):
-        if record["kind"] == DAY_ASSIGN and record["corrects"] and record["day"] is not None:
-            share = record["share"] or (None, 0, 1, 1)
-            labels = self.gateway["labels"].setdefault((share[0] or record["epoch"], record["corrects"]), [])
-            labels.append((record["day"], share[1:]))
         if record["day"] is None:
             self.gateway["undated"][record["epoch"], record["seq"]] = (record, moved)
             return
+        if record["kind"] == DAY_ASSIGN and record["corrects"]:
+            self.label(record, record["share"] or (None, 0, 1, 1))
         for register, by in moved:
             self.sum(record, record["day"], register, by)
+
+    def label(self, record, share):
+        """The first day that a stretch is given counts, and only where its own organisation gives it."""
+        name, (start, end, of) = (share[0] or record["epoch"], record["corrects"]), share[1:]
+        labelled, _ = self.gateway["undated"].get(name, (None, None))
+        if labelled is None or labelled["org"] != record["org"]:
+            return
+        labels = self.gateway["labels"].setdefault(name, [])
+        if not any(start * w < b * of and a * of < end * w for _, (a, b, w) in labels):
+            labels.append((record["day"], (start, end, of)))
 
     def sum(self, record, day, register, by):
         fields = [register[f] for f in "subject meter custodian workspace billable".split()]

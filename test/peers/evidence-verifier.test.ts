@@ -1,33 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { OrgId } from '../../cloud-sync/contract/index.ts'
 import { forged, lineAt, linesOf, replaced, verified } from '../support/evidence-file.ts'
+import { peersVerdict } from '../support/evidence-peer.ts'
 import { evidenceWorld, newKey } from '../support/evidence-world.ts'
 import { testWith } from '../support/peers.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
-
-const PROGRAM = join(import.meta.dirname, 'evidence-verifier.py')
-
-interface Verdict {
-  readonly ok: boolean
-  readonly line: number | null
-  readonly what: string | null
-  readonly facts: number
-  readonly records: number
-}
-
-/** What a verifier in another language makes of the file. */
-function peersVerdict(file: Uint8Array, trust: string): Verdict {
-  const path = join(temporaryFolder(), 'evidence')
-  writeFileSync(path, file)
-  const output = execFileSync('/usr/bin/python3', [PROGRAM, path, trust], {
-    encoding: 'utf8',
-    timeout: 120_000,
-  })
-  return JSON.parse(output) as Verdict
-}
 
 testWith('python-cryptography')(
   'a verifier in another language, written from docs/evidence.md alone, comes to the same verdicts',

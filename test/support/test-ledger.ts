@@ -5,12 +5,18 @@ import { type Opened, openIncoming } from '../../cloud-sync/cloud/ingest/open.ts
 import type { Answer, Outcome } from '../../cloud-sync/cloud/ingest/posting.ts'
 import { createWorker, type LedgerWorker } from '../../cloud-sync/cloud/ingest/worker.ts'
 import { type CloudDatabase, type DatabaseTarget, openLedger } from '../../cloud-sync/cloud/storage/index.ts'
-import { shardOf } from '../../cloud-sync/codec/index.ts'
+import { cloudIdOf, generateKeyPair, sealKeyset, shardOf, signingKey } from '../../cloud-sync/codec/index.ts'
+import { ledgerEvidence } from '../../cloud-sync/cloud/ledger/index.ts'
+import { type EvidenceOrder, writeEvidence } from '../../cloud-sync/evidence/index.ts'
 import { upTopic } from '../../cloud-sync/contract/index.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import type { FakeGateway } from './fake-gateway.ts'
 
-export const CLOUD_ID = '0123456789abcdef'
+const root = signingKey(generateKeyPair().privateKey)
+const signing = signingKey(generateKeyPair().privateKey)
+/** What an auditor believes. */
+export const CLOUD_ROOT = root.publicKey
+export const CLOUD_ID = cloudIdOf(CLOUD_ROOT)
 export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export interface TestLedger {
@@ -19,6 +25,8 @@ export interface TestLedger {
   /** Opens and offers a signed message as it came from the link; waits for the commit, returns its answers. */
   deliver(gateway: FakeGateway, kind: Stream, body: Uint8Array): Promise<Answer | undefined>
   announce(gateway: FakeGateway, status: GatewayStatus): Promise<Answer[]>
+  /** What an auditor gets. */
+  evidence(asked?: Partial<Pick<EvidenceOrder, 'scope' | 'period'>>): Promise<Buffer>
   /** Everything the ledger holds, as plain rows: two ledgers with the same are the same. */
   rows(): Promise<Record<string, unknown>>
   close(): Promise<void>
@@ -70,9 +78,29 @@ export async function openTestLedger(
       const topic = upTopic(shardOf(gateway.id), gateway.id, 'status')
       return settled(openIncoming(settings, topic, Buffer.from(JSON.stringify(status))))
     },
+    evidence: (asked) => evidenceOf({ db, gateways }, asked),
     rows: () => dump(db),
     close,
   }
+}
+
+async function evidenceOf(
+  { db, gateways }: { db: CloudDatabase; gateways: readonly FakeGateway[] },
+  asked: Partial<Pick<EvidenceOrder, 'scope' | 'period'>> = {},
+): Promise<Buffer> {
+  const known = gateways.map(({ id, key }) => ({ id, publicKey: key.publicKey }))
+  const register = { gateways: () => Promise.resolve(known), receipts: () => Promise.resolve([]) }
+  const keyset = sealKeyset({ v: 2, generation: 1, version: 1, keys: [signing.publicKey] }, root)
+  const parts: string[] = []
+  for await (const line of writeEvidence(ledgerEvidence({ db, register, cloudId: CLOUD_ID }), {
+    scope: { of: 'operator' },
+    period: { from: null, to: null },
+    ...asked,
+    gateways: known,
+    keys: { rootPublicKey: CLOUD_ROOT, keyset, signing },
+  }))
+    parts.push(line)
+  return Buffer.from(parts.join(''))
 }
 
 async function dump({ read }: CloudDatabase): Promise<Record<string, unknown>> {

@@ -1,18 +1,24 @@
-import type { Epoch, GatewayId, Hash, RegisterEnd, SealedRecord, UsageRecord } from '../../contract/index.ts'
+import {
+  type Epoch,
+  type GatewayId,
+  type Hash,
+  type RegisterEnd,
+  type SealedRecord,
+  type UsageRecord,
+} from '../../contract/index.ts'
 import { verifyChain } from '../../codec/index.ts'
 import {
   appendUsage,
   type Db,
   type HeldStreams,
   monthOf,
-  type NewDayAssign,
   type NewPostings,
   type NewUsage,
   recordHashes,
-  sharesOf,
   type StreamPosition,
 } from '../storage/index.ts'
 import { agrees } from './completeness.ts'
+import { labelBy, type RecordName } from './labels.ts'
 import { moveTo, REGISTER_END_MAX, Registers, type Stand } from './registers.ts'
 
 /** The ledger's answer to records that should follow what is posted. */
@@ -56,15 +62,15 @@ export async function openPosting(
   const registers = await Registers.load(db, batches)
   const month = monthOf(now)
   const taken: NewUsage = { records: [], postings: [], batches: [], labels: [] }
-  const unwritten = new Map<string, Hash>()
+  const unwritten = new Map<string, SealedRecord>()
   const closes: SealedRecord[] = []
-  const numbered = ({ gw, epoch, seq }: { gw: string; epoch: string; seq: number }): string =>
-    `${gw} ${epoch} ${seq}`
+  const numbered = ({ gw, epoch, seq }: RecordName): string => `${gw} ${epoch} ${seq}`
+  const find = (name: RecordName): UsageRecord | undefined => unwritten.get(numbered(name))?.record
 
   return {
     async has(batch, range) {
       const wanted = batch.records.filter(({ record }) => record.seq <= range.last)
-      const known = (sealed: SealedRecord): Hash | undefined => unwritten.get(numbered(sealed.record))
+      const known = (sealed: SealedRecord): Hash | undefined => unwritten.get(numbered(sealed.record))?.hash
       if (wanted.every((sealed) => known(sealed) === sealed.hash)) return true
       const stored = await recordHashes(db, { gateway: batch.gw, epoch: batch.epoch }, range)
       return wanted.every((sealed) => (known(sealed) ?? stored.get(sealed.record.seq)) === sealed.hash)
@@ -81,9 +87,9 @@ export async function openPosting(
       for (const sealed of records) {
         taken.records.push(rowOf(sealed, { month, now }))
         if (sealed.record.kind === 'day_close') closes.push(sealed)
-        unwritten.set(numbered(sealed.record), sealed.hash)
-        const label = labelOf(sealed.record, now)
-        if (label !== undefined && (await isFree(db, taken.labels, label))) taken.labels.push(label)
+        unwritten.set(numbered(sealed.record), sealed)
+        const label = await labelBy(db, sealed.record, { taken: taken.labels, find, now })
+        if (label !== undefined) taken.labels.push(label)
       }
       const { gateway, epoch } = position
       const { first, last } = batch
@@ -171,38 +177,3 @@ function postingsOf(
   made.push(postings)
   return postings
 }
-
-/** A record of an unsynced past has no day; `day_assign` records label it, whole or by stretches (decisions.md, Usage records). */
-function labelOf(record: UsageRecord, now: number): NewDayAssign | undefined {
-  const { gw: gateway, epoch, seq, corrects, share } = record
-  const { day } = record.time
-  if (record.kind !== 'day_assign' || corrects === null || day === null) return undefined
-  return {
-    gateway,
-    epoch,
-    seq,
-    of_epoch: share?.epoch ?? epoch,
-    corrects,
-    day,
-    share_from: share?.from ?? 0,
-    share_to: share?.to ?? 1,
-    share_of: share?.of ?? 1,
-    received_at: now,
-  }
-}
-
-/** A stretch is labelled once: a gateway that tells its past again under a new epoch gives nothing a second day. */
-async function isFree(db: Db, taken: readonly NewDayAssign[], label: NewDayAssign): Promise<boolean> {
-  const { gateway, of_epoch, corrects } = label
-  const waiting = taken.filter(
-    (other) => other.gateway === gateway && other.of_epoch === of_epoch && other.corrects === corrects,
-  )
-  const stored = await sharesOf(db, { gateway, epoch: of_epoch, seq: corrects })
-  return ![...waiting, ...stored].some((other) => overlap(other, label))
-}
-
-type Stretch = Pick<NewDayAssign, 'share_from' | 'share_to' | 'share_of'>
-const overlap = (a: Stretch, b: Stretch): boolean => isBefore(a, b) && isBefore(b, a)
-/** Whether `a` begins before `b` ends; as fractions, which may be of different wholes. */
-const isBefore = (a: Stretch, b: Stretch): boolean =>
-  BigInt(a.share_from) * BigInt(b.share_of) < BigInt(b.share_to) * BigInt(a.share_of)

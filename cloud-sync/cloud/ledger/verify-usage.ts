@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Hash, type UsageRecord, ZERO_HASH } from '../../contract/index.ts'
 import { decodeRecord, sha256 } from '../../codec/index.ts'
-import { type Movement, Registers, type Sums } from '../../evidence/index.ts'
+import { type DayLabel, type Movement, Registers, type Sums } from '../../evidence/index.ts'
 import {
   type Db,
   labelsOf,
@@ -98,24 +98,22 @@ export class UsageWalk {
     const moved = this.registers.move(record)
     if (typeof moved === 'string') return 'register'
     if (!arePosted(moved, posted, row.month)) return 'posting'
-    this.#sums.add(record, moved)
-    this.#note(record, row)
+    this.#note(record, { label: this.#sums.add(record, moved), received_at: row.received_at })
     this.#head = row.hash as Hash
     return undefined
   }
 
-  #note(record: UsageRecord, row: UsageRecordRow): void {
-    const { org, seq } = record
-    for (const { meter, subject, gen, end } of record.registers) {
+  #note(
+    { org, seq, registers }: UsageRecord,
+    { label, received_at }: { label: DayLabel | undefined; received_at: number },
+  ): void {
+    for (const { meter, subject, gen, end } of registers) {
       this.#stands.set(`${meter} ${subject} ${gen}`, { end, org, seq })
     }
-    const { kind, corrects, time, share } = record
-    if (kind !== 'day_assign' || corrects === null || time.day === null) return
-    const whole = { epoch: null, from: 0, to: 1, of: 1 }
-    const { epoch, from, to, of } = share ?? whole
-    const of_epoch = epoch ?? record.epoch
-    const share_of = { share_from: from, share_to: to, share_of: of }
-    this.#labels.push({ seq, of_epoch, corrects, day: time.day, ...share_of, received_at: row.received_at })
+    if (label === undefined) return
+    const { epoch: of_epoch, seq: corrects, day, share } = label
+    const share_of = { share_from: share.from, share_to: share.to, share_of: share.of }
+    this.#labels.push({ seq, of_epoch, corrects, day, ...share_of, received_at })
   }
 
   async #end(db: Db): Promise<Found> {

@@ -3,20 +3,24 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import type { Store } from '../../../agent/storage/index.ts'
-import { postedTotals } from '../../../cloud-sync/cloud/storage/index.ts'
+import { verifyGateway } from '../../../cloud-sync/cloud/ledger/index.ts'
+import { postedTotals, usageDays } from '../../../cloud-sync/cloud/storage/index.ts'
 import { sha256 } from '../../../cloud-sync/codec/index.ts'
 import type { Epoch } from '../../../cloud-sync/contract/index.ts'
+import { verified } from '../../support/evidence-file.ts'
+import { peersVerdict } from '../../support/evidence-peer.ts'
 import { type FakeGateway, fakeGateway } from '../../support/fake-gateway.ts'
-import { GATEWAY, ownedReading, StoppedClock, testStore } from '../../support/store.ts'
+import { havePeer } from '../../support/peers.ts'
+import { ACME, GATEWAY, ownedReading, StoppedClock, testStore } from '../../support/store.ts'
 import { killStore, uploadUsage } from '../../support/stored-link.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { CLOUD_ID, type TestLedger, testLedger } from '../../support/test-ledger.ts'
+import { CLOUD_ID, CLOUD_ROOT, type TestLedger, testLedger } from '../../support/test-ledger.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const HOUR = 3_600_000
 
-type Step = 'read' | 'close' | 'stop' | 'kill' | 'boot' | 'upload'
+type Step = 'read' | 'close' | 'stop' | 'kill' | 'boot' | 'upload' | 'lose time' | 'find time'
 
 /** A gateway over its restarts. */
 class Life {
@@ -82,6 +86,14 @@ class Life {
       return Promise.resolve()
     },
     upload: () => uploadUsage(this.store, this.#ledger, this.#gateway),
+    'lose time': () => {
+      this.clock.clock = 'unsynced'
+      return Promise.resolve()
+    },
+    'find time': () => {
+      this.clock.clock = 'synced'
+      return Promise.resolve()
+    },
   }
 
   /** The folder as it is, to be started elsewhere. */
@@ -100,7 +112,7 @@ async function restored(story: {
   readonly after: readonly Step[]
   readonly again: readonly Step[]
   readonly sameBoot: boolean
-}): Promise<{ counted: number; billed: number }> {
+}): Promise<{ counted: number; billed: number; days: string[]; file: Buffer }> {
   const gateway = fakeGateway(GATEWAY, CLOUD_ID)
   const ledger = await testLedger(gateway)
   const folder = temporaryFolder()
@@ -119,12 +131,36 @@ async function restored(story: {
   const posted = await postedTotals(ledger.db.read, GATEWAY)
   const readings = posted.filter(({ meter }) => meter === 'sensor.readings')
   const billed = Number(readings.reduce((sum, { quantity }) => sum + quantity, 0n))
+  const used = await usageDays(ledger.db.read, { org: ACME, meters: ['sensor.readings'] })
+  const days = used.map(({ day, quantity }) => `${day ?? 'none'} ${quantity}`)
+  const file = await expectProved(ledger)
   await ledger.close()
-  return { counted: first.counted + second.counted, billed }
+  return { counted: first.counted + second.counted, billed, days, file }
+}
+
+/** What the ledger says of itself, and what an auditor makes of what it exports. */
+async function expectProved(ledger: TestLedger): Promise<Buffer> {
+  expect(await verifyGateway(ledger.db.read, GATEWAY)).toMatchObject({ ok: true, faults: [] })
+  const file = await ledger.evidence()
+  expect(await verified(file, { trust: CLOUD_ROOT })).toMatchObject({ ok: true, fault: null })
+  return file
 }
 
 const aStep = fc.constantFrom<Step>('read', 'read', 'read', 'close', 'stop', 'kill', 'boot')
 const aTrueStep = fc.constantFrom<Step>('read', 'read', 'close', 'stop', 'kill', 'boot', 'upload')
+
+test('an image of a time without trusted time is told of its past, and gives nothing a second day', async () => {
+  const { counted, billed, days, file } = await restored({
+    before: ['lose time', 'read', 'close', 'read'],
+    after: ['find time', 'read', 'close'],
+    again: ['lose time', 'read', 'find time'],
+    sameBoot: false,
+  })
+  expect(billed).toBe(counted)
+  expect(days).toEqual(['2026-11-21 8', '2026-11-22 4'])
+  if (havePeer('python-cryptography'))
+    expect(peersVerdict(file, CLOUD_ROOT)).toMatchObject({ ok: true, what: null })
+})
 
 test('I18 an image that is started several times before it is heard loses nothing of that, and bills nothing twice', async () => {
   const read = ['read', 'close'] as const

@@ -97,6 +97,22 @@ export async function sharesOf(
     .execute()
 }
 
+/** Whose a stored record without a day is; undefined where there is none under this name. */
+export async function undatedOwner(
+  db: Db,
+  { gw, epoch, seq }: { gw: string; epoch: string; seq: number },
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('usage_record')
+    .select('org')
+    .where('gateway', '=', gw)
+    .where('epoch', '=', epoch)
+    .where('seq', '=', seq)
+    .where('day', 'is', null)
+    .executeTakeFirst()
+  return row?.org
+}
+
 /** One record after another by sequence number from `first` on, page by page. */
 export async function* recordsOf(
   db: Db,

@@ -12,6 +12,7 @@ import {
 } from '../../../../cloud-sync/cloud/storage/index.ts'
 import { decodeRecord, openMessage, sealRecord, sha256, shardOf } from '../../../../cloud-sync/codec/index.ts'
 import { type OrgId, type SealedRecord, upTopic, ZERO_HASH } from '../../../../cloud-sync/contract/index.ts'
+import { verified } from '../../../support/evidence-file.ts'
 import {
   epochOf,
   type FakeGateway,
@@ -22,7 +23,13 @@ import {
   usageRecord,
 } from '../../../support/fake-gateway.ts'
 import { onLedgerEngines } from '../../../support/ledger-engines.ts'
-import { CLOUD_ID, openTestLedger, silent, type TestLedger } from '../../../support/test-ledger.ts'
+import {
+  CLOUD_ID,
+  CLOUD_ROOT,
+  openTestLedger,
+  silent,
+  type TestLedger,
+} from '../../../support/test-ledger.ts'
 
 const [E1, E2] = [epochOf('1'), epochOf('2')]
 const ACME = 'acme' as OrgId
@@ -147,27 +154,40 @@ onLedgerEngines(({ dialect, test, target, ledger: open }) => {
       [2, 4, '2026-02-01'],
     ] as const
     let prev = headOf(undated)
-    for (const [index, [from, to, day]] of labels.entries()) {
-      const share = { epoch: null, from, to, of: 4 }
-      const fields = {
-        gw: gateway.id,
-        epoch: E1,
-        seq: index + 2,
-        prev,
-        kind: 'day_assign',
-        corrects: 1,
-        day,
-        share,
-      }
-      const label = sealRecord(usageRecord(fields))
-      prev = label.hash
-      expect(await ledger.deliver(gateway, 'usage', usageBody([label]))).toMatchObject({ status: 'ok' })
+    const label = async (seq: number, fields: Record<string, unknown> & { day: string }): Promise<void> => {
+      const sealed = sealRecord(
+        usageRecord({ gw: gateway.id, epoch: E1, seq, prev, kind: 'day_assign', ...fields }),
+      )
+      prev = sealed.hash
+      expect(await ledger.deliver(gateway, 'usage', usageBody([sealed]))).toMatchObject({ status: 'ok' })
     }
+    for (const [index, [from, to, day]] of labels.entries()) {
+      await label(index + 2, { corrects: 1, day, share: { epoch: null, from, to, of: 4 } })
+    }
+    const more = usageChain({
+      gateway: gateway.id,
+      epoch: E1,
+      first: 5,
+      count: 1,
+      prev,
+      from: 10n,
+      day: null,
+    })
+    prev = headOf(more)
+    await ledger.deliver(gateway, 'usage', usageBody(more))
+    // Nobody says of another organisation's usage when it was, nor of a record that is not there.
+    await label(6, { corrects: 5, day: '2026-02-02', org: 'borealis' })
+    await label(7, { corrects: 9, day: '2026-02-02' })
     const facts = await dayFacts(ledger.db.read, { org: ACME })
     expect(facts.map(({ day, quantity }) => [day, quantity])).toEqual([
       ['2026-01-30', 7n],
       ['2026-01-31', 3n],
     ])
+    expect(await verifyGateway(ledger.db.read, gateway.id)).toMatchObject({ ok: true, faults: [] })
+    for (const scope of [{ of: 'operator' }, { of: 'organisation', org: ACME }] as const) {
+      const report = await verified(await ledger.evidence({ scope }), { trust: CLOUD_ROOT })
+      expect(report).toMatchObject({ ok: true, fault: null })
+    }
     expect(await dayFacts(ledger.db.read, { org: ACME, receivedBefore: 1 })).toEqual([])
     expect(await dayFacts(ledger.db.read, { org: ACME, receivedBefore: 2 })).toEqual(facts)
     expect(await dayFacts(ledger.db.read, { org: ACME, from: '2026-01-31' })).toMatchObject([
