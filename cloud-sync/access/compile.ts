@@ -1,13 +1,11 @@
 import type { Grant, GrantId, OrgId, PolicyFacts } from '../contract/index.ts'
+import { Answers } from './answers.ts'
 import { NO_TERMS, type Terms } from './freshness.ts'
 import { into, once } from './lists.ts'
 import type { Decision, When } from './question.ts'
 import { isOwner } from './ranks.ts'
-import { crossesBy, type Subject, Subjects } from './subjects.ts'
+import { crossesBy, Subjects } from './subjects.ts'
 import { Things } from './things.ts'
-
-/** Answers remembered at most; then all are forgotten. A gateway has a few thousand different questions. */
-const ANSWERS_MAX = 250_000
 
 /** Facts with what limits them in time; a snapshot is both. */
 export type Policy = PolicyFacts & Partial<Terms> & { readonly version?: number }
@@ -27,8 +25,7 @@ export class CompiledPolicy {
   readonly #owners: ReadonlyMap<OrgId, number>
   /** Every instant at which some answer changes, ascending. */
   readonly #turns: readonly number[]
-  readonly #remembered: Map<number, Decision>[] = []
-  #answers = 0
+  readonly #answers = new Answers()
   /** From when to when remembered answers hold, where, and with or without signed time since the start. */
   #from = 0
   #to = 0
@@ -66,18 +63,15 @@ export class CompiledPolicy {
   }
 
   /** Answers are remembered for a subject until the time passes an instant at which one could change. */
-  recall(subject: Subject, key: number, when: When): Decision | undefined {
+  recall(key: number, when: When): Decision | undefined {
     const { at, place } = when
     const isSame = place === this.#place && (place === 'cloud' || when.signed === this.#signed)
     if (!isSame || at < this.#from || at >= this.#to) this.#enter(when)
-    return subject.answers.get(key)
+    return this.#answers.get(key)
   }
 
-  remember(subject: Subject, key: number, decision: Decision): void {
-    if (this.#answers >= ANSWERS_MAX) this.#forget()
-    if (subject.answers.size === 0) this.#remembered.push(subject.answers)
-    subject.answers.set(key, decision)
-    this.#answers += 1
+  remember(key: number, decision: Decision): void {
+    this.#answers.set(key, decision)
   }
 
   #enter(when: When): void {
@@ -87,13 +81,7 @@ export class CompiledPolicy {
     this.#to = this.#turns[index] ?? Infinity
     this.#place = when.place
     this.#signed = isSigned(when)
-    this.#forget()
-  }
-
-  #forget(): void {
-    for (const answers of this.#remembered) answers.clear()
-    this.#remembered.length = 0
-    this.#answers = 0
+    this.#answers.clear()
   }
 }
 

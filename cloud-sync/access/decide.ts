@@ -27,11 +27,11 @@ export function decide(question: Question, policy: CompiledPolicy | undefined): 
   const thing = policy.things.find(resource)
   if (thing === undefined) return refused(principalObjection(subject, question) ?? 'unknown-resource')
   if (about !== undefined) return answer({ policy, subject, thing, rule, when, about })
-  const key = thing.at * RIGHTS.length + rule.at
-  const known = policy.recall(subject, key, when)
+  const key = (subject.at * policy.things.count + thing.at) * RIGHTS.length + rule.at
+  const known = policy.recall(key, when)
   if (known !== undefined) return known
   const decision = answer({ policy, subject, thing, rule, when, about: NOTHING })
-  policy.remember(subject, key, decision)
+  policy.remember(key, decision)
   return decision
 }
 

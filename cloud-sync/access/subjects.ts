@@ -20,7 +20,6 @@ import {
 import { lapsesAt, type Terms } from './freshness.ts'
 import { grouped, into, once } from './lists.ts'
 import { COLUMN_OF_ROLE, COLUMN_ON_THING, COLUMN_ON_WORKSPACE, type Column } from './matrix.ts'
-import type { Decision } from './question.ts'
 import { levelOfRole, lowerLevel, roleThroughLink } from './ranks.ts'
 import type { Thing, Things } from './things.ts'
 
@@ -46,6 +45,8 @@ export type Granted = ReadonlyMap<Thing, readonly Path[]>
 
 /** A login: a membership, or a key that speaks for one. */
 export interface Subject {
+  /** Its place in the list of all, to remember answers by. */
+  readonly at: number
   readonly member: Member
   readonly org: Organisation
   /** Every key of that name; each must open. */
@@ -58,7 +59,6 @@ export interface Subject {
   readonly links: ReadonlyMap<OrgId, readonly Path[]>
   /** To this member, to its teams, to everybody of its organisation. */
   readonly granted: readonly Granted[]
-  readonly answers: Map<number, Decision>
 }
 
 type Names = ReadonlyMap<MemberName, Subject>
@@ -74,13 +74,22 @@ export class Subjects {
     this.organisations = new Map(once(facts.organisations, (o) => o.id).map((org) => [org.id, org]))
     const roles = new Map(once(facts.roles, roleKey).map((role) => [roleKey(role), new Set(role.without)]))
     const links = grouped(facts.links, ({ partner }) => partner)
+    let count = 0
+    const next = (): number => count++
     const members = once(facts.members, loginOf).flatMap((member): Growing[] => {
       const org = this.organisations.get(member.org)
       if (org === undefined) return []
       const without = withoutOf(roles, member.org, member.custom)
       const linked = linkPaths(member.role, { links: links.get(member.org) ?? [], terms, without })
-      const own = { member, org, keys: [], roles: rolePaths(member.role, org, without), links: linked }
-      return [{ ...own, without, granted: [], answers: new Map() }]
+      const own = {
+        at: next(),
+        member,
+        org,
+        keys: [],
+        roles: rolePaths(member.role, org, without),
+        links: linked,
+      }
+      return [{ ...own, without, granted: [] }]
     })
     attachGrants(facts, { things, terms, subjects: members, roles })
     this.members = members
@@ -89,7 +98,7 @@ export class Subjects {
     const namesOf = grouped(facts.members, ({ org }) => org)
     for (const [id, own] of membersOf) {
       const names = new Set((namesOf.get(id) ?? []).map(({ name }) => name))
-      this.#byOrg.set(id, withKeys(own, { keys: keysOf.get(id) ?? [], names }))
+      this.#byOrg.set(id, withKeys(own, { keys: keysOf.get(id) ?? [], names, next }))
     }
   }
 
@@ -141,7 +150,11 @@ function linkPaths(
  */
 function withKeys(
   members: readonly Subject[],
-  known: { readonly keys: readonly ApiKey[]; readonly names: ReadonlySet<MemberName> },
+  known: {
+    readonly keys: readonly ApiKey[]
+    readonly names: ReadonlySet<MemberName>
+    readonly next: () => number
+  },
 ): Names {
   const subjects = new Map(members.map((subject) => [subject.member.name, subject]))
   const found = new Map(subjects)
@@ -152,7 +165,7 @@ function withKeys(
     const subject = only === undefined || others.length > 0 ? undefined : subjects.get(only)
     const live = keys.filter(({ incarnation }) => incarnation === subject?.member.incarnation)
     if (subject === undefined) found.delete(name)
-    else if (live.length > 0) found.set(name, { ...subject, keys: live, answers: new Map() })
+    else if (live.length > 0) found.set(name, { ...subject, at: known.next(), keys: live })
   }
   return found
 }

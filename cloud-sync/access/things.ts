@@ -66,6 +66,11 @@ export class Things {
     }
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#count
+  }
+
   /** Undefined for what is not there; a device has any sensor that is asked for. */
   find(resource: Resource): Thing | undefined {
     switch (resource.kind) {
