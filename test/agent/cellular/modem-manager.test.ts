@@ -53,7 +53,8 @@ testWith('socat', 'modemmanager', 'network namespaces')(
             rsrpDbm: -95,
             sim: '8949020000012345678',
             networkTime: '2026-11-22T08:30:00+01:00',
-            // Debian's ModemManager takes no byte counts of a u-blox modem; how long it was connected it counts itself.
+            // ModemManager 1.20 asks a u-blox bearer for its byte counts before it knows its profile ("Unknown profile id"),
+            // and takes them for unsupported from then on. How long it was connected it counts itself.
             bearers: [{ iface: 'wwan0', total: null }],
           },
         ],
