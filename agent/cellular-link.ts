@@ -6,18 +6,14 @@ import {
   sensorSubject,
   type Subject,
 } from '../cloud-sync/contract/index.ts'
-import { askMmcli, CarriedReadings, Cellular, KernelLinks, type OwnTraffic } from './cellular/index.ts'
+import { askMmcli, CarriedReadings, Cellular, KernelLinks } from './cellular/index.ts'
 import type { GatewayClock } from './clock/index.ts'
 import type { CellularConfig } from './config/config.ts'
 import type { Log } from './log.ts'
-import type { Owner } from './metering/index.ts'
+import { type Owner, sameOwner } from './metering/index.ts'
+import { type ConnectionTotals, OwnTrafficMeter } from './own-traffic.ts'
 import type { Store } from './storage/index.ts'
 import type { Link } from './uplink.ts'
-
-/** A ping and its answer with acknowledgements, TLS, TCP and IP, bytes (metering.md, 5.3). */
-const PING_CYCLE_BYTES = 204n
-/** Of which the socket itself counts: two bytes each way. */
-const PING_SOCKET_BYTES = 4n
 
 interface CellularLinkParts {
   readonly store: Store
@@ -33,23 +29,33 @@ export function cellularLink(
   config: CellularConfig,
   { store, clock, log, home, link }: CellularLinkParts,
 ): Cellular {
+  const kernel = new KernelLinks()
   const carried = new CarriedReadings({
     channel: (no) => store.channel(no),
     payerOf: payersOf(() => store.policy.current()),
   })
+  const ownTraffic = new OwnTrafficMeter({
+    totals: () => link?.traffic() ?? NO_CONNECTION,
+    claims: () => carried.take(),
+    interfaceOf: (address) => {
+      const iface = interfaceOf(address)
+      return iface === null ? null : kernel.countedAs(iface, config.interfaces)
+    },
+  })
   link?.onSent((sent) => {
+    ownTraffic.look()
     carried.sent(sent)
   })
   return new Cellular({
     rules: config,
-    kernel: new KernelLinks(),
+    kernel,
     modems: config.modemManager ? askMmcli() : null,
     meter: store.cellular,
     now: () => clock.now(),
     log,
     gateway: {
       host: hostOf(home, () => store.policy.current()),
-      ownTraffic: ownTrafficOf(link, carried),
+      ownTraffic: () => ownTraffic.take(),
       onNetworkTime: (epochMs) => {
         clock.learnFromNetwork(epochMs)
       },
@@ -60,25 +66,7 @@ export function cellularLink(
   })
 }
 
-/** What the connection to the cloud has used since this was asked last. */
-function ownTrafficOf(link: Link | null, carried: CarriedReadings): () => OwnTraffic {
-  let before = { bytes: 0n, pings: 0n }
-  return () => {
-    const { bytes: counted = 0, pings: pinged = 0, localAddress = null } = link?.traffic() ?? {}
-    const now = { bytes: BigInt(counted), pings: BigInt(pinged) }
-    const [bytes, pings] = [now.bytes - before.bytes, now.pings - before.pings]
-    before = now
-    const claims = carried.take()
-    const payload = claims.reduce((sum, claim) => sum + claim.payload, 0n)
-    const rest = bytes - payload - pings * PING_SOCKET_BYTES
-    return {
-      iface: localAddress === null ? null : interfaceOf(localAddress),
-      claims,
-      protocol: rest > 0n ? rest : 0n,
-      idle: pings * PING_CYCLE_BYTES,
-    }
-  }
-}
+const NO_CONNECTION: ConnectionTotals = { bytes: 0, pings: 0, localAddress: null }
 
 /** The interface with this address; null where none has it (any more). */
 function interfaceOf(address: string): string | null {
@@ -115,12 +103,17 @@ function payerOf({ device, sensor, org, ownerEpoch }: ChannelDef, snapshot: Poli
   return { subject: sensorSubject(device, sensor), owner: { org, ownerEpoch, custodian, workspace } }
 }
 
-/** The same object as long as the gateway has the same owner. */
-function hostOf(home: OrgId, current: () => PolicySnapshot | null): () => Owner {
-  let host: Owner = { org: home, ownerEpoch: 1, custodian: null, workspace: null }
+/**
+ * Who pays for what is nobody else's: the gateway's owner, with the member who looks after it and the workspace it is in as
+ * the policy names them when it accrues. The same object while all of that is the same.
+ */
+export function hostOf(home: OrgId, current: () => Pick<PolicySnapshot, 'owner'> | null): () => Owner {
+  const unnamed: Owner = { org: home, ownerEpoch: 1, custodian: null, workspace: null }
+  let host = unnamed
   return () => {
-    const { org, ownerEpoch } = current()?.owner ?? { org: home, ownerEpoch: 1 }
-    if (host.org !== org || host.ownerEpoch !== ownerEpoch) host = { ...host, org, ownerEpoch }
+    const { org, ownerEpoch, custodian, workspace } = current()?.owner ?? unnamed
+    const now: Owner = { org, ownerEpoch, custodian, workspace }
+    if (!sameOwner(host, now)) host = now
     return host
   }
 }

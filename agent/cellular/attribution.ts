@@ -97,6 +97,14 @@ export function attribute(
   }
 }
 
+/** With the claims of an interface whose counters have not moved since: its next window may have room for them. */
+export const carriedOver = (carried: Carried, { claims, protocol, idle }: Carried): Carried =>
+  bounded({
+    claims: merged([...carried.claims, ...claims]),
+    protocol: carried.protocol + protocol,
+    idle: carried.idle + idle,
+  })
+
 /** Whole parts of `total` in proportion to the weights, which may not all be 0; the sum is exactly `total`. */
 export function largestRemainder(total: bigint, weights: readonly bigint[]): bigint[] {
   const whole = sum(weights)

@@ -3,14 +3,14 @@ import { USAGE_QUALITY } from '../../cloud-sync/contract/index.ts'
 import type { Increment, Moment } from '../metering/index.ts'
 import { Scheduler } from '../schedule/scheduler.ts'
 import type { Ticker } from '../schedule/ticker.ts'
-import { attribute, type Carried, NOTHING_CARRIED } from './attribution.ts'
+import { attribute, type Carried, carriedOver, NOTHING_CARRIED, type Payers } from './attribution.ts'
 import { type BudgetStep, factorsOf, spend, stepOf, UNUSED } from './budget.ts'
 import { Divergence } from './divergence.ts'
 import type { KernelLinks, LinkScan } from './kernel.ts'
 import { type CellularMemory, kept, remembered } from './memory.ts'
 import { type AskModems, lookAtModems, type Modem, type ModemLook } from './mmcli.ts'
-import type { CellularGateway, CellularMeter } from './ports.ts'
-import { count, type LinkDelta, type LinkMemory } from './register.ts'
+import type { CellularGateway, CellularMeter, OwnTraffic } from './ports.ts'
+import { count, type Counted, type LinkDelta, type LinkMemory } from './register.ts'
 import { LinkSources } from './source.ts'
 
 /** ModemManager itself reads its modems every 30 s. */
@@ -28,8 +28,6 @@ export interface CellularRules {
   /** Of each SIM; null = none. `day` of the month, 1 to 28. */
   readonly budget: { readonly bytes: number; readonly day: number } | null
 }
-
-const NOTHING_CLAIMED = { claims: [], protocol: 0n, idle: 0n }
 
 interface Sources {
   /** By interface. */
@@ -60,7 +58,8 @@ export class Cellular {
   readonly #parts: CellularParts
   readonly #scheduler: Scheduler
   #memory: CellularMemory
-  #carried: Carried = NOTHING_CARRIED
+  /** By interface. */
+  readonly #carried = new Map<string, Carried>()
   #modems: ModemLook = { state: 'absent' }
   #modemsAt = -Infinity
   readonly #comparisons = new Map<string, Divergence>()
@@ -118,7 +117,7 @@ export class Cellular {
     const counted = count(this.#memory.links, { scan, monoMs: moment.monoMs, simOf, counterBits })
     const uses = this.#spend(counted.deltas, moment.day)
     const sources = this.#look(scan, counted.memory, moment.monoMs)
-    const increments = this.#increments(counted.deltas, sources.of)
+    const increments = this.#increments(counted, sources.of)
     const isReset = counted.deltas.some(({ flags }) => flags.reset)
     const events = [...counted.swapped.map(() => 'sim_swap'), ...(isReset ? ['ctr_reset'] : [])]
     this.#memory = { links: counted.memory, uses }
@@ -170,30 +169,47 @@ export class Cellular {
     if (told !== undefined) this.#parts.gateway.onNetworkTime?.(told)
   }
 
-  #increments(deltas: readonly LinkDelta[], sources: ReadonlyMap<string, LinkSource>): Increment[] {
-    const { gateway, rules } = this.#parts
+  #increments(
+    { deltas, memory }: Pick<Counted, 'deltas' | 'memory'>,
+    sources: ReadonlyMap<string, LinkSource>,
+  ): Increment[] {
     if (deltas.length === 0) return []
-    const host = gateway.host()
-    const own = gateway.ownTraffic()
-    const increments: Increment[] = []
-    for (const delta of deltas) {
-      const subject = subjectOf(delta)
-      const src = sources.get(delta.iface)
-      const counted = { q: qualityOf(delta.flags), ...(src !== undefined && { src }) }
-      const evidence = { subject, owner: host, ...counted, billable: false }
-      increments.push({ ...evidence, meter: 'cell.rx', by: delta.rx })
-      increments.push({ ...evidence, meter: 'cell.tx', by: delta.tx })
-      // Other links carry nothing of the gateway's own; what the connection claims is of the one that it goes by.
-      const claimed = delta.iface === own.iface ? own : NOTHING_CLAIMED
-      const payers = { host, hostAbsorbs: rules.hostAbsorbs }
-      const divided = attribute({ ...claimed, bytes: delta.rx + delta.tx }, this.#carried, payers)
-      this.#carried = divided.carried
-      for (const share of divided.shares) {
-        const whose = { subject: share.subject ?? subject, owner: share.owner }
-        increments.push({ meter: 'cell.alloc', ...whose, by: share.bytes, ...counted })
-      }
-    }
+    const { gateway, rules } = this.#parts
+    const payers = { host: gateway.host(), hostAbsorbs: rules.hostAbsorbs }
+    // What the connections claim is of the link that each went by; other links carry nothing of the gateway's own.
+    const own = new Map(gateway.ownTraffic())
+    const increments = deltas.flatMap((delta) => {
+      const used = own.get(delta.iface) ?? NOTHING_CARRIED
+      own.delete(delta.iface)
+      return this.#divided(delta, { used, payers, src: sources.get(delta.iface) })
+    })
+    for (const [iface, used] of own)
+      if (memory.marks.has(iface)) this.#carried.set(iface, carriedOver(this.#carriedOn(iface), used))
     return increments
+  }
+
+  /** Claims of an interface that no window had room for yet. */
+  #carriedOn(iface: string): Carried {
+    return this.#carried.get(iface) ?? NOTHING_CARRIED
+  }
+
+  #divided(
+    delta: LinkDelta,
+    { used, payers, src }: { used: OwnTraffic; payers: Payers; src: LinkSource | undefined },
+  ): Increment[] {
+    const subject = subjectOf(delta)
+    const counted = { q: qualityOf(delta.flags), ...(src !== undefined && { src }) }
+    const evidence = { subject, owner: payers.host, ...counted, billable: false }
+    const window = { ...used, bytes: delta.rx + delta.tx }
+    const divided = attribute(window, this.#carriedOn(delta.iface), payers)
+    this.#carried.set(delta.iface, divided.carried)
+    return [
+      { ...evidence, meter: 'cell.rx', by: delta.rx },
+      { ...evidence, meter: 'cell.tx', by: delta.tx },
+      ...divided.shares.map(({ subject: of, owner, bytes }): Increment => {
+        return { meter: 'cell.alloc', subject: of ?? subject, owner, by: bytes, ...counted }
+      }),
+    ]
   }
 
   #spend(deltas: readonly LinkDelta[], day: string | null): CellularMemory['uses'] {

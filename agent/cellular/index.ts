@@ -1,6 +1,6 @@
-export type { OwnTraffic } from './ports.ts'
+export type { Claim } from './attribution.ts'
 export { CarriedReadings, type SentMessage } from './carried.ts'
 export { Cellular, type CellularRules } from './cellular.ts'
 export { KernelLinks } from './kernel.ts'
 export { askMmcli } from './mmcli.ts'
-export type { CellularMeter } from './ports.ts'
+export type { CellularMeter, OwnTraffic } from './ports.ts'

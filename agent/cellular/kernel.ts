@@ -4,6 +4,9 @@ import { join } from 'node:path'
 /** How often a link is read again because it was taken away and put back while it was being read. */
 const READS_MAX = 3
 
+/** Interfaces upon one another that are followed at most; the kernel nests fewer. */
+const DEPTH_MAX = 8
+
 /** What the kernel says of one interface at one moment. */
 export interface LinkCounters {
   readonly iface: string
@@ -55,6 +58,26 @@ export class KernelLinks {
     const links = lowest.flatMap((name) => this.#counters(name) ?? [])
     const indexes = names.map((name) => this.#number(name, 'ifindex') ?? 0n)
     return { bootId, topIfindex: Number(indexes.reduce((top, one) => (one > top ? one : top), 0n)), links }
+  }
+
+  /** The interface whose counters have another one's bytes: wwan0 for qmimux0, unless qmimux0 alone is configured by name. */
+  countedAs(iface: string, interfaces: LinkRules['interfaces']): string {
+    const stack = [iface]
+    while (stack.length < DEPTH_MAX) {
+      const below = this.#entries(stack.at(-1) ?? '').find((entry) => entry.startsWith('lower_'))
+      if (below === undefined) break
+      stack.push(below.slice('lower_'.length))
+    }
+    return stack.findLast((name) => interfaces === null || interfaces.includes(name)) ?? iface
+  }
+
+  #entries(iface: string): string[] {
+    try {
+      return readdirSync(join(this.#net, iface))
+    } catch {
+      // Gone since: nothing is below it.
+      return []
+    }
   }
 
   #isWwan(name: string): boolean {

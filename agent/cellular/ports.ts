@@ -20,10 +20,8 @@ export interface CellularMeter {
   }): Promise<void>
 }
 
-/** What the gateway's own connections used since it was asked last. */
+/** What the gateway's own connections used of one interface. */
 export interface OwnTraffic {
-  /** The interface that they go by; null where nobody knows: then nothing is claimed. */
-  readonly iface: string | null
   readonly claims: readonly Claim[]
   /** Bytes of the connections beyond payload and idle. */
   readonly protocol: bigint
@@ -34,7 +32,8 @@ export interface OwnTraffic {
 export interface CellularGateway {
   /** Whose gateway it is: pays what nobody else does. The same object while the owner is the same. */
   host(): Owner
-  ownTraffic(): OwnTraffic
+  /** What its own connections used since this was asked last, by the interface that they went by. */
+  ownTraffic(): ReadonlyMap<string, OwnTraffic>
   /** The mobile network said what time it is, epoch ms; nobody signed it. */
   onNetworkTime?(epochMs: number): void
   /** A SIM reached another step of its budget, or left one. */

@@ -18,20 +18,26 @@ const RULES: CellularRules = {
   hostAbsorbs: false,
   budget: null,
 }
-const NONE: OwnTraffic = { iface: 'wwan0', claims: [], protocol: 0n, idle: 0n }
+const SUBJECT = 'sensor:guest/main' as Subject
+/** 300 bytes for the guest's sensor. */
+const CLAIMED: OwnTraffic = {
+  claims: [{ subject: SUBJECT, owner: GUEST, payload: 300n, packets: 3n }],
+  protocol: 100n,
+  idle: 50n,
+}
 
 let place: ReturnType<typeof temporaryFolder>
 let clock: StoppedClock
 let store: Store
 let kernel: KernelFolder
-let own: OwnTraffic
+let own: ReadonlyMap<string, OwnTraffic>
 let factors: LaneFactors[]
 beforeEach(() => {
   place = temporaryFolder()
   clock = new StoppedClock()
   store = testStore(place.folder, { clock })
   kernel = new KernelFolder()
-  own = NONE
+  own = new Map()
   factors = []
 })
 afterEach(async () => {
@@ -104,9 +110,7 @@ test('I10 guests pay their payload and protocol, the host the rest, together the
   set(0, 0)
   const cellular = meter()
   await cellular.look()
-  const subject = 'sensor:guest/main' as Subject
-  const claims = [{ subject, owner: GUEST, payload: 300n, packets: 3n }]
-  own = { iface: 'wwan0', claims, protocol: 100n, idle: 50n }
+  own = new Map([['wwan0', CLAIMED]])
   set(600, 400)
   await cellular.look()
   const billed = registers().filter((register) => register.includes('cell.alloc'))
@@ -120,14 +124,30 @@ test('I10 what went by another interface claims nothing of the cellular link', a
   set(0, 0)
   const cellular = meter()
   await cellular.look()
-  const claims = [{ subject: 'sensor:guest/main' as Subject, owner: GUEST, payload: 300n, packets: 3n }]
-  for (const iface of ['eth0', null]) {
-    own = { iface, claims, protocol: 100n, idle: 0n }
-    set(1000, 0)
-    await cellular.look()
-  }
+  own = new Map([['eth0', CLAIMED]])
+  set(1000, 0)
+  await cellular.look()
   expect(registers().filter((register) => register.includes('cell.alloc'))).toEqual([
     'acme link:wwan0 cell.alloc 1000 billed',
+  ])
+})
+
+test('what a link carried is its own: another one never pays for it, and it waits for its own counters', async () => {
+  kernel.set('wwan1', { ifindex: 4, rx: 0, tx: 0, type: 'wwan' })
+  set(0, 0)
+  const cellular = meter()
+  await cellular.look()
+  own = new Map([['wwan1', CLAIMED]])
+  set(1000, 0)
+  await cellular.look()
+  own = new Map()
+  set(1500, 0)
+  kernel.set('wwan1', { ifindex: 4, rx: 600, tx: 0, type: 'wwan' })
+  await cellular.look()
+  expect(registers().filter((register) => register.includes('cell.alloc'))).toEqual([
+    'acme link:wwan0 cell.alloc 1500 billed',
+    'borealis sensor:guest/main cell.alloc 400 billed',
+    'acme link:wwan1 cell.alloc 200 billed',
   ])
 })
 

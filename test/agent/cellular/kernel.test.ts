@@ -32,3 +32,14 @@ test('counters are exact, the boot and the highest index are told', () => {
     links: [{ iface: 'wwan0', ifindex: 5, rx: 2n ** 60n + 1n, tx: 7n }],
   })
 })
+
+test.for([
+  ['qmimux0', null, 'wwan0'],
+  ['qmimux0', ['wwan0'], 'wwan0'],
+  ['qmimux0', ['qmimux0'], 'qmimux0'],
+  ['wwan0', null, 'wwan0'],
+  ['eth0', ['wwan0'], 'eth0'],
+  ['gone', null, 'gone'],
+] as const)('what goes by %s, with %o configured, is counted as %s', ([iface, interfaces, expected]) => {
+  expect(machine().countedAs(iface, interfaces)).toBe(expected)
+})

@@ -133,7 +133,7 @@ async function scene(): Promise<unknown> {
     },
     gateway: {
       host: () => OWNER,
-      ownTraffic: () => ({ iface: null, claims: [], protocol: 0n, idle: 0n }),
+      ownTraffic: () => new Map(),
       onFactors: () => undefined,
     },
     now: () => ({
