@@ -17,6 +17,8 @@ export interface Acknowledging {
   readonly ledger: UsageLedger
   readonly newEpoch: () => Epoch
   readonly wallMs: number
+  /** Running time ever counted, ms: no jump of any clock moves it. */
+  readonly runningMs: number
 }
 
 /** Applies a verified acknowledgement, within the caller's transaction. One for another epoch changes nothing. */
@@ -27,7 +29,7 @@ export function acknowledge(database: Database, acknowledging: Acknowledging): v
   const because = quarrel(database, state, ack)
   // Numbers of another history confirm nothing of ours.
   const foreign = because === 'other-hash' || because === 'behind'
-  if (!foreign && ack.upTo > state.acked) confirm(database, state, ack.upTo, acknowledging.wallMs)
+  if (!foreign && ack.upTo > state.acked) confirm(database, state, ack.upTo, acknowledging.runningMs)
   if (because !== null) {
     const covered = foreign ? Math.min(ack.upTo, countedBeforeSetBack(database, state, ack.agreed)) : 0
     leaveEpoch(database, state, acknowledging, { because, covered })
@@ -60,10 +62,10 @@ function hashAt(database: Database, state: StreamState, upTo: number): Hash | un
     .get(state.epoch, upTo) as Hash | undefined
 }
 
-function confirm(database: Database, state: StreamState, upTo: number, wallMs: number): void {
+function confirm(database: Database, state: StreamState, upTo: number, runningMs: number): void {
   setAcked(database, state.name, upTo)
   const trimmed = trimBatches(database, state.name, upTo)
-  if (state.name === 'usage') confirmRecords(database, state, upTo, wallMs)
+  if (state.name === 'usage') confirmRecords(database, state, upTo, runningMs)
   else if (state.name === 'evt') trimEvents(database)
   else {
     const known = prepared(database, 'INSERT OR IGNORE INTO known_def (stream, no) VALUES (?, ?)')
@@ -72,7 +74,7 @@ function confirm(database: Database, state: StreamState, upTo: number, wallMs: n
 }
 
 /** Notes where the registers stood, so that a later epoch can tell what is still owed. */
-function confirmRecords(database: Database, state: StreamState, upTo: number, wallMs: number): void {
+function confirmRecords(database: Database, state: StreamState, upTo: number, runningMs: number): void {
   const rows = prepared(
     database,
     'SELECT seq, bytes FROM usage_record WHERE epoch = ? AND seq > ? AND seq <= ? ORDER BY seq',
@@ -91,7 +93,7 @@ function confirmRecords(database: Database, state: StreamState, upTo: number, wa
   prepared(
     database,
     'UPDATE usage_record SET acked_at = ? WHERE epoch = ? AND seq > ? AND seq <= ? AND acked_at IS NULL',
-  ).run(wallMs, state.epoch, state.acked, upTo)
+  ).run(runningMs, state.epoch, state.acked, upTo)
 }
 
 /**
@@ -110,7 +112,14 @@ function rewind(database: Database, state: StreamState, want: number, acknowledg
     leaveEpoch(database, state, acknowledging, SET_BACK)
     return
   }
-  setAcked(database, state.name, Math.max(first, want) - 1)
+  const from = Math.max(first, want)
+  setAcked(database, state.name, from - 1)
+  if (state.name !== 'usage') return
+  // The ledger does not have it: its days in store begin when it is confirmed again.
+  prepared(database, 'UPDATE usage_record SET acked_at = NULL WHERE epoch = ? AND seq >= ?').run(
+    state.epoch,
+    from,
+  )
 }
 
 function oldest(database: Database, state: StreamState): number {

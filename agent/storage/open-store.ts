@@ -85,6 +85,7 @@ function compose(
   })
   const changes = new ChangeStore(database, writer, { gateway, wallMs })
   const enforced = new EnforcedPolicy(database, writer)
+  const runningMs = (): number => time.countedRunningMs()
   const intake = new Intake(database, { channels, ledger, wallMs, monoMs })
   const lastWindow = (): number => intake.lastId
   const { zones } = inForce
@@ -96,6 +97,7 @@ function compose(
     ledger,
     monoMs,
     wallMs,
+    runningMs,
     newEpoch,
     ...(options.liveDelayMs !== undefined && { liveDelayMs: options.liveDelayMs }),
   })
@@ -103,7 +105,8 @@ function compose(
   const limits = options.limits ?? DEFAULT_LIMITS
   // The latest trusted time is never too late, so nothing expires early by it.
   const trustedMs = (): number | null => clock.highWaterMs()
-  const retention = new Retention(database, { folder, limits, channels, cloudConfigured, wallMs, trustedMs })
+  const times = { wallMs, trustedMs, runningMs }
+  const retention = new Retention(database, { folder, limits, channels, cloudConfigured, ...times })
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
   const claim = new ClaimRecord(database, writer, ledger)

@@ -42,6 +42,8 @@ export interface OutboxOptions {
   readonly ledger: UsageLedger
   readonly monoMs: () => number
   readonly wallMs: () => number
+  /** Running time ever counted, ms. */
+  readonly runningMs: () => number
   readonly newEpoch: () => Epoch
   /** Smaller batches sooner, e.g. in a demo, ms. */
   readonly liveDelayMs?: number
@@ -80,9 +82,10 @@ export class SqliteOutbox implements Outbox {
   }
 
   async acknowledge(stream: Stream, ack: Ack): Promise<void> {
-    const { context, ledger, newEpoch, wallMs } = this.#options
+    const { context, ledger, newEpoch, wallMs, runningMs } = this.#options
     await this.#writer.submit((database) => {
-      acknowledge(database, { stream, ack, context, ledger, newEpoch, wallMs: wallMs() })
+      const at = { wallMs: wallMs(), runningMs: runningMs() }
+      acknowledge(database, { stream, ack, context, ledger, newEpoch, ...at })
     })
     this.#tell(stream)
   }

@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000
 /** Dropping begins above this share of what the store may use, and stops below the second. */
 const SHED_ABOVE = 0.88
 const SHED_TO = 0.82
-/** Acknowledged usage is kept this long, so that a cloud restored from a backup can ask again (decisions.md). */
+/** Acknowledged usage is kept for so much running time, so that a cloud restored from a backup can ask again (decisions.md). */
 const USAGE_DAYS = 90
 /** Runs and windows dropped in one transaction: bounds how long it blocks. */
 const DROPS_MAX = 500
@@ -35,6 +35,8 @@ export interface RetentionOptions extends ShedRules {
   readonly wallMs: () => number
   /** Trusted time, epoch ms; null where there is none: then nothing expires by age. */
   readonly trustedMs: () => number | null
+  /** Running time ever counted, ms; never more than has really passed. */
+  readonly runningMs: () => number
 }
 
 /** Readings dropped since the database was begun. */
@@ -113,11 +115,13 @@ export class Retention {
     this.#database.pragma('wal_checkpoint(RESTART)')
   }
 
-  /** Forgets usage that the ledger confirmed long ago, within the caller's transaction. */
+  /**
+   * Forgets usage that the ledger confirmed long ago, within the caller's transaction. Long by running time alone: a clock
+   * that jumps forgets nothing early, and one that was wrong keeps nothing for ever.
+   */
   forgetOldUsage(database: Database): void {
-    const trustedMs = this.#options.trustedMs()
-    if (trustedMs === null) return
-    database.prepare('DELETE FROM usage_record WHERE acked_at < ?').run(trustedMs - USAGE_DAYS * DAY_MS)
+    const before = this.#options.runningMs() - USAGE_DAYS * DAY_MS
+    database.prepare('DELETE FROM usage_record WHERE acked_at < ?').run(before)
   }
 
   counters(): DropCounters {

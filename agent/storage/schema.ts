@@ -105,6 +105,12 @@ export const MIGRATIONS: readonly Migration[] = [
       UPDATE stored_bytes SET bytes = bytes - length(old.body) WHERE channel = old.channel;
     END;
   `),
+  sql(`
+    -- acked_at was the wall clock's; from here on it is running time ever counted, ms. What is confirmed counts from now.
+    UPDATE usage_record SET acked_at =
+      coalesce((SELECT json_extract(value, '$.runningMs') FROM meta WHERE key = 'policy_time'), 0)
+      WHERE acked_at IS NOT NULL;
+  `),
 ]
 
 /**

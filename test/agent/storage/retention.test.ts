@@ -1,12 +1,13 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { OrgId } from '../../../cloud-sync/contract/index.ts'
+import { type OrgId, ZERO_HASH } from '../../../cloud-sync/contract/index.ts'
 import type { Store } from '../../../agent/storage/index.ts'
 import { OWNER, ownedReading, StoppedClock, temporaryFolder, testStore } from '../../support/store.ts'
 
 const LIMITS = { bytes: 400 * 1024, days: 30, ballastBytes: 64 * 1024, reserveBytes: 64 * 1024 }
 const HOUR = 3_600_000
+const DAY = 24 * HOUR
 
 let place: ReturnType<typeof temporaryFolder>
 let clock: StoppedClock
@@ -116,8 +117,8 @@ test('the room kept for the worst day is really taken, and taken again after it 
   expect(statSync(ballast).size).toBe(LIMITS.ballastBytes)
 })
 
-test('acknowledged usage is kept 90 days', async () => {
-  open()
+/** One record is in the ledger; answers how many of it are kept. */
+async function acknowledged(): Promise<() => unknown> {
   await anHour(2)
   await anHour(2)
   const batch = await store.outbox.next('usage', 0)
@@ -125,14 +126,47 @@ test('acknowledged usage is kept 90 days', async () => {
   const hash = store.database.prepare('SELECT hash FROM usage_record WHERE seq = 1').pluck().get() as never
   const ack = { epoch: epoch as never, upTo: 1, hash, status: 'ok', serverTime: 1 } as const
   await store.outbox.acknowledge('usage', ack)
-  const kept = (): unknown =>
-    store.database.prepare('SELECT count(*) FROM usage_record WHERE seq = 1').pluck().get()
-  clock.pass(89 * 24 * HOUR)
+  return () => store.database.prepare('SELECT count(*) FROM usage_record WHERE seq = 1').pluck().get()
+}
+
+test('acknowledged usage is kept 90 days', async () => {
+  open()
+  const kept = await acknowledged()
+  clock.pass(89 * DAY)
   await upkeep()
   expect(kept()).toBe(1)
-  clock.pass(2 * 24 * HOUR)
+  clock.pass(2 * DAY)
   await upkeep()
   expect(kept()).toBe(0)
+})
+
+const NEVER_SET = -Date.UTC(2026, 10, 21)
+test.for([
+  ['the wall clock was never set when it was confirmed, and is now', NEVER_SET, -NEVER_SET],
+  ['the wall clock goes ahead by a year', 0, 365 * DAY],
+  ['the wall clock was a year ahead, and is set right', 365 * DAY, -365 * DAY],
+] as const)('it is kept so long, and no longer, also where %s', async ([, before, after]) => {
+  clock.wallMs += before
+  open()
+  const kept = await acknowledged()
+  clock.wallMs += after
+  await upkeep()
+  expect(kept()).toBe(1)
+  clock.pass(91 * DAY)
+  await upkeep()
+  expect(kept()).toBe(0)
+})
+
+test('what the ledger asks for again is kept as long again, however long ago it was confirmed', async () => {
+  open()
+  const kept = await acknowledged()
+  clock.pass(89 * DAY)
+  const epoch = store.outbox.streams().usage?.epoch as never
+  const restored = { epoch, upTo: 0, hash: ZERO_HASH, status: 'gap', want: 1, serverTime: 1 } as const
+  await store.outbox.acknowledge('usage', restored)
+  clock.pass(10 * DAY)
+  await upkeep()
+  expect(kept()).toBe(1)
 })
 
 test('a leftover of another program in the folder is left alone', async () => {
