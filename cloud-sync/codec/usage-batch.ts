@@ -66,27 +66,34 @@ export function decodeUsageBatch(body: Uint8Array): UsageBatch {
   return { v: 1, gw, epoch, first, last: first + count - 1, records }
 }
 
-/**
- * The records' bytes of a batch that may be damaged, as far as they can be told apart, and the number of the first: to
- * find the one that was changed. Never throws.
- */
-export function recordsInDamaged(body: Uint8Array): { first: number; records: Uint8Array[] } {
+/** What can be told of a batch that may be damaged. */
+export interface DamagedBatch {
+  /** Whose it says that it is; empty where that cannot be read. */
+  readonly gw: string
+  readonly epoch: string
+  readonly first: number
+  /** Each record's bytes, as far as they can be told apart. */
+  readonly records: readonly Uint8Array[]
+}
+
+/** What can be told of a batch that may be damaged: to find the record that was changed. Never throws. */
+export function recordsInDamaged(body: Uint8Array): DamagedBatch {
   const records: Uint8Array[] = []
-  let first = 0
+  const head = { gw: '', epoch: '', first: 0 }
   try {
     const reader = new ByteReader(body)
     reader.byte()
-    reader.text()
-    reader.bytes(16)
-    first = reader.varint()
+    head.gw = reader.text()
+    head.epoch = reader.hex(16)
+    head.first = reader.varint()
     const count = reader.atMost(BATCH_RECORDS_MAX)
     const inner = new ByteReader(unpack(reader.rest(), UNPACKED_BYTES_MAX))
     while (records.length < count) records.push(inner.bytes(inner.varint()))
   } catch {
     // What could be read until here is all there is.
-    return { first, records }
+    return { ...head, records }
   }
-  return { first, records }
+  return { ...head, records }
 }
 
 /** Raw deflate, bounded. */

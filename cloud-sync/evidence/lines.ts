@@ -7,6 +7,7 @@ import {
   Meter,
   OrgId,
   PublicKey,
+  RecordTime,
   Subject,
   WorkspaceId,
 } from '../contract/index.ts'
@@ -18,6 +19,8 @@ export const HASHES_MAX = 512
 
 const Base64 = z.base64().min(1)
 const Day = z.iso.date()
+/** As the record has it: a ledger from before days were checked may have one that no calendar has. */
+const StampedDay = RecordTime.shape.day
 const Seq = z.int().min(1)
 
 /** Whose figures the file is about. An operator's has every record; an organisation's shows the others' as hashes. */
@@ -68,7 +71,7 @@ const OthersLine = z.strictObject({
 const FactLine = z.strictObject({
   t: z.literal('fact'),
   org: OrgId,
-  day: Day.nullable(),
+  day: StampedDay,
   subject: Subject,
   meter: Meter,
   custodian: MemberName.nullable(),

@@ -15,7 +15,6 @@ import {
   decodeChange,
   decodeEventBatch,
   decodeReadingBatch,
-  decodeUsageBatch,
   decodeWant,
   type EventBatch,
   keyIdOf,
@@ -26,13 +25,23 @@ import {
   type UsageBatch,
 } from '../../codec/index.ts'
 
+import { possibleUsage, type UnreadableRecord, unreadableIn } from './unreadable.ts'
+
 /** A message that a registered gateway really sent, read but not yet judged. */
 export type Incoming = { readonly gateway: GatewayId } & (
   | { readonly what: 'status'; readonly status: GatewayStatus }
   | { readonly what: 'want'; readonly want: PolicyWant }
   | { readonly what: 'prop'; readonly change: GatewayChange; readonly body: Uint8Array }
+  | Unreadable
   | Delivery
 )
+
+/** Usage that the gateway signed and nobody can post: kept for the operator, never answered. */
+export interface Unreadable extends UnreadableRecord {
+  readonly what: 'unreadable'
+  readonly body: Uint8Array
+  readonly hash: Hash
+}
 
 /** A batch of one stream, with the message as it was signed. */
 export type Delivery = {
@@ -125,7 +134,7 @@ function read(
   try {
     switch (kind) {
       case 'usage':
-        return { ...common, what: kind, batch: decodeUsageBatch(body) }
+        return { ...common, what: kind, batch: possibleUsage(body) }
       case 'rd':
       case 'rd/h': {
         const batch = decodeReadingBatch(body)
@@ -140,7 +149,8 @@ function read(
     }
   } catch {
     // The decoders throw for any bytes they did not write; the caller counts it.
-    return undefined
+    const found = kind === 'usage' ? unreadableIn(body, gateway) : undefined
+    return found && { gateway, what: 'unreadable', body, hash: common.hash, ...found }
   }
 }
 

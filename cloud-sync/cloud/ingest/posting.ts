@@ -1,5 +1,6 @@
 import type {
   Ack,
+  Epoch,
   GatewayEvent,
   GatewayId,
   OrgId,
@@ -39,6 +40,8 @@ export interface Outcome {
   readonly events?: readonly GatewayEvent[]
   /** Days whose gateway counted something else than the ledger has of it. */
   readonly incomplete?: readonly { readonly org: OrgId; readonly day: string | null }[]
+  /** The first record that nobody can read: nothing was posted. */
+  readonly unreadable?: { readonly epoch: Epoch; readonly seq: number }
   /** A batch of an epoch that nobody announced: nothing was posted. */
   readonly unannounced?: boolean
 }

@@ -91,6 +91,12 @@ async function settle(posting: Posting, incoming: Incoming): Promise<Outcome> {
     }
     case 'prop':
       return { gateway, answers: [] }
+    case 'unreadable': {
+      const { epoch, seq, hash, body: bytes } = incoming
+      const where = { gateway, stream: 'usage', epoch, reason: `malformed at ${seq}` } as const
+      await quarantine(db, { ...where, hash, bytes, at: now }, QUARANTINE_KEPT_MAX)
+      return { gateway, answers: [], unreadable: { epoch, seq } }
+    }
     case 'usage':
     case 'rd':
     case 'rd/h':

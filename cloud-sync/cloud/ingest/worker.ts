@@ -30,6 +30,7 @@ export interface WorkerCounts {
   failed: number
   conflicts: number
   unannounced: number
+  unreadable: number
 }
 
 export interface WorkerSettings {
@@ -56,7 +57,15 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   const waiting: Incoming[] = []
   let waitingBytes = 0
   let running: Promise<void> | undefined
-  const counts: WorkerCounts = { posted: 0, commits: 0, dropped: 0, failed: 0, conflicts: 0, unannounced: 0 }
+  const counts: WorkerCounts = {
+    posted: 0,
+    commits: 0,
+    dropped: 0,
+    failed: 0,
+    conflicts: 0,
+    unannounced: 0,
+    unreadable: 0,
+  }
 
   /** Commits the first of these messages, as many as there is time for, and returns how many. */
   const commit = async (together: readonly Incoming[]): Promise<number> => {
@@ -68,6 +77,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
     counts.commits += 1
     counts.posted += outcomes.length
     counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
+    counts.unreadable += outcomes.filter(({ unreadable }) => unreadable !== undefined).length
     counts.conflicts += warnOf(outcomes, log)
     settings.committed(outcomes)
     return outcomes.length
@@ -155,6 +165,9 @@ async function takeIntoDirectory(
 function warnOf(outcomes: readonly Outcome[], log: Log): number {
   for (const { gateway, incomplete } of outcomes)
     if (incomplete !== undefined) log.warn({ gateway, incomplete }, 'a day is not what its gateway counted')
+  for (const { gateway, unreadable } of outcomes)
+    if (unreadable !== undefined)
+      log.warn({ gateway, ...unreadable }, 'a record of usage cannot be read; kept apart')
   const alarms = alarmsIn(outcomes)
   for (const alarm of alarms) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
   return alarms.length

@@ -1,3 +1,4 @@
+import { momentText } from '../../../contract/index.ts'
 import type { LedgerRecord } from './ledger-record.ts'
 
 /** As wide as the largest whole number of a record, so that the order of texts is the order of numbers. */
@@ -39,7 +40,7 @@ export function cloudEventOf(record: LedgerRecord): UsageEvent {
     source: `/gw/${gateway}/${epoch}`,
     type: 'io.headgate.usage.v1',
     subject: org,
-    time: new Date(wallEnd).toISOString(),
+    time: momentText(wallEnd),
     datacontenttype: 'application/json',
     sequence,
     recordedtime: new Date(receivedAt).toISOString(),

@@ -1,3 +1,4 @@
+import { momentText } from '../../../contract/index.ts'
 import {
   amountText,
   type Cost,
@@ -61,7 +62,7 @@ export function unreportedNote(unreported: Statement['unreported']): string | nu
   const known = unreported.flatMap(({ since }) => (since === null ? [] : [since]))
   const who = unreported.length === 1 ? '1 gateway' : `${unreported.length} gateways`
   if (known.length === 0) return `${who} never reported`
-  return `${who} unreported since ${new Date(Math.min(...known)).toISOString().slice(0, 19)}Z`
+  return `${who} unreported since ${momentText(Math.min(...known)).slice(0, 19)}Z`
 }
 
 export const outlookShown = (outlook: Outlook | null) =>
