@@ -44,7 +44,7 @@ export async function startBills(
     world: {
       ...{ store, directory, provider, now: Date.now, newId: randomUUID },
       issuer: billing?.issuer ?? ISSUER,
-      usage: usageLedger({ db: given.db, directory }),
+      usage: usageLedger({ db: given.db, directory, now: Date.now }),
       evidence: given.evidence,
     },
     gate: given.directory.gate,

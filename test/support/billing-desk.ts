@@ -24,6 +24,7 @@ export interface TestDesk extends Invoicing {
 }
 
 const NO_USAGE: UsageLedger = {
+  cutOff: () => Promise.resolve(0),
   factsOf: () => Promise.resolve([]),
   monthsWithNews: () => Promise.resolve([]),
   reportedUntil: () => Promise.resolve(new Map()),
@@ -49,7 +50,7 @@ export async function testDesk(
     issuer: { name: 'Headgate', lines: ['1 River Road'] },
     newId: () => `bill-${(ids += 1)}`,
     evidence: noEvidence,
-    usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people }),
+    usage: db === undefined ? NO_USAGE : usageLedger({ db, directory: people, now: Date.now }),
     ...more,
   }
   const invoicing = startInvoicing({

@@ -29,6 +29,7 @@ export async function billingSite(facts: DayFact[] = JULY_FACTS): Promise<Site> 
   let now = Date.parse('2026-07-20T12:00:00Z')
   const { url: apiUrl, secretKey, webhookSecret } = stripe
   const usage: UsageLedger = {
+    cutOff: () => Promise.resolve(now),
     factsOf: (org, { from, to }) =>
       Promise.resolve(facts.filter((fact) => fact.org === org && fact.day >= from && fact.day <= to)),
     monthsWithNews: () => Promise.resolve([...new Set(facts.map(({ day }) => periodOf(day)))]),

@@ -31,7 +31,7 @@ export interface TestInvoicing {
   readonly store: BillingStore
   /** Goes to a moment, `2026-08-04` or with a time. */
   at(moment: string): void
-  /** These facts are received now. */
+  /** These facts are posted now. */
   receive(...facts: readonly DayFact[]): void
   readonly organisation: { billedOutside: boolean }
   /** Of gateways that the organisation has: when they reported last, epoch ms. */
@@ -51,7 +51,8 @@ export async function openTestInvoicing(
   const store = await openBillingStore(target)
   let now = Date.parse('2026-08-04T00:00:00Z')
   let ids = 0
-  const received: { readonly fact: DayFact; readonly at: number }[] = []
+  const received: { readonly fact: DayFact; readonly turn: number }[] = []
+  let turns = 0
   const organisation = { billedOutside: false }
   const reported = new Map<string, number>()
   const dam = (): BilledOrganisation => ({ id: DAM, name: 'The Dam Ltd', zones: [], ...organisation })
@@ -62,20 +63,22 @@ export async function openTestInvoicing(
     now: () => now,
     newId: () => `id-${String((ids += 1)).padStart(4, '0')}`,
     usage: {
-      factsOf: (org, { from, to, receivedBefore }) =>
+      cutOff: () => Promise.resolve((turns += 1)),
+      factsOf: (org, { from, to, postedBefore = Infinity }) =>
         Promise.resolve(
           received
             .filter(
-              ({ fact, at }) => fact.org === org && fact.day >= from && fact.day <= to && at < receivedBefore,
+              ({ fact, turn }) =>
+                fact.org === org && fact.day >= from && fact.day <= to && turn < postedBefore,
             )
             .map(({ fact }) => fact),
         ),
-      monthsWithNews: (org, { from, before }) =>
+      monthsWithNews: (org, { from, before = Infinity }) =>
         Promise.resolve(
           [
             ...new Set(
               received
-                .filter(({ fact, at }) => fact.org === org && at >= from && at < before)
+                .filter(({ fact, turn }) => fact.org === org && turn >= from && turn < before)
                 .map(({ fact }) => periodOf(fact.day)),
             ),
           ].sort(),
@@ -104,7 +107,10 @@ export async function openTestInvoicing(
     books,
     store,
     at: (moment) => void (now = Date.parse(moment.includes('T') ? moment : `${moment}T00:00:00Z`)),
-    receive: (...facts) => void received.push(...facts.map((fact) => ({ fact, at: now }))),
+    receive(...facts) {
+      turns += 1
+      for (const fact of facts) received.push({ fact, turn: turns })
+    },
     organisation,
     reported,
     async prices(version, cards = [cardOf()], from = '2026-07-01') {

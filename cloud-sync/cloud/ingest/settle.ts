@@ -7,6 +7,7 @@ import {
   noteSeen,
   quarantine,
   saveReport,
+  takeTurn,
 } from '../storage/index.ts'
 import type { Delivery, Incoming } from './open.ts'
 import { post, QUARANTINE_KEPT_MAX } from './post.ts'
@@ -28,9 +29,12 @@ export async function settleTogether(
   const together = bounded(waiting)
   await db.readyFor(now)
   return db.transaction(async (tx) => {
+    const batches = together.flatMap(usageIn)
+    // Before any lock on a row: who closes a month waits for those that have a turn, and they for nobody who waits.
+    const turn = batches.length === 0 ? 0 : await takeTurn(tx, now)
     const gateways = [...new Set(together.map(({ gateway }) => gateway))]
     const streams = await holdStreams(tx, gateways, now)
-    const usage = await openPosting(tx, { streams, batches: together.flatMap(usageIn), now })
+    const usage = await openPosting(tx, { streams, batches, now, turn })
     const posting = { db: tx, streams, usage, now }
     const outcomes: Outcome[] = []
     const started = monoMs()

@@ -18,11 +18,6 @@ import type { PriceBooks } from './prices.ts'
 import { bookStatement, linesBookedFor } from './statements.ts'
 import { lastClosed, type Terms, termsOf } from './terms.ts'
 
-/**
- * A record gets its time of receipt before its transaction ends. What is older than this is either there or never will
- * be: a transaction of the ledger is given up after 30 s.
- */
-export const SETTLING_MS = 60_000
 /** Months closed in one turn; a cloud that stood still for years takes several. */
 const MONTHS_A_TURN_MAX = 24
 const DAY_MS = 86_400_000
@@ -83,20 +78,21 @@ export async function rateMonth(
     readonly period: Period
     readonly zone: string
     readonly prices: PriceBook
-    readonly cutoff: number
+    /** Of the ledger; absent = all that is there. */
+    readonly cutoff?: number
     /** Earlier months are corrected by the month that is closed next, by no other. */
     readonly corrects: boolean
   },
 ): Promise<Statement> {
   const { org, period, zone, prices, cutoff } = asked
-  const last = await lastClosed(world.store.read, org)
-  const news = asked.corrects
-    ? await world.usage.monthsWithNews(org, { from: last?.cutoff ?? 0, before: cutoff })
-    : []
+  const last = (await lastClosed(world.store.read, org))?.cutoff ?? 0
+  // A ledger that is behind itself was restored: then everything may be new, and what is not has no difference.
+  const from = cutoff === undefined || last <= cutoff ? last : 0
+  const news = asked.corrects ? await world.usage.monthsWithNews(org, { from, before: cutoff }) : []
   const facts = new Map<Period, readonly DayFact[]>()
   for (const used of [...news.filter((month) => month < period), period]) {
     const days = daysOf(used)
-    const span = { from: days.at(0) ?? '', to: days.at(-1) ?? '', receivedBefore: cutoff }
+    const span = { from: days.at(0) ?? '', to: days.at(-1) ?? '', postedBefore: cutoff }
     facts.set(used, await world.usage.factsOf(org, span))
   }
   const booked = new Map<Period, Awaited<ReturnType<typeof linesBookedFor>>>()
@@ -114,7 +110,7 @@ async function closeMonth(
   { org, period, terms, now }: { org: OrgId; period: Period; terms: Terms; now: number },
 ): Promise<Closed | undefined> {
   const { store, newId } = world
-  const cutoff = now - SETTLING_MS
+  const cutoff = await world.usage.cutOff()
   const prices = await books.current(store.read)
   const statement = await rateMonth(world, { org, period, zone: terms.zone, prices, cutoff, corrects: true })
   const organisation = await world.directory.organisation(org)

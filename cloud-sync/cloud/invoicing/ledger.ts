@@ -1,6 +1,13 @@
 import type { GatewayId, Meter, OrgId } from '../../contract/index.ts'
 import { type Day, type DayFact, type LedgerRecord, type Period, periodAfter } from '../billing/index.ts'
-import { type CloudDatabase, dayFacts, monthsWithNews, postedDays, reportedUntil } from '../storage/index.ts'
+import {
+  type CloudDatabase,
+  cutOff,
+  dayFacts,
+  monthsWithNews,
+  postedDays,
+  reportedUntil,
+} from '../storage/index.ts'
 import { daysOfHold, withoutHeld } from './holds.ts'
 import { zoneOn } from './terms.ts'
 import type { BillingDirectory, UsageHold, UsageLedger } from './ports.ts'
@@ -14,20 +21,23 @@ const LAST_DAY = '9999-12-31'
 interface Span {
   readonly from: Day
   readonly to: Day
-  readonly receivedBefore: number
+  readonly postedBefore?: number | undefined
 }
 
 /** The cloud's ledger as billing reads it: what a claim that did not stand has metered is its winner's. */
 export function usageLedger(given: {
   readonly db: CloudDatabase
   readonly directory: Pick<BillingDirectory, 'presenceOf' | 'holdsOf' | 'organisation'>
+  /** Wall clock, epoch ms. */
+  readonly now: () => number
 }): UsageLedger {
-  const { db, directory } = given
+  const { db, directory, now } = given
   const zoneOf = async (org: OrgId): Promise<string> =>
     zoneOn(LAST_DAY, (await directory.organisation(org))?.zones ?? [])
   const metered = (org: string, gateways: readonly GatewayId[], span: Span): Promise<DayFact[]> =>
     dayFacts(db.read, { org: org as OrgId, gateways, meters: PRICED, ...span })
   return {
+    cutOff: () => cutOff(db, now()),
     async factsOf(org, span) {
       const facts = await metered(org, await directory.presenceOf(org), span)
       const holds = await directory.holdsOf(org)
@@ -43,7 +53,8 @@ export function usageLedger(given: {
       const months = await monthsWithNews(db.read, { org, gateways, meters: PRICED, known })
       const holds = await directory.holdsOf(org)
       const zone = await zoneOf(org)
-      const decided = holds.filter(({ decidedAt }) => isWithin(decidedAt, known))
+      // Whenever it was: directory and ledger have no common order, and a month that is rated as before has no news.
+      const decided = holds.filter(({ decidedAt }) => decidedAt !== null)
       return [...new Set([...months, ...decided.flatMap((hold) => monthsOf(hold, zone))])].sort()
     },
     reportedUntil: (gateways) => reportedUntil(db.read, gateways),
@@ -63,9 +74,6 @@ export function usageLedger(given: {
     },
   }
 }
-
-const isWithin = (at: number | null, { from, before }: { from: number; before: number }): boolean =>
-  at !== null && at >= from && at < before
 
 /** Every month from the beginning of a hold to its decision. */
 function monthsOf(hold: UsageHold, zone: string): Period[] {

@@ -3,28 +3,34 @@ import type { Day, DayFact, LedgerRecord, Period } from '../billing/index.ts'
 import type { BillingStore } from '../storage/index.ts'
 import type { PaymentProvider } from './payments/provider.ts'
 
+/** Days from `from` to `to`, both included, of records posted before a cut-off; absent = all that there is. */
+interface UsageAsked {
+  readonly from: Day
+  readonly to: Day
+  readonly postedBefore?: number | undefined
+}
+
 /** What was used, as the ledger knows it. */
 export interface UsageLedger {
   /**
-   * What an organisation pays for: days from `from` to `to`, both included, of records received before a moment (epoch
-   * ms). Usage that is held for the winner of a dispute is in nobody's facts before there is one.
+   * Where the ledger is now: all that is posted is below it and can be read, all that is posted later is not. Not a time,
+   * so that no clock decides what is late.
    */
-  factsOf(
-    org: OrgId,
-    asked: { readonly from: Day; readonly to: Day; readonly receivedBefore: number },
-  ): Promise<readonly DayFact[]>
-  /** Months of which something became known in this time, `before` excluded. */
+  cutOff(): Promise<number>
+  /** What an organisation pays for. Usage that is held for the winner of a dispute is in nobody's facts before there is one. */
+  factsOf(org: OrgId, asked: UsageAsked): Promise<readonly DayFact[]>
+  /**
+   * Months of which something was posted from one cut-off on and before another one; also those that a dispute was
+   * about, which are the same where they were billed so already.
+   */
   monthsWithNews(
     org: OrgId,
-    received: { readonly from: number; readonly before: number },
+    posted: { readonly from: number; readonly before?: number | undefined },
   ): Promise<readonly Period[]>
   /** Up to when each of these gateways has reported its usage, epoch ms; one that never did is missing. */
   reportedUntil(gateways: readonly GatewayId[]): Promise<ReadonlyMap<string, number>>
   /** Posted records of the organisation's days, in the order in which they came. */
-  recordsOf(
-    org: OrgId,
-    asked: { readonly from: Day; readonly to: Day; readonly receivedBefore: number },
-  ): Promise<readonly LedgerRecord[]>
+  recordsOf(org: OrgId, asked: UsageAsked): Promise<readonly LedgerRecord[]>
 }
 
 /** Writes the proof of what an organisation used, without a byte of others' (docs/evidence.md), line by line. */

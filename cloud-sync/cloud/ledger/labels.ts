@@ -17,9 +17,9 @@ export interface RecordName {
 export async function labelBy(
   db: Db,
   record: UsageRecord,
-  { taken, find, now }: Unwritten & { readonly now: number },
+  { taken, find, now, turn }: Unwritten & { readonly now: number; readonly turn: number },
 ): Promise<NewDayAssign | undefined> {
-  const label = labelOf(record, now)
+  const label = labelOf(record, { now, turn })
   if (label === undefined) return undefined
   const { gateway, of_epoch, corrects } = label
   const name = { gw: gateway, epoch: of_epoch, seq: corrects }
@@ -36,7 +36,10 @@ interface Unwritten {
 
 const undatedOrg = ({ org, time }: UsageRecord): string | undefined => (time.day === null ? org : undefined)
 
-function labelOf(record: UsageRecord, now: number): NewDayAssign | undefined {
+function labelOf(
+  record: UsageRecord,
+  { now, turn }: { now: number; turn: number },
+): NewDayAssign | undefined {
   const { gw: gateway, epoch, seq, corrects, time } = record
   const share = record.share ?? WHOLE_RECORD
   if (record.kind !== 'day_assign' || corrects === null || time.day === null) return undefined
@@ -51,6 +54,7 @@ function labelOf(record: UsageRecord, now: number): NewDayAssign | undefined {
     share_to: share.to,
     share_of: share.of,
     received_at: now,
+    posted: turn,
   }
 }
 

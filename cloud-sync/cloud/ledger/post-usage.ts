@@ -54,10 +54,15 @@ export interface UsagePosting {
   write(): Promise<readonly SealedRecord[]>
 }
 
-/** @param batches all that may be posted: their registers are read at once. */
+/** @param batches all that may be posted: their registers are read at once. @param turn of this transaction */
 export async function openPosting(
   db: Db,
-  { streams, batches, now }: { streams: HeldStreams; batches: readonly Batch[]; now: number },
+  {
+    streams,
+    batches,
+    now,
+    turn,
+  }: { streams: HeldStreams; batches: readonly Batch[]; now: number; turn: number },
 ): Promise<UsagePosting> {
   const registers = await Registers.load(db, batches)
   const month = monthOf(now)
@@ -85,10 +90,10 @@ export async function openPosting(
       for (const [stand, move] of moves.ends) moveTo(stand, move)
       for (const postings of moves.postings) taken.postings.push(postings)
       for (const sealed of records) {
-        taken.records.push(rowOf(sealed, { month, now }))
+        taken.records.push(rowOf(sealed, { month, now, turn }))
         if (sealed.record.kind === 'day_close') closes.push(sealed)
         unwritten.set(numbered(sealed.record), sealed)
-        const label = await labelBy(db, sealed.record, { taken: taken.labels, find, now })
+        const label = await labelBy(db, sealed.record, { taken: taken.labels, find, now, turn })
         if (label !== undefined) taken.labels.push(label)
       }
       const { gateway, epoch } = position
@@ -105,7 +110,10 @@ export async function openPosting(
   }
 }
 
-function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: number; now: number }) {
+function rowOf(
+  { record, bytes, hash }: SealedRecord,
+  { month, now, turn }: { month: number; now: number; turn: number },
+) {
   const { gw: gateway, epoch, seq, prev, org, kind, time, src } = record
   const { day, wallEnd: wall_end } = time
   const network = src?.mccmnc ?? null
@@ -123,6 +131,7 @@ function rowOf({ record, bytes, hash }: SealedRecord, { month, now }: { month: n
     network,
     bytes,
     received_at: now,
+    posted: turn,
   }
 }
 

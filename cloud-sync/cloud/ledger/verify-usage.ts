@@ -98,14 +98,14 @@ export class UsageWalk {
     const moved = this.registers.move(record)
     if (typeof moved === 'string') return 'register'
     if (!arePosted(moved, posted, row.month)) return 'posting'
-    this.#note(record, { label: this.#sums.add(record, moved), received_at: row.received_at })
+    this.#note(record, { label: this.#sums.add(record, moved), row })
     this.#head = row.hash as Hash
     return undefined
   }
 
   #note(
     { org, seq, registers }: UsageRecord,
-    { label, received_at }: { label: DayLabel | undefined; received_at: number },
+    { label, row: { received_at, posted } }: { label: DayLabel | undefined; row: UsageRecordRow },
   ): void {
     for (const { meter, subject, gen, end } of registers) {
       this.#stands.set(`${meter} ${subject} ${gen}`, { end, org, seq })
@@ -113,7 +113,7 @@ export class UsageWalk {
     if (label === undefined) return
     const { epoch: of_epoch, seq: corrects, day, share } = label
     const share_of = { share_from: share.from, share_to: share.to, share_of: share.of }
-    this.#labels.push({ seq, of_epoch, corrects, day, ...share_of, received_at })
+    this.#labels.push({ seq, of_epoch, corrects, day, ...share_of, received_at, posted })
   }
 
   async #end(db: Db): Promise<Found> {

@@ -44,7 +44,13 @@ async function post(db: CloudDatabase, facts: readonly DayFact[]): Promise<void>
       const received = Date.parse(day)
       const of = { gateway, epoch: EPOCH, seq, month: monthOf(received) }
       const said = { org, kind: 'day_close', day, wall_end: received, network, bytes: Buffer.alloc(0) }
-      return [{ of, record: { ...of, ...said, prev: ZERO, hash: ZERO, received_at: received }, postings }]
+      return [
+        {
+          of,
+          record: { ...of, ...said, prev: ZERO, hash: ZERO, received_at: received, posted: received },
+          postings,
+        },
+      ]
     })
     await db.transaction(async (tx) => {
       const records = rows.map(({ record }) => record)
@@ -112,7 +118,7 @@ export async function throughStorage(
       customersOf: () => Promise.resolve([]),
       holdsOf: () => Promise.resolve([]),
     }
-    const usage = usageLedger({ db, directory })
+    const usage = usageLedger({ db, directory, now: () => now })
     let ids = 0
     const world = {
       ...{ store, usage, directory, provider: invoiceOnly, now: () => now, newId: () => `id-${(ids += 1)}` },
@@ -123,7 +129,7 @@ export async function throughStorage(
     const before = await books.current(store.read)
     await store.transaction((tx) => addPriceBook(tx, { data: book, before, at: now, by: 'bench' }))
     progress('facts')
-    const span = { from: `${period}-01`, to: `${period}-31`, receivedBefore: now }
+    const span = { from: `${period}-01`, to: `${period}-31` }
     const read = await timed(() => usage.factsOf(org, span))
     progress('closing')
     const close = await timed(() => closeDue(world, books, { org, now }))

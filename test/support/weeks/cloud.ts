@@ -105,7 +105,7 @@ export class WeeksCloud {
     })
     const store = await openBillingStore({ dialect: 'sqlite', path: join(folder, 'billing.db') })
     this.#billing = store
-    const usage = usageLedger({ db, directory: DIRECTORY })
+    const usage = usageLedger({ db, directory: DIRECTORY, now: () => world.now })
     this.#invoicing = {
       ...{ store, directory: DIRECTORY, provider: invoiceOnly, issuer: { name: 'Headgate', lines: [] } },
       evidence: noEvidence,

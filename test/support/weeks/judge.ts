@@ -102,7 +102,7 @@ async function billOf(cloud: WeeksCloud) {
   const failures: string[] = []
   let [adjustments, total] = [0, 0n]
   for (const org of PAYERS) {
-    const span = { from: '1970-01-01', to: '9999-12-31', receivedBefore: Number.MAX_SAFE_INTEGER }
+    const span = { from: '1970-01-01', to: '9999-12-31' }
     const facts = groupBy(await usage.factsOf(org, span), ({ day }): Period => periodOf(day))
     const runs = await store.read.find('booked_line', { org })
     for (const used of new Set([...facts.keys(), ...runs.map(({ used: month }) => month)])) {

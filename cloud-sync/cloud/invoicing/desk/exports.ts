@@ -76,7 +76,7 @@ async function recordsOf(at: AtDesk, asked: string | undefined): Promise<readonl
   return at.world.usage.recordsOf(at.org, {
     from: dayAt(from, zone),
     to: dayAt(to - 1, zone),
-    receivedBefore: run?.cutoff ?? at.now,
+    postedBefore: run?.cutoff,
   })
 }
 

@@ -42,11 +42,11 @@ async function rebilled(at: AtDesk, partner: OrgId, period: Period): Promise<Reb
   const run = await world.store.read.get('rating_run', { org, period })
   const prices = await books.current(world.store.read, partner)
   const months = [...new Set([period, ...cost.lines.map((line) => line.period)])].sort()
-  const receivedBefore = run?.cutoff ?? at.now
+  const postedBefore = run?.cutoff
   const facts = await Promise.all(
     months.map(async (month) => {
       const days = daysOf(month)
-      const span = { from: days.at(0) ?? '', to: days.at(-1) ?? '', receivedBefore }
+      const span = { from: days.at(0) ?? '', to: days.at(-1) ?? '', postedBefore }
       return [month, await world.usage.factsOf(org, span)] as const
     }),
   )

@@ -42,7 +42,7 @@ export async function statementFor(
   const { zone, graceDays } = await termsOf(read, organisation, period)
   const prices = await books.current(read)
   const corrects = (await nextPeriod(world, books, org)) === period
-  const statement = await rateMonth(world, { org, period, zone, prices, cutoff: now, corrects })
+  const statement = await rateMonth(world, { org, period, zone, prices, corrects })
   return { statement, state: phaseOf(period, { zone, graceDays, now }) }
 }
 
@@ -121,7 +121,7 @@ export const workspaceUsage = matter({
   input: OfMonth.extend({ workspace: WorkspaceId }),
   async run({ world, org, now }, { workspace, period = new Date(now).toISOString().slice(0, 7) }) {
     const all = daysOf(period)
-    const span = { from: all.at(0) ?? '', to: all.at(-1) ?? '', receivedBefore: now }
+    const span = { from: all.at(0) ?? '', to: all.at(-1) ?? '' }
     const facts = (await world.usage.factsOf(org, span)).filter((fact) => fact.workspace === workspace)
     const subjects = (kind: string): number =>
       new Set(

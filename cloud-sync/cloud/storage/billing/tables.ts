@@ -50,7 +50,7 @@ export const BILLING_TABLES = {
     key: ['org', 'period'],
     indexes: [['state']],
   },
-  /** Append-only: one statement that was made, from facts received before `cutoff`. */
+  /** Append-only: one statement that was made, from facts posted before `cutoff`, a turn of the ledger and no time. */
   rating_run: {
     columns: {
       id: text(),

@@ -11,8 +11,8 @@ export interface DaysAsked {
   readonly from?: string | undefined
   readonly to?: string | undefined
   readonly meters?: readonly Meter[] | undefined
-  /** Only what the ledger had before this moment, epoch ms: what a rating run took. */
-  readonly receivedBefore?: number | undefined
+  /** Only what was posted before this turn (turns.ts): what a rating run took. */
+  readonly postedBefore?: number | undefined
 }
 
 /** Days by their postings, in order of day, gateway, subject, meter and payer. */
@@ -36,14 +36,14 @@ export async function dayFacts(db: Db, asked: DaysAsked): Promise<(UsageDay & { 
 const PAYER = ['p.gateway', 'p.subject', 'p.meter', 'p.custodian', 'p.workspace', 'p.billable'] as const
 
 /** Postings `p` with their records `r`. */
-export function postings(db: Db, { org, gateways, meters, receivedBefore }: DaysAsked) {
+export function postings(db: Db, { org, gateways, meters, postedBefore }: DaysAsked) {
   return db
     .selectFrom('usage_record as r')
     .innerJoin('usage_posting as p', ofRecord)
     .where('r.org', '=', org)
     .$if(gateways !== undefined, (query) => query.where('p.gateway', 'in', gateways ?? []))
     .$if(meters !== undefined, (query) => query.where('p.meter', 'in', meters ?? []))
-    .$if(receivedBefore !== undefined, (query) => query.where('r.received_at', '<', receivedBefore ?? 0))
+    .$if(postedBefore !== undefined, (query) => query.where('r.posted', '<', postedBefore ?? 0))
 }
 
 /** Days that records have from the beginning, in order. */
@@ -77,7 +77,7 @@ export function labels(db: Db, asked: DaysAsked) {
         .onRef('a.gateway', '=', 'r.gateway')
         .onRef('a.of_epoch', '=', 'r.epoch')
         .onRef('a.corrects', '=', 'r.seq')
-        .on((eb) => eb('a.received_at', '<', asked.receivedBefore ?? Number.MAX_SAFE_INTEGER)),
+        .on((eb) => eb('a.posted', '<', asked.postedBefore ?? Number.MAX_SAFE_INTEGER)),
     )
     .where('r.day', 'is', null)
 }

@@ -12,4 +12,5 @@ export { registersOf, registersOfOrg, type RegisterRow, standsAt } from './regis
 export * from './stored-usage.ts'
 export * from './streams.ts'
 export type * from './tables.ts'
+export { cutOff, takeTurn } from './turns.ts'
 export * from './usage.ts'

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { createTable, forbidChanges, type Migration } from '../relational/index.ts'
 import { madeAs } from './partitions.ts'
 import { LEDGER_TABLES, type LedgerSchema } from './tables.ts'
+import { makeTurns } from './turns.ts'
 
 /** Rows of these are facts. */
 const APPEND_ONLY = [
@@ -36,6 +37,7 @@ const first: Migration = async (db, dialect) => {
   for (const [name, table] of Object.entries(LEDGER_TABLES)) {
     await createTable(db, { name, dialect, ...madeAs(name, table, dialect) })
   }
+  await makeTurns(db, dialect)
   if (before) await takeOver(db as unknown as Kysely<LedgerSchema>)
   for (const table of APPEND_ONLY) await forbidChanges(db, dialect, table)
 }
@@ -52,9 +54,10 @@ async function takeOver(db: Kysely<LedgerSchema>): Promise<void> {
   const monthOf = (column: string) =>
     sql`cast(strftime('%Y%m', ${sql.ref(column)} / 1000, 'unixepoch') as integer)`
   await sql`insert into usage_record
-    (gateway, epoch, seq, month, prev, hash, org, kind, day, wall_end, network, bytes, received_at)
+    (gateway, epoch, seq, month, prev, hash, org, kind, day, wall_end, network, bytes, received_at,
+      posted)
     select gateway, epoch, seq, ${monthOf('received_at')}, prev, hash, org, kind, day, wall_end, null, bytes,
-      received_at from before_usage_record`.execute(db)
+      received_at, received_at from before_usage_record`.execute(db)
   await sql`insert into usage_posting
     (gateway, epoch, seq, month, meter, subject, gen, quantity, custodian, workspace, billable, q)
     select p.gateway, p.epoch, p.seq, r.month, p.meter, p.subject, p.gen, p.quantity, p.custodian, p.workspace,
@@ -63,8 +66,9 @@ async function takeOver(db: Kysely<LedgerSchema>): Promise<void> {
     db,
   )
   await sql`insert into usage_day_assign
-    (gateway, epoch, seq, of_epoch, corrects, day, share_from, share_to, share_of, received_at)
-    select a.gateway, a.epoch, a.seq, a.epoch, a.corrects, a.day, 0, 1, 1, r.received_at
+    (gateway, epoch, seq, of_epoch, corrects, day, share_from, share_to, share_of, received_at,
+      posted)
+    select a.gateway, a.epoch, a.seq, a.epoch, a.corrects, a.day, 0, 1, 1, r.received_at, r.received_at
     from before_usage_day_assign a join usage_record r on (r.gateway, r.epoch, r.seq) = (a.gateway, a.epoch, a.seq)`.execute(
     db,
   )

@@ -7,6 +7,7 @@ import { type DatabaseTarget, openRelational, type RelationalDatabase } from '..
 import { LEDGER_MIGRATIONS } from './migrations.ts'
 import { makePartitions, monthAfter, monthOf } from './partitions.ts'
 import type { LedgerSchema } from './tables.ts'
+import { raiseTurns } from './turns.ts'
 
 /** A cloud that was just killed may take a moment to be gone. */
 const LOCK_WAIT_MS = 2_000
@@ -16,7 +17,10 @@ export type Db = Kysely<LedgerSchema> | Transaction<LedgerSchema>
 
 /** The ledger's database on either engine. */
 export interface CloudDatabase extends RelationalDatabase<LedgerSchema> {
-  /** Called before a transaction that appends at this moment (epoch ms): PostgreSQL's partitions are there then. */
+  /**
+   * Called before a transaction that appends at this moment (epoch ms): PostgreSQL's partitions are there then, and its
+   * turns have come to this life's first moment.
+   */
   readyFor(at: number): Promise<void>
 }
 
@@ -49,7 +53,10 @@ export async function openLedger(target: DatabaseTarget): Promise<CloudDatabase>
 /** This month's and the next one's, looked at once in a life and again where a month has none. */
 function partitions(database: RelationalDatabase<LedgerSchema>): (at: number) => Promise<void> {
   const made = new Set<number>()
+  let raised = false
   return async (at) => {
+    if (!raised) await database.transaction((tx) => raiseTurns(tx, at))
+    raised = true
     const month = monthOf(at)
     for (const wanted of [month, monthAfter(month)]) {
       if (made.has(wanted)) continue

@@ -10,6 +10,8 @@ export interface PostedDay {
   readonly seq: number
   readonly wall_end: number
   readonly received_at: number
+  /** Turn of the transaction that posted it. */
+  readonly posted: number
   readonly day: string
   readonly meter: Meter
   readonly subject: string
@@ -21,7 +23,7 @@ export interface PostedDay {
 
 const PARTS = [
   ...(['p.gateway', 'p.epoch', 'p.seq', 'p.meter', 'p.subject'] as const),
-  ...(['p.custodian', 'p.workspace', 'p.billable', 'r.wall_end', 'r.received_at'] as const),
+  ...(['p.custodian', 'p.workspace', 'p.billable', 'r.wall_end', 'r.received_at', 'r.posted'] as const),
 ] as const
 
 /** Every posting of some days with what its record says, in the order in which records came. */
@@ -49,7 +51,7 @@ export async function postedDays(
   }
   const order = ({ gateway, epoch, seq, meter, subject, day }: PostedDay): string =>
     [gateway, epoch, String(seq).padStart(16, '0'), meter, subject, day].join('\n')
-  return posted.sort((a, b) => a.received_at - b.received_at || (order(a) < order(b) ? -1 : 1))
+  return posted.sort((a, b) => a.posted - b.posted || (order(a) < order(b) ? -1 : 1))
 }
 
 type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantity' | 'day'> & {
@@ -60,34 +62,34 @@ type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantit
 }
 
 function postedOf(row: Row, day: string, quantity: bigint): PostedDay {
-  const { seq, wall_end, received_at, subject, custodian, workspace } = row
+  const { seq, wall_end, received_at, posted, subject, custodian, workspace } = row
   return {
     gateway: row.gateway as GatewayId,
     epoch: row.epoch as Epoch,
     meter: row.meter as Meter,
     billable: row.billable === 1,
-    ...{ seq, wall_end, received_at, day, subject, custodian, workspace, quantity },
+    ...{ seq, wall_end, received_at, posted, day, subject, custodian, workspace, quantity },
   }
 }
 
-/** Months of which something became known from `from` on and before `before`, in order. */
+/** Months of which something was posted from the turn `from` on and before `before`, in order. */
 export async function monthsWithNews(
   db: Db,
   asked: Pick<DaysAsked, 'org' | 'gateways' | 'meters'> & {
-    readonly known: { from: number; before: number }
+    readonly known: { readonly from: number; readonly before?: number | undefined }
   },
 ): Promise<string[]> {
   if (asked.gateways?.length === 0) return []
   const { from, before } = asked.known
-  const known = { ...asked, receivedBefore: before }
+  const known = { ...asked, postedBefore: before }
   const month = sql<string>`substr(r.day, 1, 7)`
   const { gateways, meters } = asked
   const dated = await db
     .selectFrom('usage_record as r')
     .where('r.org', '=', asked.org)
     .where('r.day', 'is not', null)
-    .where('r.received_at', '>=', from)
-    .where('r.received_at', '<', before)
+    .where('r.posted', '>=', from)
+    .$if(before !== undefined, (query) => query.where('r.posted', '<', before ?? 0))
     .$if(gateways !== undefined, (query) => query.where('r.gateway', 'in', gateways ?? []))
     // One posting is enough: a record of a large gateway has hundreds.
     .where((eb) =>
@@ -105,7 +107,7 @@ export async function monthsWithNews(
   const given = sql<string>`substr(a.day, 1, 7)`
   const labelled = await labels(db, known)
     .where('a.day', 'is not', null)
-    .where((eb) => eb.or([eb('r.received_at', '>=', from), eb('a.received_at', '>=', from)]))
+    .where((eb) => eb.or([eb('r.posted', '>=', from), eb('a.posted', '>=', from)]))
     .select(given.as('month'))
     .distinct()
     .execute()

@@ -42,7 +42,17 @@ export function postedRows(db: Db, of: OfStream, { first, last }: Range): Promis
 export function labelsOf(db: Db, of: OfStream) {
   return db
     .selectFrom('usage_day_assign')
-    .select(['seq', 'of_epoch', 'corrects', 'day', 'share_from', 'share_to', 'share_of', 'received_at'])
+    .select([
+      'seq',
+      'of_epoch',
+      'corrects',
+      'day',
+      'share_from',
+      'share_to',
+      'share_of',
+      'received_at',
+      'posted',
+    ])
     .where('gateway', '=', of.gateway)
     .where('epoch', '=', of.epoch)
     .orderBy('seq')

@@ -64,6 +64,8 @@ export const LEDGER_TABLES = {
       network: maybe(text()),
       bytes: bytes(),
       received_at: whole(),
+      /** Turn of the transaction that posted it (turns.ts). */
+      posted: whole(),
     },
     key: ['gateway', 'epoch', 'seq'],
     indexes: [['org', 'day']],
@@ -121,6 +123,8 @@ export const LEDGER_TABLES = {
       share_to: whole(),
       share_of: whole(),
       received_at: whole(),
+      /** As of the record that said it. */
+      posted: whole(),
     },
     key: ['gateway', 'epoch', 'seq'],
     indexes: [['gateway', 'of_epoch', 'corrects']],

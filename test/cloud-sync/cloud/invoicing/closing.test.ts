@@ -91,11 +91,17 @@ onBothBillingEngines((engine) => {
   engine.with(
     'what is received while a month is closed is in this statement or in the next',
     async (invoicing) => {
+      const { usage } = invoicing.world
+      const { cutOff } = usage
       await invoicing.prices('1')
-      invoicing.at('2026-08-04T00:59:30')
-      // Half a minute before the closing: its transaction may not be seen by everybody yet.
-      invoicing.receive(...sensors('2026-07-01', 3))
-      invoicing.at('2026-08-04T00:00:00')
+      invoicing.at('2026-08-04')
+      usage.cutOff = async () => {
+        const cut = await cutOff()
+        // Posted just after the cut-off, and there before the facts are read.
+        invoicing.receive(...sensors('2026-07-01', 3))
+        usage.cutOff = cutOff
+        return cut
+      }
       await invoicing.close()
       expect(await bookedStatement(invoicing.store.read, DAM, JULY)).toMatchObject({ total: 0n, lines: [] })
       invoicing.at('2026-09-04')

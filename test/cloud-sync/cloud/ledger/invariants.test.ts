@@ -6,6 +6,7 @@ import { verifyGateway } from '../../../../cloud-sync/cloud/ledger/index.ts'
 import {
   batchesOfUsage,
   type CloudDatabase,
+  cutOff,
   dayFacts,
   openLedger,
   recordsOf,
@@ -188,8 +189,10 @@ onLedgerEngines(({ dialect, test, target, ledger: open }) => {
       const report = await verified(await ledger.evidence({ scope }), { trust: CLOUD_ROOT })
       expect(report).toMatchObject({ ok: true, fault: null })
     }
-    expect(await dayFacts(ledger.db.read, { org: ACME, receivedBefore: 1 })).toEqual([])
-    expect(await dayFacts(ledger.db.read, { org: ACME, receivedBefore: 2 })).toEqual(facts)
+    expect(await dayFacts(ledger.db.read, { org: ACME, postedBefore: 1 })).toEqual([])
+    expect(await dayFacts(ledger.db.read, { org: ACME, postedBefore: await cutOff(ledger.db, 1) })).toEqual(
+      facts,
+    )
     expect(await dayFacts(ledger.db.read, { org: ACME, from: '2026-01-31' })).toMatchObject([
       { quantity: 3n },
     ])
@@ -204,15 +207,40 @@ onLedgerEngines(({ dialect, test, target, ledger: open }) => {
     const shared = target()
     const one = await openTestLedger(shared, gateways)
     const others = await Promise.all([1, 2].map(() => openLedger(shared)))
+    const cutting = new AbortController()
     try {
+      const cuts = cutsWhile(one.db, cutting.signal)
       const answered = await allAtOnce([one.db, ...others], { gateways, sent })
+      cutting.abort()
+      // What was below a cut-off when it was made is all that ever is.
+      for (const { cut, seen } of await cuts) expect([cut, await below(one.db, cut)]).toEqual([cut, seen])
       expect(new Set(answered)).toEqual(new Set(['ok']))
       expect(await one.rows()).toEqual(await reference.rows())
     } finally {
+      cutting.abort()
       for (const db of others) await db.close()
     }
   })
 })
+
+/** How many records are below a cut-off. */
+async function below({ read }: CloudDatabase, cut: number): Promise<number> {
+  const rows = await read.selectFrom('usage_record').select('seq').where('posted', '<', cut).execute()
+  return rows.length
+}
+
+/** Cut-offs one after the other, and what could be read of each at once. */
+async function cutsWhile(
+  db: CloudDatabase,
+  signal: AbortSignal,
+): Promise<readonly { readonly cut: number; readonly seen: number }[]> {
+  const cuts: { cut: number; seen: number }[] = []
+  while (!signal.aborted) {
+    const cut = await cutOff(db, 1)
+    cuts.push({ cut, seen: await below(db, cut) })
+  }
+  return cuts
+}
 
 /** Each message to a worker of each database, all without waiting for each other. */
 async function allAtOnce(
