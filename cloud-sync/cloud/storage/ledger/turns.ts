@@ -1,6 +1,8 @@
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, dialectOf } from '../relational/index.ts'
-import type { CloudDatabase, Db } from './open.ts'
+import { type Dialect, dialectOf, type RelationalDatabase } from '../relational/index.ts'
+import type { LedgerSchema } from './tables.ts'
+
+type Db = Kysely<LedgerSchema>
 
 /** Held together by those that post, alone by who cuts (any constant number will do). */
 const TURN_LOCK = 4_770_319
@@ -37,7 +39,7 @@ export async function takeTurn(db: Db, at: number): Promise<number> {
  * A turn that everything posted so far is below, and seen by whoever reads from now on; all that is posted later is
  * above. @throws where somebody has been posting for more than 5 s: nothing was done, try again
  */
-export const cutOff = (database: CloudDatabase, at: number): Promise<number> =>
+export const cutOff = (database: RelationalDatabase<LedgerSchema>, at: number): Promise<number> =>
   database.transaction(async (tx) => {
     if (database.dialect === 'sqlite') return nextOfOne(tx, at)
     await sql`set local lock_timeout = ${sql.lit(CUT_WAIT_MS)}`.execute(tx)
