@@ -84,11 +84,14 @@ function moreCommands({ ledger, asks, asksFor }: Group, does: Does): void {
         .command('resolve')
         .description('end a fork of a gateway, or take an epoch that the ledger could not judge')
         .argument('<gateway>')
-        .argument('<epoch>', 'as `headgate ledger verify --live` and GET /v1/operator/ledger show it'),
+        .argument('<epoch>', 'as `headgate cloud operator forks` shows it'),
     )
       .option('--resume', 'a fork: what is posted is true and goes on where it stands')
-      .option('--close', 'a fork: the epoch ends where it stands')
-      .option('--adopt', "an epoch on hold is the true gateway's")
+      .option('--close', 'a fork: the epoch ends where it stands; one on hold: it is a false gateway’s')
+      .option(
+        '--adopt',
+        "an epoch on hold is the true gateway's: the newest one ends, and all that its box has waiting comes",
+      )
       .option('--stream <stream>', 'with --adopt: usage, rd, rd/h or evt', 'usage')
       .option('--reason <text>', 'why; kept for ever')
       .option('--by <name>', 'who decided; default: the user who runs this'),

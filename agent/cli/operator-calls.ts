@@ -31,6 +31,7 @@ export const OPERATOR_CALLS = {
   counts: () => ({ line: 'GET /counts' }),
   ledger: ([gateway = '']) => ({ line: `GET /ledger?gateway=${part(gateway)}` }),
   verify: ([gateway = '']) => ({ line: `GET /verify?gateway=${part(gateway)}`, failed: isNotOk }),
+  forks: () => ({ line: 'GET /forks' }),
   adopt: ([gateway, stream, epoch]) => ({ line: 'POST /adopt', body: { gateway, stream, epoch } }),
   change: ([file = '']) => ({ line: 'POST /directory', body: bodyIn(file) }),
   operators: () => ({ line: 'GET /operators' }),

@@ -29,6 +29,7 @@ const COMMANDS: readonly Row[] = [
   ['counts', 'what came in, was committed, refused, dropped', []],
   ['ledger', "a gateway's streams, registers and what was posted", ['<gateway>']],
   ['verify', "recompute a gateway's chains and registers from the stored bytes", ['<gateway>']],
+  ['forks', 'epochs of gateways that wait for a word, see headgate ledger resolve', []],
   ['adopt', 'an epoch on hold is the true gateway’s', ['<gateway>', '<stream>', '<epoch>']],
   ['change', 'one change of the directory, from a file with JSON', ['<file>']],
   ['operators', 'operators of the platform', []],

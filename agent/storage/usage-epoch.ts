@@ -53,7 +53,11 @@ export function openUsageEpoch(
     }
   }
   const firstId = 1 + Math.max(0, ...registers.map((register) => register.id))
-  const restated = restate(registers, (register) => confirmed.get(BigInt(register.id)) ?? 0n, firstId)
+  const restated = restate(registers, {
+    confirmed: (register) => confirmed.get(BigInt(register.id)) ?? 0n,
+    firstId,
+    epoch,
+  })
   dropBatches(database, 'usage')
   let { next, head } = openEpoch(database, 'usage', epoch)
   /** New number by old one. */

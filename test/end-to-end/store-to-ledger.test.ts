@@ -7,6 +7,7 @@ import type { Store } from '../../agent/storage/index.ts'
 import { openKeys } from '../../cloud-sync/cloud/keys/index.ts'
 import type { Epoch, OrgId } from '../../cloud-sync/contract/index.ts'
 import { createUplink, type Uplink } from '../../cloud-sync/gateway/index.ts'
+import { headgateJson } from '../support/cli.ts'
 import { type CloudProcess, spawnCloud, writeConfig } from '../support/cloud-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { ACME, GATEWAY, OWNER, ownedReading, StoppedClock, testStore } from '../support/store.ts'
@@ -80,8 +81,18 @@ function linked(store: Store, { folder, port, trust }: Site): Uplink {
   return uplink
 }
 
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+interface Fork {
+  readonly stream: string
+  readonly epoch: Epoch
+}
+
 /** Readings of both organisations in turn; every value is another one. */
-async function take(store: Store, { clock }: Site, range: { from: number; to: number }): Promise<void> {
+async function take(store: Store, { clock }: Site, range: Range): Promise<void> {
   for (let n = range.from; n < range.to; n += 1) {
     const theirs = n % 3 === 0
     const owner = theirs ? { ...OWNER, org: BOREALIS } : OWNER
@@ -115,6 +126,15 @@ class Operator {
   }
   async ledger(): Promise<LedgerDump> {
     return (await (await this.#ask('ledger')).json()) as LedgerDump
+  }
+  /** Epochs that wait for the operator's word. */
+  async held(): Promise<Epoch[]> {
+    const { forks } = (await (await this.#ask('forks')).json()) as { forks: Fork[] }
+    return forks.map(({ epoch }) => epoch)
+  }
+  async alarms(): Promise<number> {
+    const { ingest } = (await (await this.#ask('counts')).json()) as { ingest: { conflicts: number } }
+    return ingest.conflicts
   }
   async verify(): Promise<{ ok: boolean; readings: number }> {
     return (await (await this.#ask('verify')).json()) as { ok: boolean; readings: number }
@@ -191,6 +211,75 @@ test('a gateway set back to an older disk goes on in a new epoch, and nothing is
   expect(usage.map(({ parent }) => parent)).toEqual([null, usage[0]?.epoch])
   expect(new Set(await operator.values())).toEqual(new Set(upTo(27)))
   expect(await operator.posted()).toEqual({ [ACME]: 18, [BOREALIS]: 9 })
+  expect(await operator.verify()).toMatchObject({ ok: true })
+  await cloud.end('SIGTERM')
+})
+
+test('a card in two boxes is listed as a fork and billed from one only, until the operator says which; then nothing twice', async () => {
+  const here = await site()
+  const cloud = await spawnCloud(here.config, onTestFinished)
+  const operator = new Operator(cloud, here)
+  const asks = ['--url', cloud.http, '--token-file', join(here.folder, 'data', 'operator.token')]
+  const forks = async (): Promise<Fork[]> => {
+    const { json } = await headgateJson(['cloud', 'operator', 'forks', ...asks])
+    return (json as { forks: Fork[] }).forks.filter(({ stream }) => stream === 'usage')
+  }
+  /** Connected until that holds; the box, still connected, and the epoch of its usage then. */
+  const connected = async (of: Site, range: Range, holds: (epoch: Epoch) => Promise<boolean>) => {
+    const store = gatewayStore(of)
+    await take(store, of, range)
+    const uplink = linked(store, of)
+    await uplink.start(new AbortController().signal)
+    const epochNow = (): Epoch => (store.outbox.streams().usage?.epoch ?? '') as Epoch
+    await settled(() => holds(epochNow()))
+    const stop = async (): Promise<void> => {
+      await uplink.stop()
+      await store.stop()
+    }
+    return { epoch: epochNow(), epochNow, stop, store }
+  }
+  const posts = (count: number) => async () => (await operator.posted())[ACME] === count
+  const refused = async (epoch: Epoch) => (await operator.held()).includes(epoch)
+
+  const first = await connected(here, { from: 0, to: 9 }, posts(6))
+  await first.stop()
+  const copy = { ...here, folder: temporaryFolder() }
+  cpSync(join(here.folder, 'gateway'), join(copy.folder, 'gateway'), { recursive: true })
+  await (await connected(here, { from: 9, to: 18 }, posts(12))).stop()
+  // The copy goes on under an epoch of its own, as a restored disk does; then the first box finds its place taken.
+  const copied = await connected(copy, { from: 18, to: 27 }, posts(18))
+  await copied.stop()
+  const kept = await connected(here, { from: 27, to: 36 }, refused)
+  expect(new Set([first.epoch, copied.epoch, kept.epoch]).size).toBe(3)
+  expect(await operator.posted()).toEqual({ [ACME]: 18, [BOREALIS]: 9 })
+  const waits = { gateway: GATEWAY, epoch: kept.epoch, parent: first.epoch, state: 'held' }
+  expect(await forks()).toMatchObject([{ ...waits, because: 'second-child' }])
+  expect(await operator.alarms()).toBeGreaterThan(0)
+
+  const told = await headgateJson(['ledger', 'resolve', GATEWAY, kept.epoch, '--adopt', ...asks])
+  expect(told).toMatchObject({ code: 0, json: { gateway: GATEWAY, epoch: kept.epoch, verdict: 'adopt' } })
+  // The box is still there: it is told at once, and what waited comes; then what is new.
+  await settled(posts(24))
+  await take(kept.store, here, { from: 36, to: 45 })
+  await settled(posts(30))
+  expect([kept.epochNow(), await forks()]).toEqual([kept.epoch, []])
+  await kept.stop()
+
+  // Now it is the copy that finds its place taken, and nothing of it counts.
+  const again = await connected(copy, { from: 45, to: 54 }, refused)
+  await again.stop()
+  expect(await forks()).toMatchObject([{ epoch: again.epoch, parent: copied.epoch, state: 'held' }])
+  const scrapped = ['ledger', 'resolve', GATEWAY, again.epoch, '--close', '--reason', 'scrapped', ...asks]
+  expect(await headgateJson(scrapped)).toMatchObject({ code: 0, json: { verdict: 'close' } })
+  expect(await forks()).toEqual([])
+
+  // 45 readings of which every third is borealis'; each organisation has one sensor on one day.
+  expect(await operator.posted()).toEqual({ [ACME]: 30, [BOREALIS]: 15 })
+  const days = (await operator.ledger()).posted.filter(({ meter }) => meter === 'sensor.active_day')
+  expect(days.map(({ org, quantity }) => `${org} ${quantity}`).toSorted()).toEqual([
+    `${ACME} 1`,
+    `${BOREALIS} 1`,
+  ])
   expect(await operator.verify()).toMatchObject({ ok: true })
   await cloud.end('SIGTERM')
 })

@@ -63,6 +63,7 @@ export async function servedApi(): Promise<ServedApi> {
       counts: () => ({}),
       evidence,
       verifyLog: () => Promise.reject(new Error('not here')),
+      say: () => undefined,
     },
   })
   const http = await serveHttp(app, '127.0.0.1:0')

@@ -27,11 +27,11 @@ export async function resolveStream(
 ): Promise<Answer> {
   const verdict = verdictOf(options)
   const client = await operatorClient(options)
-  const { stream } = options
+  const { stream, reason, by = userInfo().username } = options
   if (verdict === 'adopt') {
-    await client.send('POST /v1/operator/adopt', { gateway, stream, epoch }, z.unknown())
+    const why = reason === undefined ? {} : { reason }
+    await client.send('POST /v1/operator/adopt', { gateway, stream, epoch, by, ...why }, z.unknown())
   } else {
-    const { reason, by = userInfo().username } = options
     if (reason === undefined) throw new AgentError('USAGE', 'why: --reason TEXT, which is kept for ever')
     await client.send('POST /v1/operator/resolve', { gateway, epoch, verdict, by, reason }, z.unknown())
   }

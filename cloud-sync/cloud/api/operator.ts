@@ -21,7 +21,7 @@ import {
 import type { Policies } from '../policies/index.ts'
 import type { ClientAddress } from './client-address.ts'
 import { evidenceAnswer, type EvidenceSettings } from './evidence.ts'
-import { ledgerWords } from './ledger-words.ts'
+import { ledgerWords, type LedgerWordsSettings } from './ledger-words.ts'
 import { ApiError, checked } from './problem.ts'
 import { done } from './outcome.ts'
 
@@ -39,6 +39,8 @@ export interface OperatorSettings {
   readonly counts: () => object
   /** Wall clock, epoch ms. */
   readonly now: () => number
+  /** Sends gateways that are there what is said to them. */
+  readonly say: LedgerWordsSettings['say']
 }
 
 /** Everything, for whoever runs the cloud: only from this machine, only with the token of `dataDir/operator.token`. */
@@ -101,7 +103,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
   app.get('/evidence', (c) => evidenceAnswer(settings.evidence, c))
   app.get('/policy-log/verify', async (c) => c.json(await settings.verifyLog()))
 
-  app.route('/', ledgerWords({ db, now: settings.now }))
+  app.route('/', ledgerWords(settings))
 
   app.post('/directory', async (c) => {
     const change = checked(DirectoryChange, await c.req.json().catch(() => undefined))

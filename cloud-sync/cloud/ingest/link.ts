@@ -52,6 +52,8 @@ export interface Link {
   /** Takes nothing more, commits what came, answers it, and leaves. */
   stop(): Promise<void>
   counts(): IngestCounts
+  /** Says to gateways what was decided elsewhere and is committed. */
+  say(outcomes: readonly Outcome[]): void
 }
 
 export function createLink(settings: LinkSettings): Link {
@@ -122,6 +124,7 @@ export function createLink(settings: LinkSettings): Link {
       if (client !== undefined) await leave(client)
     },
     counts: () => ({ ...worker.counts, received, refused: { ...refused } }),
+    say: sender.afterCommit,
   }
 }
 

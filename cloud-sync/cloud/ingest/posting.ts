@@ -10,7 +10,7 @@ import type {
 } from '../../contract/index.ts'
 import type { Heard } from '../directory/index.ts'
 import type { UsagePosting } from '../ledger/index.ts'
-import type { Db, HeldStreams } from '../storage/index.ts'
+import type { Db, HeldEpoch, HeldStreams } from '../storage/index.ts'
 
 /** What a transaction has in its hands. */
 export interface Posting {
@@ -42,6 +42,8 @@ export interface Outcome {
   readonly incomplete?: readonly { readonly org: OrgId; readonly day: string | null }[]
   /** The first record that nobody can read: nothing was posted. */
   readonly unreadable?: { readonly epoch: Epoch; readonly seq: number }
+  /** Epochs that it has just announced for the first time and that wait for the operator. */
+  readonly held?: readonly HeldEpoch[]
   /** A batch of an epoch that nobody announced: nothing was posted. */
   readonly unannounced?: boolean
 }

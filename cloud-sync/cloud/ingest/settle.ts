@@ -87,7 +87,7 @@ async function settle(posting: Posting, incoming: Incoming): Promise<Outcome> {
   const { gateway } = incoming
   switch (incoming.what) {
     case 'status':
-      return { gateway, answers: await noteStatus(posting, incoming), online: incoming.status.online }
+      return { gateway, ...(await noteStatus(posting, incoming)), online: incoming.status.online }
     case 'want': {
       const { generation, have, want, applied } = incoming.want
       await saveReport(db, { gateway, lastSeenAt: now, policy: applied, policyGeneration: generation })

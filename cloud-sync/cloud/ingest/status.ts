@@ -1,27 +1,48 @@
 import {
   type Ack,
-  type Epoch,
   type GatewayId,
   type GatewayStatus,
   type Stream,
   STREAMS,
   ZERO_HASH,
 } from '../../contract/index.ts'
-import { isHeld, isOver, newestOf } from '../ledger/index.ts'
-import { type Db, hashesAt, type HeldStreams, saveReport, type StreamPosition } from '../storage/index.ts'
+import { isHeld, isOver, judgeEpoch, newestOf } from '../ledger/index.ts'
+import {
+  type Db,
+  hashesAt,
+  type HeldBecause,
+  type HeldEpoch,
+  type HeldStreams,
+  noteHeld,
+  saveReport,
+  type StreamPosition,
+} from '../storage/index.ts'
 import { answer } from './post.ts'
-import type { Answer, Posting } from './posting.ts'
+import type { Answer, Outcome, Posting } from './posting.ts'
 
 type Announced = NonNullable<NonNullable<GatewayStatus['streams']>[Stream]>
 
 /**
  * Notes what a gateway says about itself, opens the epochs it announces, and answers where each of its streams stands:
- * the announced epoch and, so that a gateway that lost its memory can name its parent, the newest one known.
+ * the announced epoch and, so that a gateway that lost its memory can name its parent, the newest one known. What does not
+ * open is noted for the operator; `held` are those that were not noted before.
  */
 export async function noteStatus(
-  { db, streams, now }: Posting,
+  posting: Posting,
+  said: { gateway: GatewayId; status: GatewayStatus },
+): Promise<Pick<Outcome, 'answers' | 'held'>> {
+  await report(posting, said)
+  if (!said.status.online) return { answers: [] }
+  const all = await answerAll(posting, said)
+  const answers = all.flatMap((one) => one.answers)
+  const held = all.flatMap((one) => one.held ?? [])
+  return { answers, ...(held.length === 0 ? {} : { held }) }
+}
+
+async function report(
+  { db, now }: Posting,
   { gateway, status }: { gateway: GatewayId; status: GatewayStatus },
-): Promise<Answer[]> {
+): Promise<void> {
   await saveReport(db, {
     gateway,
     lastSeenAt: now,
@@ -30,35 +51,46 @@ export async function noteStatus(
     ...(status.sw === undefined ? {} : { sw: status.sw }),
     ...(status.policy === undefined ? {} : { policy: status.policy }),
   })
-  if (!status.online) return []
-  const answers: Answer[] = []
+}
+
+async function answerAll(
+  { db, streams, now }: Posting,
+  { gateway, status }: { gateway: GatewayId; status: GatewayStatus },
+): Promise<{ readonly answers: Answer[]; readonly held?: HeldEpoch }[]> {
+  const answered: { answers: Answer[]; held?: HeldEpoch }[] = []
+  const usageEpoch = status.streams?.usage?.epoch ?? null
   for (const stream of STREAMS) {
     const positions = streams.epochsOf({ gateway, stream })
     const announced = status.streams?.[stream]
     if (announced !== undefined) {
-      const answered = answerAnnounced(streams, { gateway, stream, announced })
-      answers.push(await withAgreed(db, { gateway, announced, answered }))
+      const { answer: first, because } = answerAnnounced(streams, { gateway, stream, announced })
+      const answers = [await withAgreed(db, { gateway, announced, answered: first })]
+      const { epoch, parent } = announced
+      const held = because && { gateway, stream, epoch, parent, usageEpoch, because }
+      const isNews = held !== undefined && (await noteHeld(db, held, now))
+      answered.push(isNews ? { answers, held } : { answers })
     }
     const newest = newestOf(positions)
-    if (newest !== undefined && newest.epoch !== announced?.epoch) {
-      answers.push(answer(newest, statusOf(streams, newest)))
-    }
+    if (newest !== undefined && newest.epoch !== announced?.epoch)
+      answered.push({ answers: [answer(newest, statusOf(streams, newest))] })
   }
-  return answers
+  return answered
 }
 
 function answerAnnounced(
   streams: HeldStreams,
   asked: { gateway: GatewayId; stream: Stream; announced: Announced },
-): Answer {
+): { answer: Answer; because?: HeldBecause } {
   const { gateway, stream, announced } = asked
   const { epoch, parent } = announced
   const key = { gateway, stream, epoch }
   const known = streams.find(key)
-  if (known !== undefined) return answer(known, statusOf(streams, known))
-  const verdict = isHeld(streams, { ...key, parent }) ? 'hold' : judgeEpoch(parent, streams.epochsOf(key))
-  if (verdict !== 'ok') return { stream, epoch, upTo: 0, hash: ZERO_HASH, status: verdict }
-  return answer(streams.open(key, parent), 'ok')
+  if (known !== undefined) return { answer: answer(known, statusOf(streams, known)) }
+  const verdict = judgeEpoch(streams, { ...key, parent })
+  if (verdict === 'ok') return { answer: answer(streams.open(key, parent), 'ok') }
+  const nothing = { stream, epoch, upTo: 0, hash: ZERO_HASH }
+  if (verdict === 'unknown_epoch') return { answer: { ...nothing, status: verdict } }
+  return { answer: { ...nothing, status: 'hold' }, because: verdict }
 }
 
 /** Chains are equal up to the last mark that is equal, so that a gateway that was set back knows since when. */
@@ -71,19 +103,6 @@ async function withAgreed(
   const hashes = await hashesAt(db, { gateway, epoch, seqs: marks.map(({ seq }) => seq) })
   const equal = marks.filter(({ seq, hash }) => seq === 0 || hashes.get(seq) === hash)
   return { ...answered, agreed: Math.max(0, ...equal.map(({ seq }) => seq)) }
-}
-
-/**
- * A gateway's first epoch opens, and one that names a known parent which has no child yet. A second child is a copy of
- * the gateway: `fork`. One that names no parent is told so once (`unknown_epoch`), and one that names a parent never
- * seen waits for the operator (`hold`): told `unknown_epoch` again, it would only open the next one, for ever. So does
- * one that comes after a fork of usage.
- */
-function judgeEpoch(parent: Epoch | null, positions: readonly StreamPosition[]): Ack['status'] {
-  if (positions.length === 0) return 'ok'
-  if (parent === null) return 'unknown_epoch'
-  if (!positions.some(({ epoch }) => epoch === parent)) return 'hold'
-  return positions.some((position) => position.parent === parent) ? 'fork' : 'ok'
 }
 
 /** A forked stream, or one with a child, takes nothing more; what comes after a fork waits. */

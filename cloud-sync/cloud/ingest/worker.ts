@@ -170,7 +170,9 @@ function warnOf(outcomes: readonly Outcome[], log: Log): number {
       log.warn({ gateway, ...unreadable }, 'a record of usage cannot be read; kept apart')
   const alarms = alarmsIn(outcomes)
   for (const alarm of alarms) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
-  return alarms.length
+  const held = outcomes.flatMap((outcome) => outcome.held ?? [])
+  for (const alarm of held) log.warn(alarm, 'an epoch waits for the operator: headgate ledger resolve')
+  return alarms.length + held.length
 }
 
 function alarmsIn(outcomes: readonly Outcome[]): (Answer & { gateway: GatewayId })[] {

@@ -202,7 +202,11 @@ test('I18 after a fork at any record, confirmed and re-issued usage together are
       }
       const confirmedEnd = ({ meter, subject: whose, gen }: Register): bigint =>
         ends.get(`${meter} ${whose} ${gen}`) ?? 0n
-      const restated = restate(ledger.book.all(), confirmedEnd, 10_000)
+      const restated = restate(ledger.book.all(), {
+        confirmed: confirmedEnd,
+        firstId: 10_000,
+        epoch: 'e'.repeat(32) as Epoch,
+      })
       const again = old
         .slice(confirmedCount)
         .map((record) => ({ ...record, registers: restated.reissue(record.registers, 0) }))

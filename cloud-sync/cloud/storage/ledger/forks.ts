@@ -1,11 +1,11 @@
 import type { Epoch, GatewayId, Hash } from '../../../contract/index.ts'
 import type { Db } from './open.ts'
 
-/** An operator's word on a fork of usage, and where the stream stood then. */
+/** An operator's word on a fork of usage, or on an epoch that could not be judged, and where the epoch stood then. */
 export interface StoredResolution {
   readonly gateway: GatewayId
   readonly epoch: Epoch
-  readonly verdict: 'resume' | 'close'
+  readonly verdict: 'resume' | 'close' | 'adopt'
   readonly by: string
   readonly reason: string
   readonly upTo: number

@@ -30,11 +30,15 @@ const BEFORE = [
   'quarantine',
 ] as const
 
+/** Tables that a later version added. */
+const ADDED: ReadonlySet<string> = new Set(['held_epoch'])
+
 /** The first version is the table data itself; a cloud.db from before keeps every fact it has. */
 const first: Migration = async (db, dialect) => {
   const before = dialect === 'sqlite' && (await isThere(db, 'schema_version'))
   if (before) for (const table of BEFORE) await setAside(db, table)
   for (const [name, table] of Object.entries(LEDGER_TABLES)) {
+    if (ADDED.has(name)) continue
     await createTable(db, { name, dialect, ...madeAs(name, table, dialect) })
   }
   await makeTurns(db, dialect)
@@ -90,4 +94,8 @@ async function takeOver(db: Kysely<LedgerSchema>): Promise<void> {
   await sql`insert into schema_version (version, at) values (2, 0)`.execute(db)
 }
 
-export const LEDGER_MIGRATIONS: readonly Migration[] = [first]
+/** Epochs that wait for the operator are listed. */
+const second: Migration = (db, dialect) =>
+  createTable(db, { name: 'held_epoch', table: LEDGER_TABLES.held_epoch, dialect })
+
+export const LEDGER_MIGRATIONS: readonly Migration[] = [first, second]

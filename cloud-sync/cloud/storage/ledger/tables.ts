@@ -134,7 +134,7 @@ export const LEDGER_TABLES = {
     columns: {
       id: numbered(),
       ...ofStream,
-      verdict: text<'resume' | 'close'>(),
+      verdict: text<'resume' | 'close' | 'adopt'>(),
       decided_by: text(),
       reason: text(),
       up_to: whole(),
@@ -143,6 +143,24 @@ export const LEDGER_TABLES = {
     },
     key: ['id'],
     indexes: [['gateway', 'epoch']],
+  },
+  /**
+   * Epochs that a gateway announced and that did not open: the operator decides. `usage_epoch` is the one it announced
+   * for its usage at the same time, so that the streams of one box are known to be of one box. `refused`: the operator
+   * has said that it is not the true gateway's.
+   */
+  held_epoch: {
+    columns: {
+      ...ofStream,
+      stream: text(),
+      parent: maybe(text()),
+      usage_epoch: maybe(text()),
+      because: text<'second-child' | 'unknown-parent' | 'after-fork'>(),
+      state: text<'waiting' | 'refused'>(),
+      first_at: whole(),
+      last_at: whole(),
+    },
+    key: ['gateway', 'stream', 'epoch'],
   },
   reading_channel: {
     columns: {

@@ -1,14 +1,17 @@
 import { expect } from 'vitest'
-import { resolveFork, verifyGateway } from '../../../../cloud-sync/cloud/ledger/index.ts'
+import { adopt, resolveFork, verifyGateway } from '../../../../cloud-sync/cloud/ledger/index.ts'
 import {
   dayFacts,
   forkedStreams,
+  HELD_KEPT_MAX,
   quarantined,
   resolutionsOf,
+  waitingEpochs,
 } from '../../../../cloud-sync/cloud/storage/index.ts'
 import type { Epoch, Hash, OrgId, SealedRecord } from '../../../../cloud-sync/contract/index.ts'
 import {
   epochOf,
+  eventBody,
   type FakeGateway,
   fakeGateway,
   statusOf,
@@ -114,6 +117,83 @@ onLedgerEngines(({ test, ledger: open }) => {
       await expect(change.execute()).rejects.toThrow('append-only')
     },
   )
+
+  const theirWord = { stream: 'usage', by: 'olga', reason: 'seen on site', now: 7 } as const
+
+  test('I19 a second child of an epoch is an alarm and listed; adopted, it goes on, and the first holds nothing up', async () => {
+    const gateway = fakeGateway('GW-1', CLOUD_ID)
+    const ledger = await open(gateway)
+    await deliver(ledger, gateway, usageChain({ gateway: gateway.id, epoch: E1, count: 3 }))
+    await announced(ledger, gateway, E2, E1)
+    const copys = usageChain({ gateway: gateway.id, epoch: E2, count: 2, gen: 5 })
+    await deliver(ledger, gateway, copys.slice(0, 1))
+    const streams = { usage: { epoch: E3, parent: E1 }, evt: { epoch: E3, parent: null } }
+    const announceE3 = () => ledger.announce(gateway, statusOf(streams))
+    const { conflicts } = ledger.worker.counts
+    expect(await announceE3()).toMatchObject([{ epoch: E3, status: 'hold', upTo: 0 }, { epoch: E2 }, {}])
+    // Told again it is no second alarm.
+    await announceE3()
+    expect(ledger.worker.counts.conflicts).toBe(conflicts + 1)
+    const waits = { gateway: gateway.id, stream: 'usage', epoch: E3, parent: E1, because: 'second-child' }
+    expect(await waitingEpochs(ledger.db.read)).toMatchObject([waits])
+    expect(await billed(ledger)).toBe(28n)
+
+    const word = { ...theirWord, gateway: gateway.id, epoch: E3 }
+    expect(await adopt(ledger.db, word)).toMatchObject({ outcome: 'adopted', adopted: [{ epoch: E3 }] })
+    expect(await waitingEpochs(ledger.db.read)).toEqual([])
+    const true1 = usageChain({ gateway: gateway.id, epoch: E3, count: 2, gen: 9 })
+    expect(await deliver(ledger, gateway, true1.slice(0, 1))).toMatchObject({ status: 'ok', upTo: 1 })
+    // The copy is still connected and counts on: refused, and no fork in the way of the true one.
+    expect(await deliver(ledger, gateway, copys)).toMatchObject({ epoch: E2, status: 'fork' })
+    expect(await deliver(ledger, gateway, true1)).toMatchObject({ status: 'ok', upTo: 2 })
+    expect([await forkedStreams(ledger.db.read), await billed(ledger)]).toEqual([[], 42n])
+    expect(await resolutionsOf(ledger.db.read, gateway.id)).toMatchObject([{ epoch: E3, verdict: 'adopt' }])
+    expect(await verifyGateway(ledger.db.read, gateway.id)).toMatchObject({ ok: true })
+  })
+
+  test('I19 an epoch adopted past a fork ends the fork, and the other streams of its box go on with it', async () => {
+    const { gateway, ledger, other } = await cloned()
+    const event = eventBody(gateway.id, E1, 1, ['boot'])
+    await ledger.deliver(gateway, 'evt', event)
+    await announced(ledger, gateway, E2, E1)
+    await deliver(ledger, gateway, other)
+    await ledger.announce(gateway, statusOf({ evt: { epoch: E2, parent: E1 } }))
+    const box = { usage: { epoch: E3, parent: E1 }, evt: { epoch: E3, parent: E1 } }
+    await ledger.announce(gateway, statusOf(box))
+    expect(await waitingEpochs(ledger.db.read)).toMatchObject([
+      { stream: 'evt', epoch: E3, because: 'second-child', usageEpoch: E3 },
+      { stream: 'usage', epoch: E3, because: 'after-fork', usageEpoch: E3 },
+    ])
+    const word = { ...theirWord, gateway: gateway.id, epoch: E3 }
+    expect(await adopt(ledger.db, word)).toEqual({
+      outcome: 'adopted',
+      adopted: [
+        { gateway: gateway.id, stream: 'usage', epoch: E3 },
+        { gateway: gateway.id, stream: 'evt', epoch: E3 },
+      ],
+    })
+    const mine = usageChain({ gateway: gateway.id, epoch: E3, count: 1, gen: 9 })
+    expect(await deliver(ledger, gateway, mine)).toMatchObject({ status: 'ok', upTo: 1 })
+    expect(await ledger.deliver(gateway, 'evt', eventBody(gateway.id, E3, 1, ['boot']))).toMatchObject({
+      status: 'ok',
+    })
+    expect([await waitingEpochs(ledger.db.read), await forkedStreams(ledger.db.read)]).toEqual([[], []])
+  })
+
+  test('an epoch that waits may be refused for good, and of ever new ones only so many are kept', async () => {
+    const gateway = fakeGateway('GW-1', CLOUD_ID)
+    const ledger = await open(gateway)
+    await deliver(ledger, gateway, usageChain({ gateway: gateway.id, epoch: E1, count: 1 }))
+    const hex = (n: number): Epoch => n.toString(16).padStart(32, '0') as Epoch
+    for (let n = 1; n <= HELD_KEPT_MAX + 2; n += 1) await announced(ledger, gateway, hex(n), E3)
+    expect(await waitingEpochs(ledger.db.read)).toHaveLength(HELD_KEPT_MAX)
+    const word = { ...theirWord, gateway: gateway.id, epoch: hex(1) }
+    expect(await resolveFork(ledger.db, { ...word, verdict: 'resume' })).toBe('unknown')
+    expect(await resolveFork(ledger.db, { ...word, verdict: 'close' })).toBe('resolved')
+    expect(await resolveFork(ledger.db, { ...word, verdict: 'close' })).toBe('unknown')
+    expect(await announced(ledger, gateway, hex(1), E3)).toMatchObject([{ status: 'hold' }, {}])
+    expect(await waitingEpochs(ledger.db.read)).toHaveLength(HELD_KEPT_MAX - 1)
+  })
 
   test('I18 a gateway set back opens a new epoch with its parent, uses no acknowledged number again, and is billed once', async () => {
     const gateway = fakeGateway('GW-1', CLOUD_ID)

@@ -6,6 +6,7 @@ import { openKeys } from '../../../../cloud-sync/cloud/keys/index.ts'
 import { verifyGateway } from '../../../../cloud-sync/cloud/ledger/index.ts'
 import { openLedger, postedTotals } from '../../../../cloud-sync/cloud/storage/index.ts'
 import { shardOf } from '../../../../cloud-sync/codec/index.ts'
+import { headgateJson } from '../../../support/cli.ts'
 import { writeDirectory } from '../../../support/cloud-fixture.ts'
 import { linkGateway } from '../../../support/cloud-process.ts'
 import { epochOf, fakeGateway, readingChain, usageBody, usageChain } from '../../../support/fake-gateway.ts'
@@ -38,7 +39,8 @@ testWith('mosquitto', 'postgresql').for(shards)(
     const keys = openKeys(join(folder, 'data'))
     const gateway = fakeGateway('GW-1', keys.cloudId)
     const directory = writeDirectory(folder, [gateway])
-    const database = cluster?.database(`l${task.id.replaceAll(/\W/g, '')}`) ?? ''
+    const schema = `l${task.id.replaceAll(/\W/g, '')}`
+    const database = cluster?.database(schema) ?? ''
     const configured = (name: string, shard: string) => {
       const path = join(folder, `${name}.yaml`)
       const parts = [
@@ -52,9 +54,11 @@ testWith('mosquitto', 'postgresql').for(shards)(
     }
     const signal = new AbortController().signal
     const configs = [configured('one', ofOne(shardOf(gateway.id))), configured('other', ofOther())]
+    let http = ''
     for (const config of configs) {
       const cloud = await startCloud(config, { log: silent, signal })
       onTestFinished(() => cloud.stop())
+      http = cloud.http
     }
     const mqtt = `mqtt://127.0.0.1:${port}`
     const link = await linkGateway(gateway, { mqtt, signer: keys.signing.publicKey, defer: onTestFinished })
@@ -78,5 +82,11 @@ testWith('mosquitto', 'postgresql').for(shards)(
       batches: 3,
       readings: 12,
     })
+    const token = join(folder, 'data', 'operator.token')
+    const live = ['ledger', 'verify', '--live', gateway.id, '--url', http, '--token-file', token]
+    expect(await headgateJson(live)).toMatchObject({ code: 0, json: { ok: true, records: 20, readings: 12 } })
+    await cluster?.empty(schema, ['usage_posting'])
+    const faults = [{ stream: 'usage', seq: 1, because: 'posting' }]
+    expect(await headgateJson(live)).toMatchObject({ code: 1, json: { ok: false, faults } })
   },
 )
