@@ -7,7 +7,7 @@ const CONTENT_BYTES_MAX = (POLICY_BYTES_MAX / 8) * 7
 
 type Lists = Omit<PolicyContent, 'owner' | 'heard' | 'sensors'>
 export type ListName = keyof Lists
-type Entry<N extends ListName> = Lists[N][number]
+export type Entry<N extends ListName> = Lists[N][number]
 
 /** How many entries of each list were left out. */
 export type LeftOut = Readonly<Partial<Record<ListName, number>>>
@@ -27,6 +27,8 @@ const NAMES: { readonly [N in ListName]: (entry: Entry<N>) => string } = {
   links: ({ id }) => id,
   quotas: ({ workspace, meter }) => `${workspace}:${meter}`,
 }
+export const nameIn = (list: ListName, entry: Entry<ListName>): string =>
+  (NAMES[list] as (entry: Entry<ListName>) => string)(entry)
 const LISTS = Object.keys(NAMES) as ListName[]
 /** What may be left out for want of bytes; a workspace without its limit would have none, a device another owner. */
 const FOR_BYTES = ['items', 'grants', 'keys', 'teams', 'members'] as const satisfies readonly ListName[]
@@ -104,7 +106,7 @@ function rankOf(
   { owner, devices, members }: PolicyContent,
   before: Partial<PolicyContent> | undefined,
 ): (entry: Entry<ListName>) => number {
-  const name = NAMES[list] as (entry: Entry<ListName>) => string
+  const name = (entry: Entry<ListName>): string => nameIn(list, entry)
   const told = new Set((before?.[list] ?? []).map(name))
   const owners = new Set<string>([owner.org, ...devices.map(({ org }) => org)])
   const leads = new Set(

@@ -157,6 +157,8 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
 
 const NOTHING_TOUCHED: Touched = { gateways: new Set(), organisations: new Set() }
 
+const NOTHING_MISSING = { leftOut: {}, damaged: {} } as const
+
 type Look = (id: GatewayId, renewBefore?: number) => Promise<PolicyRow | undefined>
 
 /** Looks at one gateway; where that fails it is this gateway's trouble, and its last version stays. */
@@ -167,7 +169,7 @@ function createLook(settings: PoliciesSettings, registry: Registry, troubles: Tr
       const looked = await lookAt(settings, id, { renewBefore })
       if (looked === undefined) registry.forget(id)
       else registry.note(looked)
-      troubles.made(id, looked?.leftOut ?? {})
+      troubles.made(id, looked ?? NOTHING_MISSING)
       return looked?.row
     } catch (error) {
       // Where the database is gone it is not this gateway: everything waits and is tried again.
@@ -188,7 +190,7 @@ async function noteLast({ store }: PoliciesSettings, registry: Registry, id: Gat
   const row = await newestOf(store.read, id)
   if (gateway === undefined || row === undefined) return
   const content = toldIn(row)
-  registry.note({ gateway, content, present: content, row, leftOut: {} })
+  registry.note({ gateway, content, present: content, row, ...NOTHING_MISSING })
 }
 
 interface Turns {

@@ -12,6 +12,7 @@ import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
 import { fitted, type LeftOut } from './fit.ts'
 import { inOrder, type PolicyContent, projectGateway } from './project.ts'
+import { type Damaged, soundOf } from './sound.ts'
 
 /**
  * Newest versions kept of each gateway's policy. Beside them those by which changes may have been made there that have not
@@ -54,6 +55,8 @@ export interface Looked {
   readonly row: PolicyRow
   /** What did not fit into the newest version. */
   readonly leftOut: LeftOut
+  /** What could not be in any. */
+  readonly damaged: Damaged
 }
 
 /**
@@ -99,10 +102,12 @@ async function project(read: DirectoryReader, id: GatewayId): Promise<Projected 
   if (gateway === undefined || present === undefined || named === undefined) return undefined
   const newest = await newestOf(read, id)
   const told = (): PolicyContent | undefined => newest && toldIn(newest)
-  const { content, leftOut } = fitted(inOrder(await disguisePartners(read, id, named)), told)
+  const { content: whole, damaged } = soundOf(inOrder(await disguisePartners(read, id, named)))
+  const { content, leftOut } = fitted(whole, told)
   const text = JSON.stringify(content)
   const heads = await headsOf(read, content)
-  return { gateway, present: fitted(present, told).content, content, leftOut, text, heads, newest }
+  const decided = fitted(soundOf(present).content, told).content
+  return { gateway, present: decided, content, leftOut, damaged, text, heads, newest }
 }
 
 /** What a version was made of. */

@@ -1,17 +1,26 @@
 import type { GatewayId } from '../../contract/index.ts'
 import type { Log } from '../log.ts'
 import type { LeftOut } from './fit.ts'
+import type { Damaged } from './sound.ts'
+
+/** What a gateway is not told of all that the directory says. */
+interface Missing {
+  /** Entries that did not fit, by list. */
+  readonly leftOut: LeftOut
+  /** Entries that the contract refuses, by list, the first of each by name. */
+  readonly damaged: Damaged
+}
 
 /** A gateway that is not told all that the directory says. */
-export interface PolicyTrouble {
+export interface PolicyTrouble extends Omit<Missing, 'leftOut'> {
   readonly gateway: GatewayId
-  /** Entries that did not fit, by list; null = no version could be made, and the last one stays. */
+  /** Null = no version could be made, and the last one stays. */
   readonly leftOut: LeftOut | null
 }
 
 /** Which gateways are not told everything: logged when it begins and ends, shown as long as it lasts. */
 export interface Troubles {
-  made(id: GatewayId, leftOut: LeftOut): void
+  made(id: GatewayId, missing: Missing): void
   failed(id: GatewayId, error: unknown): void
   all(): readonly PolicyTrouble[]
   /** Those for which no version could be made. */
@@ -19,24 +28,31 @@ export interface Troubles {
 }
 
 export function createTroubles(log: Log): Troubles {
-  const known = new Map<GatewayId, LeftOut | null>()
+  const known = new Map<GatewayId, Missing | null>()
+  const isNew = (gateway: GatewayId, part: keyof Missing, now: Missing): boolean =>
+    Object.keys(now[part]).length > 0 &&
+    JSON.stringify(known.get(gateway)?.[part]) !== JSON.stringify(now[part])
   return {
-    made(gateway, leftOut) {
-      const before = known.get(gateway)
-      if (Object.keys(leftOut).length === 0) {
-        if (known.delete(gateway)) log.info({ gateway }, 'the policy says everything again')
-        return
-      }
-      known.set(gateway, leftOut)
-      if (JSON.stringify(before) !== JSON.stringify(leftOut))
+    made(gateway, { leftOut, damaged }) {
+      const missing = { leftOut, damaged }
+      if (isNew(gateway, 'leftOut', missing))
         log.error({ gateway, leftOut }, 'a policy is too large; what is new in it is left out')
+      if (isNew(gateway, 'damaged', missing))
+        log.error({ gateway, damaged }, 'entries of a policy are damaged and left out; the rest is in force')
+      if (Object.keys(leftOut).length + Object.keys(damaged).length > 0) known.set(gateway, missing)
+      else if (known.delete(gateway)) log.info({ gateway }, 'the policy says everything again')
     },
     failed(gateway, error) {
       if (known.get(gateway) !== null)
         log.error({ err: error, gateway }, 'a policy could not be made; the last one stays, tried again')
       known.set(gateway, null)
     },
-    all: () => [...known].map(([gateway, leftOut]) => ({ gateway, leftOut })),
-    toRetry: () => [...known].flatMap(([gateway, leftOut]) => (leftOut === null ? [gateway] : [])),
+    all: () =>
+      [...known].map(([gateway, missing]) => ({
+        gateway,
+        leftOut: missing?.leftOut ?? null,
+        damaged: missing?.damaged ?? {},
+      })),
+    toRetry: () => [...known].flatMap(([gateway, missing]) => (missing === null ? [gateway] : [])),
   }
 }

@@ -4,7 +4,7 @@ import { notFound, refuse } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { sha256 } from '../kernel/log.ts'
 import { assertRoomFor, MAX } from '../kernel/limits.ts'
-import { Id, OrgId, TokenScope, Username } from '../kernel/words.ts'
+import { Id, Instant, OrgId, TokenScope, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { provePassword } from './attempts.ts'
 import { assertNameFree, freeName } from './token-names.ts'
@@ -43,7 +43,7 @@ export const createToken = command({
     name: Username,
     scope: TokenScope,
     /** Epoch ms; null = never. */
-    expiresAt: z.int().min(0).nullable(),
+    expiresAt: Instant.nullable(),
     password: z.string().max(256),
   }),
   chains: ({ org }) => [orgChain(org)],

@@ -189,6 +189,16 @@ export function resourceFact(kind: ResourceKind, path: string): Shareable {
   }
 }
 
+/**
+ * What a share is of. Where its path has not as many parts as its kind says, it is of nothing: no contract takes it and no
+ * decision finds it.
+ */
+function sharedThing(kind: ResourceKind, path: string): Shareable {
+  const parts = path.split('/').length
+  const isWhole = { gateway: 1, device: 2, sensor: 3, workspace: 1, view: 1, alert: 1 }[kind] === parts
+  return isWhole ? resourceFact(kind, path) : fact<Shareable>({ kind: 'device', device: '' })
+}
+
 /** Members of a profile by tagoio's words: everything in it but quotas, billing, audit and inviting (S3.19). */
 export const PROFILE_ROLE = 'team-member'
 export function profileRole(org: string): CustomRole {
@@ -203,7 +213,7 @@ export function grantFact(
 ): Grant {
   return fact<Grant>({
     id: row.id,
-    on: resourceFact(row.resource_kind, row.resource),
+    on: sharedThing(row.resource_kind, row.resource),
     to: granteeFact(row, handles),
     level: row.level,
     ownerEpoch: row.owner_epoch,

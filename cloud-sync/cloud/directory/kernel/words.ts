@@ -5,6 +5,13 @@ import { MemberName, OrgId } from '../../../contract/index.ts'
 export const Username = MemberName
 export { OrgId }
 export const Id = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'letters, digits and hyphens, 1 to 64')
+/** `GW-1/tilt-1`: a device by its gateway and its name there. */
+export const DevicePath = z.string().regex(/^[A-Za-z0-9-]{1,64}\/[a-z0-9-]{1,64}$/, 'GATEWAY/DEVICE')
+export const SensorPath = z
+  .string()
+  .regex(/^[A-Za-z0-9-]{1,64}(\/[a-z0-9-]{1,64}){2}$/, 'GATEWAY/DEVICE/SENSOR')
+/** Epoch ms, as policies say it too. */
+export const Instant = z.int().min(0)
 /** A name to show: any script, no control characters, not only spaces. */
 export const Title = z
   .string()

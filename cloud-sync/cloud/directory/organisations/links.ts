@@ -4,7 +4,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand } from '../kernel/authority.ts'
 import { MAX } from '../kernel/limits.ts'
-import { Description, Email, Id, OrgId, Title } from '../kernel/words.ts'
+import { Description, Email, Id, Instant, OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { addWorkspace, foundOrganisation } from './founding.ts'
 import { sendInvitation } from './invitations.ts'
@@ -65,7 +65,7 @@ export const ask = command({
     org: OrgId,
     customer: OrgId,
     cap: Cap.default(CAP),
-    expiresAt: z.int().optional(),
+    expiresAt: Instant.optional(),
   }),
   chains: ({ customer }) => [orgChain(customer)],
   async run(writing, { org, customer, cap, expiresAt }) {

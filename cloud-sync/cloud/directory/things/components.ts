@@ -2,10 +2,9 @@ import { z } from 'zod'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, may } from '../kernel/authority.ts'
-import { Id, OrgId, Title } from '../kernel/words.ts'
+import { DevicePath, Id, OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 
-const DevicePath = z.string().regex(/^[A-Za-z0-9-]{1,64}\/[a-z0-9-]{1,64}$/, 'GATEWAY/DEVICE')
 const OfComponent = z.strictObject({ org: OrgId, component: Id })
 
 /** What a device serves, e.g. a pump or a tank; it keeps its name and history while devices come and go. */

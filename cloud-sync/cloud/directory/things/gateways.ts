@@ -5,7 +5,7 @@ import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, demandOperator, type Standing } from '../kernel/authority.ts'
 import type { Target } from '../kernel/gather.ts'
 import { assertRoomFor, MAX } from '../kernel/limits.ts'
-import { Id, OrgId, Title, Username } from '../kernel/words.ts'
+import { DevicePath, Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { memberOf } from '../organisations/members.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
@@ -86,7 +86,7 @@ export const addDevice = command({
 /** Removed from its gateway; alerts about it and shares of it end. */
 export const removeDevice = command({
   name: 'device.remove',
-  input: z.strictObject({ org: OrgId, device: z.string().max(130) }),
+  input: z.strictObject({ org: OrgId, device: DevicePath }),
   chains: ({ org }) => [orgChain(org)],
   async run(writing, { org, device: path }) {
     await demand(writing, 'device.config', { org, thing: { kind: 'device', resource: path } })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Grantee, Level, Right, TeamHandle } from '../../../contract/index.ts'
+import { GatewayId, type Grantee, Level, Right, TeamHandle } from '../../../contract/index.ts'
 import type { DirectoryRow, ResourceKind } from '../../storage/index.ts'
 import { provenAccount } from '../accounts/addresses.ts'
 import { DirectoryRefusal, notFound, refuse } from '../errors.ts'
@@ -7,15 +7,20 @@ import { demand, may, type Standing } from '../kernel/authority.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { assertRoomForShare } from '../kernel/limits.ts'
 import { shownTo } from '../kernel/shown.ts'
-import { Email, Id, OrgId, Username } from '../kernel/words.ts'
+import { DevicePath, Email, Id, OrgId, SensorPath, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { policyBetween } from '../organisations/policies.ts'
 
-/** What is shared: a gateway `GW-1`, a device `GW-1/tilt-1`, a sensor `GW-1/tilt-1/main`, or a view or alert by id. */
-export const Thing = z.strictObject({
-  kind: z.enum(['gateway', 'device', 'sensor', 'view', 'alert']),
-  resource: z.string().regex(/^[A-Za-z0-9-]{1,64}(\/[a-z0-9-]{1,64}){0,2}$/),
-})
+/**
+ * What is shared: a gateway `GW-1`, a device `GW-1/tilt-1`, a sensor `GW-1/tilt-1/main`, or a view or alert by id. Of as
+ * many parts as its kind has: with one more or less it would be listed and ended as something else than it opens.
+ */
+export const Thing = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('gateway'), resource: GatewayId }),
+  z.strictObject({ kind: z.literal('device'), resource: DevicePath }),
+  z.strictObject({ kind: z.literal('sensor'), resource: SensorPath }),
+  z.strictObject({ kind: z.enum(['view', 'alert']), resource: Id }),
+])
 type Thing = z.infer<typeof Thing>
 
 const To = z.discriminatedUnion('kind', [

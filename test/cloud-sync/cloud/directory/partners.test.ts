@@ -255,7 +255,11 @@ onBothEngines((engine) => {
     await partner(d)
     await d.person('ana', 'acme')
     const expiresAt = d.now() + DAY_MS
-    await done(d.write.links.ask(d.as('sam', 'flow'), { org: 'flow', customer: 'acme', expiresAt }))
+    const asked = (end: number) =>
+      d.write.links.ask(d.as('sam', 'flow'), { org: 'flow', customer: 'acme', expiresAt: end })
+    // No policy can say that something ends before 1970.
+    expect(await refusal(asked(-1))).toBe('DIRECTORY_INPUT_INVALID')
+    await done(asked(expiresAt))
     const [pending] = await d.store.read.find('management_link', { org: 'acme' })
     await done(d.write.links.accept(d.as('ana', 'acme'), { org: 'acme', link: pending?.id ?? '' }))
     const see = () => refusal(d.ask.organisations.details(d.actor('sam', 'flow'), { org: 'acme' }))

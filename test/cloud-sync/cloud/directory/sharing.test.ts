@@ -255,4 +255,18 @@ onBothEngines((engine) => {
     await done(d.write.shares.revoke(d.as('ana', 'acme'), { org: 'acme', grant: shown.grant }))
     expect(await may(d, ['bob', 'acme'], gw)).toBe(false)
   })
+
+  const paths = ['GW-1', 'GW-1/tilt-1', 'GW-1/tilt-1/main', 'GW-1/tilt-1/main/x']
+  const parts = { gateway: 1, device: 2, sensor: 3 } as const
+  engine.with('what is shared is named by as many parts as its kind has, no more and no fewer', async (d) => {
+    await site(d)
+    for (const [kind, right] of Object.entries(parts)) {
+      for (const [index, resource] of paths.entries()) {
+        const asked = share(d, 'ana', { kind, resource } as Thing, { kind: 'user', user: 'bob' })
+        const isRight = index + 1 === right
+        expect(await refusal(asked), `${kind} ${resource}`).toBe(isRight ? 'done' : 'DIRECTORY_INPUT_INVALID')
+      }
+    }
+    expect(await d.store.read.count('grant', {})).toBe(3)
+  })
 })

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { fitted } from '../../../../cloud-sync/cloud/policies/fit.ts'
 import { type PolicyContent, projectGateway } from '../../../../cloud-sync/cloud/policies/project.ts'
+import type { PolicyTrouble } from '../../../../cloud-sync/cloud/policies/troubles.ts'
+import type { ResourceKind } from '../../../../cloud-sync/cloud/storage/index.ts'
 import { POLICY_MAX, type GatewayId } from '../../../../cloud-sync/contract/index.ts'
 import { done } from '../../../support/directory-world.ts'
 import { fakeGateway } from '../../../support/fake-gateway.ts'
@@ -35,20 +37,31 @@ const many = Array.from({ length: POLICY_MAX.devices + 1 }, (_, index) => `a${in
 const grantsAt = async (open: SeededCloud, gateway: GatewayId): Promise<string[]> =>
   (await open.snapshot(gateway)).grants.map(({ id }) => id)
 
-test.each([
-  ['whose facts do not fit', many, { devices: 3 }],
-  ['whose facts are damaged', ['NOT A NAME'], null],
-])('a gateway %s keeps nobody else from hearing of a revocation', async (_what, names, leftOut) => {
+/** The gateway's own row: without it there is no policy. */
+const noGateway = async ({ directory: { store } }: SeededCloud): Promise<void> => {
+  const row = await store.read.get('gateway', { id: GW1 })
+  await store.transaction(async (tx) => row && tx.put('gateway', { ...row, custodian: 'NOT A NAME' }))
+}
+
+test.each<[string, (open: SeededCloud) => Promise<void>, Pick<PolicyTrouble, 'leftOut' | 'damaged'>]>([
+  ['whose facts do not fit', (open) => devices(open, many), { leftOut: { devices: 3 }, damaged: {} }],
+  [
+    'with a damaged device',
+    (open) => devices(open, ['NOT A NAME']),
+    { leftOut: {}, damaged: { devices: ['NOT A NAME'] } },
+  ],
+  ['that is damaged itself', noGateway, { leftOut: null, damaged: {} }],
+])('a gateway %s keeps nobody else from hearing of a revocation', async (_what, damage, trouble) => {
   const folder = temporaryFolder()
   const open = await opened(folder)
   for (const gateway of [GW1, GW2]) expect(await open.change(share(gateway, shareOf(gateway)))).toBe('done')
-  await devices(open, names)
+  await damage(open)
   for (const gateway of [GW2, GW1])
     await open.change({ kind: 'share.revoked', id: shareOf(gateway), gateway, device: 'tilt-1' })
   expect(await grantsAt(open, GW2)).toEqual([])
-  expect(open.policies.troubles()).toEqual([{ gateway: GW1, leftOut }])
-  // Where a shorter one can be made, that gateway hears of it too, and keeps what it knew.
-  expect(await grantsAt(open, GW1)).toEqual(leftOut === null ? [shareOf(GW1)] : [])
+  expect(open.policies.troubles()).toEqual([{ gateway: GW1, ...trouble }])
+  // Where one can be made of the rest, that gateway hears of it too, and keeps what it knew.
+  expect(await grantsAt(open, GW1)).toEqual(trouble.leftOut === null ? [shareOf(GW1)] : [])
   const known = (await open.snapshot(GW1)).devices.map(({ id }) => id)
   expect(known).toEqual(expect.arrayContaining(['level-1', 'tilt-1']))
 
@@ -56,8 +69,39 @@ test.each([
   const again = await opened(folder)
   expect(again.policies.gateway(GW1)?.org).toBe('acme')
   expect(await grantsAt(again, GW2)).toEqual([])
-  expect(again.policies.troubles()).toEqual([{ gateway: GW1, leftOut }])
+  expect(again.policies.troubles()).toEqual([{ gateway: GW1, ...trouble }])
 })
+
+/** A share of the guest's device as it came in before a path had to be as long as its kind says. */
+const misnamed = (kind: ResourceKind, resource: string) => ({
+  ...{ id: 'misnamed', org: 'borealis', resource_kind: kind, resource, level: 'editor' as const },
+  ...{ principal_kind: 'user' as const, principal: 'bea', principal_org: 'borealis', incarnation: 1 },
+  ...{ granted_by: 'bea', granted_by_org: 'borealis', granted_by_incarnation: 1, owner_epoch: 1 },
+  ...{ via: null, expires_at: null, state: 'live' as const, brought_by: null, created_at: 1 },
+})
+
+test.each<[ResourceKind, string]>([
+  ['gateway', 'GW-1/level-1'],
+  ['device', 'GW-1/level-1/main'],
+  ['sensor', 'GW-1/level-1'],
+])(
+  "a guest's share of the %s %s stops no revocation of the host's, and gives nothing",
+  async (kind, path) => {
+    const open = await opened()
+    const { directory: d, policies } = open
+    const row = misnamed(kind, path)
+    await d.store.transaction((tx) => tx.put('grant', row))
+    await done(d.write.members.remove(d.as('ana', 'acme'), { org: 'acme', user: 'bob' }))
+    await policies.caughtUp()
+    const { members, grants } = await open.snapshot(GW1)
+    expect(members.map(({ org, name }) => `${org}:${name}`)).not.toContain('acme:bob')
+    expect(grants).toEqual([])
+    expect(policies.troubles()).toEqual([{ gateway: GW1, leftOut: {}, damaged: { grants: ['misnamed'] } }])
+    await d.store.transaction((tx) => tx.put('grant', { ...row, state: 'revoked' }))
+    await policies.recheck()
+    expect(policies.troubles()).toEqual([])
+  },
+)
 
 test('a view that nobody shares is in no policy, and one that is shared is', async () => {
   const { directory, policies } = await opened()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DeviceId, GatewayId, OrgId, Right } from '../../../../contract/index.ts'
-import { DIRECTORY_QUERIES, DIRECTORY_WRITES } from '../../../directory/index.ts'
+import { DIRECTORY_WRITES } from '../../../directory/index.ts'
 import * as A from '../answers.ts'
 import { type Fields, list, read, write, type Route } from '../route.ts'
 import { idOf, OPERATOR, ORG, same } from './places.ts'
@@ -10,7 +10,14 @@ const VIEW_BYTES_MAX = 512 * 1024
 
 const thingOf = ({ kind, resource, ...rest }: Fields): Fields => ({ ...rest, thing: { kind, resource } })
 const devicePath = ({ gateway, device }: Fields): string => `${String(gateway)}/${String(device)}`
-const OfThing = DIRECTORY_QUERIES.shares.list.input.shape.thing.extend({ org: OrgId })
+/** `GW-1/tilt-1/main`, each part at its longest. */
+const PATH_LENGTH_MAX = 3 * 64 + 2
+/** As it is asked in a query: which paths go with which kind says the directory. */
+const OfThing = z.strictObject({
+  org: OrgId,
+  kind: z.enum(['gateway', 'device', 'sensor', 'view', 'alert']),
+  resource: z.string().max(PATH_LENGTH_MAX),
+})
 const OnDevice = z.strictObject({ org: OrgId, gateway: GatewayId, device: DeviceId })
 const OnGateway = z.strictObject({ org: OrgId, gateway: GatewayId })
 const custodian = DIRECTORY_WRITES.gateways.setCustodian.input.pick({ user: true }).shape
