@@ -55,7 +55,13 @@ export async function openTestInvoicing(
   let turns = 0
   const organisation = { billedOutside: false }
   const reported = new Map<string, number>()
-  const dam = (): BilledOrganisation => ({ id: DAM, name: 'The Dam Ltd', zones: [], ...organisation })
+  const dam = (): BilledOrganisation => ({
+    id: DAM,
+    name: 'The Dam Ltd',
+    zones: [],
+    endedAt: null,
+    ...organisation,
+  })
   const world: InvoicingWorld = {
     store,
     provider: invoiceOnly,

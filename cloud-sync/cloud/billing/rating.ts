@@ -41,7 +41,7 @@ const MEGABYTE = 1_000_000n
 
 /**
  * Prices all that an organisation used in one month, as if nothing had been booked yet. A function of the set of
- * facts: order and place do not count. Facts of other organisations, months and meters that have no price are passed
+ * facts: order and place do not count. No fee is due after `lastDay`, on which the organisation ended. Facts of other organisations, months and meters that have no price are passed
  * over.
  */
 export function rate(given: {
@@ -49,8 +49,9 @@ export function rate(given: {
   period: Period
   facts: readonly DayFact[]
   prices: PriceBook
+  lastDay?: Day | null
 }): Rated {
-  const { org, period, prices } = given
+  const { org, period, prices, lastDay = null } = given
   const facts = given.facts.filter((fact) => fact.org === org && fact.billable && fact.day.startsWith(period))
   const cardOf = new Map(daysOf(period).map((day) => [day, prices.cardOn(org, day)]))
   const priced = { period, cardOf }
@@ -58,7 +59,7 @@ export function rate(given: {
     charges: [
       chargesOfSensors(facts, cardOf),
       [...chargesOfLinks(facts, priced)],
-      [...chargesOfFees(priced)],
+      [...chargesOfFees(priced)].filter(({ day }) => lastDay === null || day <= lastDay),
     ].flat(),
     unpriced: facts.filter(
       ({ day, meter, quantity }) => PRICED.has(meter) && quantity > 0n && cardOf.get(day) === undefined,

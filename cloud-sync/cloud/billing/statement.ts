@@ -1,6 +1,6 @@
 import type { OrgId } from '../../contract/index.ts'
 import { type Amount, type Minor, minorUnit } from './amount.ts'
-import { type BillingZone, daysOf, type Period, periodAfter, startOf } from './calendar.ts'
+import { type BillingZone, type Day, daysOf, type Period, periodAfter, startOf } from './calendar.ts'
 import type { DayFact } from './day-facts.ts'
 import { BillingError } from './errors.ts'
 import { type Line, linesOf } from './lines.ts'
@@ -51,6 +51,8 @@ export interface StatementInput {
   readonly facts: ReadonlyMap<Period, readonly DayFact[]>
   /** Lines of earlier statements, by the month in which they were used. */
   readonly bookedFor: (period: Period) => readonly Line[]
+  /** On which the organisation was there; after it a month costs what was used and no fee. */
+  readonly lastDay?: Day | null
   readonly unreported?: readonly Unreported[]
 }
 
@@ -70,7 +72,7 @@ export function makeStatement(input: StatementInput): Statement {
   const months = [...new Set([period, ...input.facts.keys()])].sort().map((used) => {
     if (used > period) throw new BillingError('BILLING_PERIOD_CLOSED', `${used} comes after ${period}`)
     const facts = input.facts.get(used) ?? []
-    const { charges, unpriced } = rate({ org, period: used, facts, prices })
+    const { charges, unpriced } = rate({ org, period: used, facts, prices, lastDay: input.lastDay ?? null })
     const kind = used === period ? ('usage' as const) : ('adjustment' as const)
     const lines = linesOf({ kind, charges, booked: input.bookedFor(used), minorDigits })
     return { lines, unpriced }

@@ -1,5 +1,6 @@
 import type { OrgId } from '../../contract/index.ts'
 import {
+  dayAt,
   daysOf,
   type DayFact,
   makeStatement,
@@ -85,6 +86,7 @@ export async function rateMonth(
   },
 ): Promise<Statement> {
   const { org, period, zone, prices, cutoff } = asked
+  const endedAt = (await world.directory.organisation(org))?.endedAt ?? null
   const last = (await lastClosed(world.store.read, org))?.cutoff ?? 0
   // A ledger that is behind itself was restored: then everything may be new, and what is not has no difference.
   const from = cutoff === undefined || last <= cutoff ? last : 0
@@ -99,6 +101,7 @@ export async function rateMonth(
   for (const used of facts.keys()) booked.set(used, await linesBookedFor(world.store.read, org, used))
   return makeStatement({
     ...{ org, period, zone, prices, facts },
+    lastDay: endedAt === null ? null : dayAt(endedAt, zone),
     bookedFor: (used) => booked.get(used) ?? [],
     unreported: await unreported(world, org, startOf(`${periodAfter(period)}-01`, zone)),
   })

@@ -5,10 +5,9 @@ import type { BilledOrganisation, BillingDirectory, UsageHold } from './ports.ts
 /** Who there is, read from the directory's rows. */
 export function billingDirectory(read: DirectoryReader): BillingDirectory {
   return {
-    organisations: async () =>
-      (await read.find('organisation', { state: ['active', 'suspended'] }, { orderBy: ['id'] })).map(shown),
+    organisations: async () => (await read.find('organisation', {}, { orderBy: ['id'] })).map(shown),
     async organisation(org) {
-      const row = await read.get('organisation', { id: org, state: ['active', 'suspended'] })
+      const row = await read.get('organisation', { id: org })
       return row === undefined ? undefined : shown(row)
     },
     async membersOf(org) {
@@ -48,11 +47,13 @@ const shown = ({
   name,
   billing,
   billing_zones: zones,
+  ended_at: endedAt,
 }: DirectoryRow<'organisation'>): BilledOrganisation => ({
   id: id as OrgId,
   name,
   billedOutside: billing === 'external',
   zones: JSON.parse(zones) as ZoneFrom[],
+  endedAt,
 })
 
 /** It ends where the one who was metered for became the owner after all. */

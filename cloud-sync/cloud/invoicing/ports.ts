@@ -49,6 +49,11 @@ export interface BilledOrganisation {
   readonly billedOutside: boolean
   /** In what its days are counted, from which day on, in that order; empty = UTC. */
   readonly zones: readonly ZoneFrom[]
+  /**
+   * When it was deleted, epoch ms; null = it is there. What it used is billed all the same, its months are closed on, and
+   * only its monthly fees end.
+   */
+  readonly endedAt: number | null
 }
 
 /** Usage of a gateway that was metered for `org` by a claim that did not stand. */
@@ -65,6 +70,7 @@ export interface UsageHold {
 
 /** Who there is, from the directory. */
 export interface BillingDirectory {
+  /** Also those that were deleted: what they used has a payer. */
   organisations(): Promise<readonly BilledOrganisation[]>
   organisation(org: string): Promise<BilledOrganisation | undefined>
   /** Today's members. */

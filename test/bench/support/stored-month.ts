@@ -111,7 +111,8 @@ export async function throughStorage(
     const now = Date.parse(`${period}-28`) + 14 * 86_400_000
     const directory = {
       organisations: () => Promise.resolve([]),
-      organisation: () => Promise.resolve({ id: org, name: org, billedOutside: false, zones: [] }),
+      organisation: () =>
+        Promise.resolve({ id: org, name: org, billedOutside: false, zones: [], endedAt: null }),
       membersOf: () => Promise.resolve(new Set<string>()),
       gatewaysOf: () => Promise.resolve(new Map<GatewayId, null>()),
       presenceOf: () => Promise.resolve(gateways),

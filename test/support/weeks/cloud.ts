@@ -163,7 +163,13 @@ export class WeeksCloud {
   }
 }
 
-const billed = (id: OrgId): BilledOrganisation => ({ id, name: id, billedOutside: false, zones: [] })
+const billed = (id: OrgId): BilledOrganisation => ({
+  id,
+  name: id,
+  billedOutside: false,
+  zones: [],
+  endedAt: null,
+})
 
 const DIRECTORY: InvoicingWorld['directory'] = {
   organisations: () => Promise.resolve(PAYERS.map(billed)),

@@ -49,6 +49,7 @@ export async function foundOrganisation(
     billing_zones: '[]',
     state: 'active',
     created_at: at,
+    ended_at: null,
   })
   if (owner !== undefined) {
     await assertFree(writing, owner, { id, preset, type })

@@ -100,7 +100,10 @@ export const remove = command({
         'DIRECTORY_EXISTS',
         'the organisation has accepted a gateway that is still being transferred to it',
       )
-    await writing.put('organisation', { ...organisation, visibility: 'private', state: 'deleted' })
+    await writing.put('organisation', {
+      ...{ ...organisation, visibility: 'private', state: 'deleted' },
+      ended_at: writing.at,
+    })
     return { organisation: org }
   },
 })

@@ -42,7 +42,13 @@ export interface Matter<S extends z.ZodType, R> {
 export const matter = <S extends z.ZodType, R>(made: Matter<S, R>): Matter<S, R> => made
 
 /** A question that names nobody else's organisation. */
-const NOBODY: BilledOrganisation = { id: '' as OrgId, name: '', billedOutside: false, zones: [] }
+const NOBODY: BilledOrganisation = {
+  id: '' as OrgId,
+  name: '',
+  billedOutside: false,
+  zones: [],
+  endedAt: null,
+}
 
 /** Answers a question, or does a write once for its key. */
 export async function atDesk(

@@ -45,6 +45,8 @@ export const POLICY_TABLES = {
       billing_zones: text(),
       state: text<'active' | 'suspended' | 'deleted'>(),
       created_at: whole(),
+      /** When it was deleted. */
+      ended_at: maybe(whole()),
     },
     key: ['id'],
     indexes: [['name_key']],

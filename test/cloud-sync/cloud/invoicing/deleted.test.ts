@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { type DayFact, periodOf } from '../../../../cloud-sync/cloud/billing/index.ts'
+import type { UsageLedger } from '../../../../cloud-sync/cloud/invoicing/ports.ts'
+import { addPriceBook, PriceBooks } from '../../../../cloud-sync/cloud/invoicing/prices.ts'
+import { bookedStatement } from '../../../../cloud-sync/cloud/invoicing/statements.ts'
+import type { OrgId } from '../../../../cloud-sync/contract/index.ts'
+import { testDesk } from '../../../support/billing-desk.ts'
+import { active, AUGUST, cardOf, JULY, sensors } from '../../../support/billing-world.ts'
+import { done, openTestDirectory } from '../../../support/directory-world.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
+
+const ACME = 'acme' as OrgId
+const at = (moment: string): number => Date.parse(`${moment}Z`)
+
+test('an organisation that is deleted gets its last bill, and what it used is corrected when it comes later', async () => {
+  const directory = await openTestDirectory({
+    dialect: 'sqlite',
+    path: join(temporaryFolder(), 'directory.db'),
+  })
+  onTestFinished(() => directory.close())
+  await directory.person('ana', ACME)
+  const posted: DayFact[][] = [sensors('2026-07-01', 9, { org: ACME })]
+  const usage: UsageLedger = {
+    cutOff: () => Promise.resolve(posted.length),
+    factsOf: (org, { from, to, postedBefore }) =>
+      Promise.resolve(
+        posted
+          .slice(0, postedBefore)
+          .flat()
+          .filter((fact) => fact.org === org && fact.day >= from && fact.day <= to),
+      ),
+    monthsWithNews: (_, { from, before }) =>
+      Promise.resolve([
+        ...new Set(
+          posted
+            .slice(from, before)
+            .flat()
+            .map(({ day }) => periodOf(day)),
+        ),
+      ]),
+    reportedUntil: () => Promise.resolve(new Map()),
+    recordsOf: () => Promise.resolve([]),
+  }
+  const { store, turn } = await testDesk(directory, { usage })
+  const data = {
+    version: '1',
+    cards: [cardOf({ fees: [{ id: 'platform', perMonth: '31' }] })],
+    assignments: [{ org: ACME, card: 'standard', from: '2026-07-01' }],
+  }
+  const before = await new PriceBooks().current(store.read)
+  await store.transaction((tx) => addPriceBook(tx, { data, before, at: 1, by: 'test' }))
+  directory.pass(at('2026-07-15T12:00') - directory.now())
+  await done(
+    directory.write.organisations.remove(directory.as('ana', ACME), { org: ACME, password: 'ana-password' }),
+  )
+
+  await turn(at('2026-08-04T00:00'))
+  // 9 sensors at 1.00, and the fee of the fifteen days that it was there.
+  expect(await bookedStatement(store.read, ACME, JULY)).toMatchObject({ total: 2_400n })
+  expect(await store.read.find('invoice', {})).toMatchObject([
+    { org: ACME, period: JULY, total_minor: '2400' },
+  ])
+
+  // A gateway held back one more sensor of July, and a guest's device went on for a day.
+  posted.push([active('2026-07-02', 'late', { org: ACME }), active('2026-08-03', 'guest', { org: ACME })])
+  await turn(at('2026-09-04T00:00'))
+  expect(await bookedStatement(store.read, ACME, AUGUST)).toMatchObject({
+    total: 200n,
+    lines: [
+      { kind: 'adjustment', period: JULY, minor: 100n },
+      { kind: 'usage', period: AUGUST, minor: 100n },
+    ],
+  })
+  await turn(at('2026-10-04T00:00'))
+  expect(await store.read.find('invoice', {})).toHaveLength(2)
+})
