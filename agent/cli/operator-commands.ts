@@ -43,7 +43,7 @@ const COMMANDS: readonly Row[] = [
     [
       ['--state <state>', 'active or suspended'],
       ['--billing <how>', 'inApp or external'],
-      ['--billing-zone <zone>', 'where its days and months begin, from the next day on'],
+      ['--billing-zone <zone>', 'where its days and months begin, from the next month on'],
       ['--quotas <json>', 'limits by service, e.g. {"sensors":50}'],
     ],
   ],

@@ -24,6 +24,7 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_TRANSFER_CLOSED: 'Offer it anew; what is accepted is settled by the gateway and not taken back.',
   DIRECTORY_CLAIM_REFUSED:
     'Check the label and the serial number; a gateway that belongs to somebody has to be let go by them first.',
+  DIRECTORY_ZONE_TOO_FAR: 'Choose a zone in between first, and this one a month later.',
   DIRECTORY_UNCHANGEABLE: 'A user name stays for ever; sign up anew for another one.',
   DIRECTORY_LOG_BROKEN: 'Restore the database from a backup; the log was changed outside this program.',
   DIRECTORY_MAIL_FAILED: 'Check the mail server and its credentials; the mail waits and is tried again.',

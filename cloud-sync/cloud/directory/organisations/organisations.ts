@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { billingDay, type ZoneFrom, ZONES_MAX } from '../../../contract/index.ts'
+import type { ZoneFrom } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { provePassword } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
@@ -8,12 +8,12 @@ import { activeOrganisation, demand, demandOperator } from '../kernel/authority.
 import { foldName } from '../kernel/fold.ts'
 import { Description, LogoUrl, OrgId, Quotas, Timezone, Title } from '../kernel/words.ts'
 import { command, orgChain, ownChain, query, type Asking } from '../kernel/write.ts'
+import { zonesWith } from './billing-zones.ts'
 import { foundOrganisation, NewOrganisation } from './founding.ts'
 
 /** Typed before anything is searched (S0.26). */
 const SEARCH_LETTERS_MIN = 3
 const FOUND_MAX = 20
-const DAY_MS = 86_400_000
 
 /** Any user may found more organisations and owns them (S1.5). */
 export const create = command({
@@ -28,7 +28,7 @@ export const create = command({
   },
 })
 
-/** Name, description, logo (S1.9), and the zone that days are billed in, from tomorrow on there. */
+/** Name, description, logo (S1.9), and the zone that days are billed in, from a following month on. */
 export const update = command({
   name: 'organisation.update',
   input: z.strictObject({
@@ -55,19 +55,13 @@ export const update = command({
   },
 })
 
-/** As the row has them: with another one from tomorrow on, or as they are. */
+/** As the row has them: with another one from a following month on, or as they are. */
 const zonesAfter = (
   { billing_zones: known }: DirectoryRow<'organisation'>,
   zone: string | undefined,
   at: number,
-): string => (zone === undefined ? known : JSON.stringify(zonesWith(known, zone, at)))
-
-/** A day that began keeps its zone, so the next one takes effect with tomorrow, in place of any other that was to. */
-function zonesWith(text: string, zone: string, at: number): ZoneFrom[] {
-  const { day: from } = billingDay([{ from: '0000-00-00', zone }], at + DAY_MS)
-  const known = (JSON.parse(text) as ZoneFrom[]).filter((one) => one.from < from)
-  return [...known, { from, zone }].slice(-ZONES_MAX)
-}
+): string =>
+  zone === undefined ? known : JSON.stringify(zonesWith(JSON.parse(known) as ZoneFrom[], zone, at))
 
 /** Public organisations are found by others; policies that exist do not depend on it (S0.24). */
 export const setVisibility = command({
