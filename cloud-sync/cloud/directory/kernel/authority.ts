@@ -40,15 +40,18 @@ export async function demand(
   const asker = { user: actor.user, org: actor.org, scope: actor.scope }
   const gathered = await gather(read, { asker, right, target, concerned: matter })
   if (gathered === undefined) return outside(target)
+  const [policy, resource] = [compilePolicy(gathered.facts), resourceOf(target)]
+  // Whose it is, is not for the asker to say: what is written is written in that organisation.
+  if (policy.things.find(resource)?.org !== target.org) return outside(target)
   const decision = decide(
     {
       principal: { org: actor.org as OrgId, name: actor.user as MemberName },
       action: right,
-      resource: resourceOf(target),
+      resource,
       when: { place: 'cloud', at },
       about: matter as About,
     },
-    compilePolicy(gathered.facts),
+    policy,
   )
   if (!decision.allowed) return against(decision.because, right, target)
   const { member, organisation, link } = gathered
