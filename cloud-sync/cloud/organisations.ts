@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type CloudConfig, isServer } from './config.ts'
 import {
+  createHashing,
   createOrgDirectory,
   deliverMail,
   type DirectoryWorld,
@@ -23,7 +24,7 @@ import type { CloudKeys } from './keys/index.ts'
 import type { Log } from './log.ts'
 import { type DirectoryReader, type DirectoryStore, openDirectoryStore } from './storage/index.ts'
 import { readYamlFile } from './yaml.ts'
-import { openMessage, signMessage } from '../codec/index.ts'
+import { openMessage, sha256, signMessage } from '../codec/index.ts'
 import { SyncError } from '../contract/index.ts'
 
 const SECRET_BYTES = 32
@@ -61,6 +62,8 @@ export async function startOrganisations(
       newId: randomUUID,
       newSecret: () => randomBytes(SECRET_BYTES).toString('base64url'),
       scryptCost: SCRYPT_COST,
+      hashing: createHashing(),
+      fingerprintKey: fingerprintKey(keys),
       usage: usage(store.read),
       seal: () => ({ keyset: keys.keyset, key: keys.signing, cloudId: keys.cloudId }),
       siteUrl: config.site?.replace(/\/+$/, '') ?? `http://${config.listen.http}`,
@@ -120,6 +123,13 @@ const logSigner =
   ({ signing, cloudId }: CloudKeys): LogSigner['sign'] =>
   (body) =>
     signMessage({ kind: 'log', recipient: cloudId, body, key: signing })
+
+/**
+ * 32 bytes that only this cloud can make: its signature over a text that is no message of any kind, the same each time
+ * (RFC 8032, 5.1.6). After a change of keys a write with a password that is repeated across it is refused as another one.
+ */
+const fingerprintKey = ({ signing }: CloudKeys): Uint8Array =>
+  Buffer.from(sha256(signing.sign(Buffer.from('headgate fingerprints of writes'))), 'hex')
 
 /** By any key that ever signed for this cloud: a retired one took nothing back of what it had signed. */
 const opener =

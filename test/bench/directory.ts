@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import {
+  createHashing,
   createOrgDirectory,
   type OrgDirectory,
   type Outcome,
@@ -28,6 +29,8 @@ export const bench: Bench = {
         newId: randomUUID,
         newSecret: () => randomBytes(32).toString('base64url'),
         scryptCost: CHEAP,
+        hashing: createHashing(),
+        fingerprintKey: new Uint8Array(32),
         siteUrl: 'https://headgate.example',
       })
       for (let n = 0; n < ORGANISATIONS; n += 1) await found(directory, n)

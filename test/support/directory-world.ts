@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, type TestAPI, test } from 'vites
 import {
   type Actor,
   type Call,
+  createHashing,
   createOrgDirectory,
   type DirectoryErrorCode,
   type DirectoryWorld,
@@ -64,6 +65,8 @@ export async function openTestDirectory(
     newId: () => `id-${String((ids += 1)).padStart(6, '0')}`,
     newSecret: () => `s${String((ids += 1)).padStart(42, '0')}`,
     scryptCost: CHEAP,
+    hashing: createHashing(),
+    fingerprintKey: new Uint8Array(32),
     siteUrl: 'https://headgate.example',
     ...more,
   }

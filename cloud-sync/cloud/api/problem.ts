@@ -38,6 +38,7 @@ const DIRECTORY_STATUS = {
   DIRECTORY_PASSWORD_WRONG: 403,
   DIRECTORY_SIGNED_OUT: 401,
   DIRECTORY_TOO_MANY_TRIES: 429,
+  DIRECTORY_BUSY: 429,
   DIRECTORY_PRESET_FORBIDS: 422,
   DIRECTORY_UNCHANGEABLE: 422,
   DIRECTORY_LOG_BROKEN: 500,
@@ -101,7 +102,13 @@ export class ApiError extends Error {
 }
 
 /** At the latest then the tries of a password or an address count anew, seconds. */
-const TRIES_WINDOW_S = String(15 * 60)
+const TRIES_WINDOW_S = 15 * 60
+/** What is worked off of a full queue of passwords until then, seconds. */
+const BUSY_S = 5
+const RETRY_AFTER_S: Partial<Readonly<Record<ProblemCode, number>>> = {
+  DIRECTORY_TOO_MANY_TRIES: TRIES_WINDOW_S,
+  DIRECTORY_BUSY: BUSY_S,
+}
 
 /** Answers any thrown error as problem+json (RFC 9457). */
 export function problemFor(log: Log): (error: Error, c: Context) => Response {
@@ -110,7 +117,8 @@ export function problemFor(log: Log): (error: Error, c: Context) => Response {
     const { code, status, faults, message } = known
     if (status >= 500) log.error({ err: error, path: c.req.path }, 'request failed')
     if (status === 401) c.header('WWW-Authenticate', challengeFor(c))
-    if (code === 'DIRECTORY_TOO_MANY_TRIES') c.header('Retry-After', TRIES_WINDOW_S)
+    const retryAfter = RETRY_AFTER_S[code]
+    if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter))
     for (const [name, value] of Object.entries(known.headers)) c.header(name, value)
     c.header('Content-Type', 'application/problem+json')
     const body = {

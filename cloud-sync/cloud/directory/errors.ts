@@ -10,6 +10,7 @@ export const DIRECTORY_ERRORS = {
   DIRECTORY_PASSWORD_WRONG: 'Check user name and password.',
   DIRECTORY_SIGNED_OUT: 'Sign in again, or use a key that is still valid.',
   DIRECTORY_TOO_MANY_TRIES: 'Wait a quarter of an hour.',
+  DIRECTORY_BUSY: 'Try again in a few seconds, as long as Retry-After says.',
   DIRECTORY_INVITATION_INVALID:
     'Ask for a new invitation; it is bound to one address, one use and seven days.',
   DIRECTORY_ADDRESS_UNPROVEN:

@@ -1,3 +1,4 @@
+import { networkOf } from '../../directory/index.ts'
 import { ApiError } from '../problem.ts'
 
 /** What one address may ask: many people may sit behind it. */
@@ -70,13 +71,14 @@ export function createAllowances(elapsed: () => number): Allowances {
   const perUser = createAllowance(USER_RATE, elapsed)
   return {
     assertAddress(address) {
-      assertWithin(perAddress, address)
+      assertWithin(perAddress, networkOf(address))
     },
     assertUser(user) {
       assertWithin(perUser, user)
     },
     fined(address, error) {
-      if (error instanceof ApiError && error.status === 401) perAddress.fine(address, WRONG_CREDENTIALS_COST)
+      if (error instanceof ApiError && error.status === 401)
+        perAddress.fine(networkOf(address), WRONG_CREDENTIALS_COST)
       throw error
     },
   }

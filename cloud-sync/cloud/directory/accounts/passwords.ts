@@ -1,12 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
-
-/** Parameters of scrypt (RFC 7914): N, r and p. Stored with each hash, so they can grow. */
-export interface ScryptCost {
-  readonly cost: number
-  readonly blockSize: number
-  readonly parallelism: number
-}
+import type { DirectoryRow } from '../../storage/index.ts'
+import type { ScryptCost } from '../kernel/hashing.ts'
+import type { DirectoryWorld } from '../kernel/write.ts'
 
 /** 32 MiB and about 0.1 s for each try. */
 export const SCRYPT_COST: ScryptCost = { cost: 2 ** 15, blockSize: 8, parallelism: 1 }
@@ -19,10 +14,13 @@ const MEMORY_LEAST = 1 << 20
 type PasswordRow = DirectoryRow<'password'>
 export type HashedPassword = Omit<PasswordRow, 'user' | 'changed_at'>
 
-/** Hashes a password with a new salt. */
-export async function hashPassword(password: string, cost: ScryptCost): Promise<HashedPassword> {
+/** Hashes a password with a new salt, when it is this share's turn. Throws DIRECTORY_BUSY. */
+export async function hashPassword(
+  { hashing, scryptCost: cost }: DirectoryWorld,
+  { password, share }: { password: string; share: string },
+): Promise<HashedPassword> {
   const salt = randomBytes(SALT_BYTES)
-  const hash = await slowHash(password, { salt, cost })
+  const hash = await hashing.run(share, () => slowHash(password, { salt, cost }))
   return {
     hash: hash.toString('hex'),
     salt: salt.toString('hex'),
@@ -32,15 +30,17 @@ export async function hashPassword(password: string, cost: ScryptCost): Promise<
   }
 }
 
-/** Whether it is the user's password. An unknown user costs the same time and is refused alike. */
+/**
+ * Whether it is the user's password. An unknown user costs the same time and is refused alike. Throws DIRECTORY_BUSY.
+ */
 export async function isPassword(
-  read: DirectoryReader,
-  { user, password, cost }: { user: string; password: string; cost: ScryptCost },
+  { store, hashing, scryptCost }: DirectoryWorld,
+  { user, password, share }: { user: string; password: string; share: string },
 ): Promise<boolean> {
-  const row = await read.get('password', { user })
-  const stored = row === undefined ? undefined : storedCost(row)
+  const row = await store.read.get('password', { user })
+  const cost = row === undefined ? scryptCost : storedCost(row)
   const salt = Buffer.from(row?.salt ?? '00'.repeat(SALT_BYTES), 'hex')
-  const hash = await slowHash(password, { salt, cost: stored ?? cost })
+  const hash = await hashing.run(share, () => slowHash(password, { salt, cost }))
   const known = Buffer.from(row?.hash ?? '00'.repeat(HASH_BYTES), 'hex')
   return timingSafeEqual(hash, known) && row !== undefined
 }
@@ -52,10 +52,7 @@ const storedCost = (row: PasswordRow): ScryptCost => ({
 })
 
 /** scrypt (RFC 7914), 32 bytes. */
-export function slowHash(
-  password: string,
-  { salt, cost }: { salt: Buffer; cost: ScryptCost },
-): Promise<Buffer> {
+function slowHash(password: string, { salt, cost }: { salt: Buffer; cost: ScryptCost }): Promise<Buffer> {
   const { cost: N, blockSize: r, parallelism: p } = cost
   // The same letters typed on another keyboard may come composed otherwise.
   const letters = password.normalize('NFC')

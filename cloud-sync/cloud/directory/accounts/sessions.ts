@@ -5,10 +5,9 @@ import { DirectoryRefusal, refuse } from '../errors.ts'
 import { sha256 } from '../kernel/log.ts'
 import type { DirectoryWorld, Outcome } from '../kernel/write.ts'
 import { accountsAt } from './addresses.ts'
-import { limitAddress, provePassword } from './attempts.ts'
+import { limitAddress, provePassword, SESSION_MS } from './attempts.ts'
 import { isAnothersName } from './token-names.ts'
 
-const SESSION_MS = 30 * 24 * 3_600_000
 const LOGIN_LENGTH_MAX = 254
 
 export interface SignIn {

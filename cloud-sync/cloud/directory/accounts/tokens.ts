@@ -6,7 +6,7 @@ import { sha256 } from '../kernel/log.ts'
 import { assertRoomFor, MAX } from '../kernel/limits.ts'
 import { Id, Instant, OrgId, TokenScope, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
-import { provePassword } from './attempts.ts'
+import { stepUp } from './attempts.ts'
 import { assertNameFree, freeName } from './token-names.ts'
 
 const TOKENS_MAX = 50
@@ -48,10 +48,7 @@ export const createToken = command({
   }),
   chains: ({ org }) => [orgChain(org)],
   once: ['secret'],
-  before: async (world, actor, { password }) => {
-    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor, password)
-  },
+  before: (world, actor, { password }) => stepUp(world, actor, password),
   async run(writing, { org, name, scope, expiresAt }) {
     const own = await demand(writing, 'token.self', { org }, { scope, stepUp: true })
     if (own.actingOrg !== org) refuse('DIRECTORY_FORBIDDEN', 'a token belongs to the own organisation')

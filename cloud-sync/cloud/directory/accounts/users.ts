@@ -4,11 +4,12 @@ import { refuse, notFound } from '../errors.ts'
 import { foldEmail } from '../kernel/fold.ts'
 import { sha256 } from '../kernel/log.ts'
 import { Email, Password, Secret, Timezone, Title, Username } from '../kernel/words.ts'
+import { shareOf } from '../kernel/hashing.ts'
 import { type Asking, command, orgChain, ownChain, query, userChain, type Writing } from '../kernel/write.ts'
 import { mails } from '../mail/texts.ts'
 import { foundOrganisation, NewOrganisation } from '../organisations/founding.ts'
 import { accountsAt, assertNobodys } from './addresses.ts'
-import { limitAddress, limitTries, provePassword } from './attempts.ts'
+import { limitAddress, limitTries, stepUp, welcome } from './attempts.ts'
 import { hashPassword, type HashedPassword } from './passwords.ts'
 
 const VERIFY_MS = 2 * 24 * 3_600_000
@@ -35,7 +36,7 @@ export const signUp = command({
   ],
   before: async (world, actor, { password }) => {
     if (actor.kind === 'visitor') await limitAddress(world, actor.address)
-    return hashPassword(password, world.scryptCost)
+    return hashPassword(world, { password, share: shareOf(actor) })
   },
   async run(writing, { username, email, name, tz, organisation, workspace }, hashed: HashedPassword) {
     if (workspace !== undefined && organisation === undefined)
@@ -103,9 +104,8 @@ export const changePassword = command({
   input: z.strictObject({ password: z.string().max(256), newPassword: Password }),
   chains: ownChain,
   before: async (world, actor, { password, newPassword }) => {
-    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor, password)
-    return hashPassword(newPassword, world.scryptCost)
+    await stepUp(world, actor, password)
+    return hashPassword(world, { password: newPassword, share: shareOf(actor) })
   },
   async run(writing, _input, hashed: HashedPassword) {
     const { id } = await ownAccount(writing)
@@ -135,10 +135,17 @@ export const resetPassword = command({
   name: 'user.reset-password',
   input: z.strictObject({ secret: Secret, newPassword: Password }),
   chains: ({ secret }, _actor, read) => chainOfSecret(read, secret, 'password'),
-  before: (world, _actor, { newPassword }) => hashPassword(newPassword, world.scryptCost),
+  before: async (world, actor, { secret, newPassword }) => {
+    if (actor.kind === 'visitor') await limitAddress(world, actor.address)
+    // Nothing is hashed for who guesses.
+    await verificationOf({ read: world.store.read, at: world.now() }, secret, 'password')
+    return hashPassword(world, { password: newPassword, share: shareOf(actor) })
+  },
   async run(writing, { secret }, hashed: HashedPassword) {
     const { user, email } = await verificationOf(writing, secret, 'password')
     await setPassword(writing, user, hashed)
+    if (writing.actor.kind === 'visitor')
+      await welcome(writing.working, { user, address: writing.actor.address, at: writing.at })
     const account = (await writing.read.get('user', { id: user })) ?? notFound('user')
     const isNews = account.email_verified_at === null && account.email_key === foldEmail(email)
     if (isNews && (await writing.read.provenUser(account.email_key)) === undefined)
@@ -213,7 +220,11 @@ async function verification(
   return `${world.siteUrl}/${purpose === 'address' ? 'verify' : 'reset'}#${secret}`
 }
 
-async function verificationOf({ read, at }: Writing, secret: string, purpose: 'address' | 'password') {
+async function verificationOf(
+  { read, at }: Pick<Asking, 'read' | 'at'>,
+  secret: string,
+  purpose: 'address' | 'password',
+) {
   const found = await read.get('verification', { hash: sha256(secret), purpose })
   if (found === undefined || found.expires_at <= at)
     return refuse('DIRECTORY_NOT_FOUND', 'this address has expired or was used')

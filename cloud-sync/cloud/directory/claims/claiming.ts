@@ -14,6 +14,7 @@ import { backOff, limitTries } from '../accounts/attempts.ts'
 import { refuse } from '../errors.ts'
 import type { Actor } from '../kernel/actor.ts'
 import { demand } from '../kernel/authority.ts'
+import { networkOf } from '../kernel/network.ts'
 import { Id } from '../kernel/words.ts'
 import { command, type DirectoryWorld, orgChain } from '../kernel/write.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
@@ -92,7 +93,7 @@ async function countTry(
     await limitTries(world, { bucket: `claim:gateway:${gateway}`, max: TRIES_A_SERIAL_ALL_MAX })
   await backOff(world, { bucket: `claim:account:${actor.user}`, max: TRIES_AN_ACCOUNT_MAX })
   if (actor.address !== undefined)
-    await backOff(world, { bucket: `claim:address:${actor.address}`, max: TRIES_AN_ADDRESS_MAX })
+    await backOff(world, { bucket: `claim:address:${networkOf(actor.address)}`, max: TRIES_AN_ADDRESS_MAX })
 }
 
 function proves(

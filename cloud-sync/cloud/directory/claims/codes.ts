@@ -1,7 +1,9 @@
 import { keyIdOf, labelText, claimKeyOf, newClaimCode, sealBirth } from '../../../codec/index.ts'
 import { ClaimBirth, type ClaimCode, type GatewayId } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
-import type { Writing } from '../kernel/write.ts'
+import type { Actor } from '../kernel/actor.ts'
+import { shareOf } from '../kernel/hashing.ts'
+import type { DirectoryWorld, Writing } from '../kernel/write.ts'
 
 /** A code that nobody has been told yet. */
 export interface MintedCode {
@@ -9,10 +11,18 @@ export interface MintedCode {
   readonly claimKey: string
 }
 
-/** Made before the transaction: deriving the key takes a tenth of a second. */
-export async function mintCode(gateway: GatewayId): Promise<MintedCode> {
+/**
+ * Made before the transaction, when it is the actor's turn, and only for who may: deriving the key takes a tenth of a
+ * second. Throws DIRECTORY_BUSY.
+ */
+export async function mintCode(
+  { hashing }: DirectoryWorld,
+  actor: Actor,
+  gateway: GatewayId,
+): Promise<MintedCode> {
   const code = newClaimCode()
-  return { code, claimKey: (await claimKeyOf(gateway, code)).publicKey }
+  const { publicKey } = await hashing.run(shareOf(actor), () => claimKeyOf(gateway, code))
+  return { code, claimKey: publicKey }
 }
 
 export async function newestCode(

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { GatewayId, GatewayModel, NOBODY, OrgId, PublicKey } from '../../../contract/index.ts'
-import type { DirectoryReader } from '../../storage/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
-import { command, orgChain } from '../kernel/write.ts'
+import type { Actor } from '../kernel/actor.ts'
+import { activeOrganisation, demand, demandOperator, type Knowing } from '../kernel/authority.ts'
+import { command, type DirectoryWorld, orgChain } from '../kernel/write.ts'
 import { mintCode, type MintedCode, newestCode, putCode } from './codes.ts'
 import { addOwnership, holdsOf } from './ownership.ts'
 
@@ -11,8 +12,25 @@ import { addOwnership, holdsOf } from './ownership.ts'
 export const PLATFORM_CHAIN = 'platform'
 
 const GatewayOnly = z.strictObject({ gateway: GatewayId })
-const minted = (_world: unknown, _actor: unknown, { gateway }: { gateway: GatewayId }): Promise<MintedCode> =>
-  mintCode(gateway)
+/** The operator's commands are refused to everybody else before anything is derived. */
+const minted = async (
+  world: DirectoryWorld,
+  actor: Actor,
+  { gateway }: { gateway: GatewayId },
+): Promise<MintedCode> => {
+  await demandOperator({ actor, read: world.store.read })
+  return mintCode(world, actor, gateway)
+}
+/** The gateway as it is, for who may let it go now. */
+const assertReleasable = async (
+  asking: Knowing,
+  { org, gateway: id }: { org: string; gateway: string },
+): Promise<DirectoryRow<'gateway'>> => {
+  await demand(asking, 'gw.release', { org, thing: { kind: 'gateway', resource: id } })
+  const gateway = (await asking.read.get('gateway', { id, org })) ?? notFound('gateway')
+  if (gateway.state !== 'claimed') refuse('DIRECTORY_EXISTS', `${id} is being let go already, or is disputed`)
+  return gateway
+}
 const chainsOf = async ({ gateway }: { gateway: string }, _actor: unknown, read: DirectoryReader) => {
   const org = (await read.get('gateway', { id: gateway }))?.org ?? NOBODY
   const reserved = await read.find('claim_ticket', { gateway, state: 'live' })
@@ -68,13 +86,13 @@ export const release = command({
   name: 'gateway.release',
   input: GatewayOnly.extend({ org: OrgId }),
   chains: chainsOf,
-  before: minted,
+  before: async (world, actor, input) => {
+    await assertReleasable({ read: world.store.read, actor, at: world.now() }, input)
+    return mintCode(world, actor, input.gateway)
+  },
   once: ['label'],
   async run(writing, { org, gateway: id }, code) {
-    await demand(writing, 'gw.release', { org, thing: { kind: 'gateway', resource: id } })
-    const gateway = (await writing.read.get('gateway', { id, org })) ?? notFound('gateway')
-    if (gateway.state !== 'claimed')
-      refuse('DIRECTORY_EXISTS', `${id} is being let go already, or is disputed`)
+    const gateway = await assertReleasable(writing, { org, gateway: id })
     const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
     await writing.put('gateway', { ...gateway, state: 'releasing' })
     return { gateway: id, ...(await putCode(writing, { gateway, model, minted: code })) }

@@ -11,7 +11,7 @@ import {
 } from '../../storage/index.ts'
 import { DirectoryRefusal, type DirectoryErrorCode, refuse } from '../errors.ts'
 import type { Message } from '../mail/port.ts'
-import type { ScryptCost } from '../accounts/passwords.ts'
+import type { Hashing, ScryptCost } from './hashing.ts'
 import { type Actor, nameOf } from './actor.ts'
 import { auditLine, concernedBy, orgChain, orgsAmong } from './audit-lines.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -27,6 +27,10 @@ export interface DirectoryWorld {
   /** 256 random bits, base64url. */
   readonly newSecret: () => string
   readonly scryptCost: ScryptCost
+  /** Where everything that costs so much waits its turn: one for the whole process. */
+  readonly hashing: Hashing
+  /** What tells one write with a password from another; nobody who only has the database has it. */
+  readonly fingerprintKey: Uint8Array
   /** Where links in mails lead, without a slash at the end. */
   readonly siteUrl: string
   /** What the ledger says of workspaces; absent = nothing is known. */
@@ -184,7 +188,7 @@ async function performed<S extends z.ZodType, R, P>(
   input: z.output<S>,
 ): Promise<Outcome<R>> {
   const prepared = (await made.before?.(world, call.actor, input)) as P
-  const print = await fingerprint(world, made, call, input)
+  const print = fingerprint(world, made, call, input)
   for (let tries = 1; ; tries += 1) {
     try {
       const value = await world.store.transaction((tx) =>
@@ -284,7 +288,7 @@ async function doneBefore<S extends z.ZodType, R, P>(
 ): Promise<Outcome<R> | undefined> {
   const row = await world.store.read.get('done_write', { actor: actorKey(call.actor), key: call.key })
   if (row === undefined) return undefined
-  if (row.fingerprint !== (await fingerprint(world, made, call, input))) {
+  if (row.fingerprint !== fingerprint(world, made, call, input)) {
     return refused(new DirectoryRefusal('DIRECTORY_KEY_REUSED', `${call.key} was used for another write`))
   }
   return { ok: true, value: JSON.parse(row.result) as R, repeated: true }
@@ -317,11 +321,11 @@ const actorKey = (actor: Actor): string => {
 }
 
 const fingerprint = (
-  { scryptCost }: DirectoryWorld,
+  { fingerprintKey }: DirectoryWorld,
   { name }: { readonly name: string },
   { actor, key }: Call,
   input: unknown,
-): Promise<string> => fingerprintOf({ name, input, under: `${actorKey(actor)}\0${key}` }, scryptCost)
+): string => fingerprintOf({ name, input, under: `${actorKey(actor)}\0${key}` }, fingerprintKey)
 
 function withoutSecrets<R>(value: R, once: readonly (keyof R & string)[]): R {
   if (once.length === 0) return value

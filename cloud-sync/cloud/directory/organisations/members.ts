@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
-import { provePassword } from '../accounts/attempts.ts'
+import { stepUp } from '../accounts/attempts.ts'
 import { notFound, refuse } from '../errors.ts'
 import { demand, may } from '../kernel/authority.ts'
 import { isOwnerRole, packOf, rolesOf } from '../kernel/presets.ts'
@@ -82,10 +82,7 @@ export const transferOwnership = command({
   name: 'organisation.transfer-ownership',
   input: OfMember.extend({ password: z.string().max(256) }),
   chains: ({ org }) => [orgChain(org)],
-  before: async (world, actor, { password }) => {
-    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor, password)
-  },
+  before: (world, actor, { password }) => stepUp(world, actor, password),
   async run(writing, { org, user }) {
     const own = await demand(writing, 'org.transferOwner', { org }, { stepUp: true })
     const heir = await memberOf(writing, org, user)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ZoneFrom } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
-import { provePassword } from '../accounts/attempts.ts'
+import { stepUp } from '../accounts/attempts.ts'
 import { ownAccount } from '../accounts/users.ts'
 import { notFound, refuse } from '../errors.ts'
 import { activeOrganisation, demand, demandOperator } from '../kernel/authority.ts'
@@ -80,10 +80,7 @@ export const remove = command({
   name: 'organisation.delete',
   input: z.strictObject({ org: OrgId, password: z.string().max(256) }),
   chains: ({ org }) => [orgChain(org)],
-  before: async (world, actor, { password }) => {
-    if (actor.kind !== 'user') return refuse('DIRECTORY_SIGNED_OUT', 'nobody is signed in')
-    await provePassword(world, actor, password)
-  },
+  before: (world, actor, { password }) => stepUp(world, actor, password),
   async run(writing, { org }) {
     const { organisation } = await demand(writing, 'org.delete', { org }, { stepUp: true })
     if (await writing.read.get('gateway', { org, state: ['claimed', 'disputed'] }))

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { DirectoryRefusal } from '../../../../cloud-sync/cloud/directory/errors.ts'
 import { type DirectoryApi, OPERATOR_TOKEN, serveDirectory } from '../../../support/directory-api.ts'
 
 const basic = (login: string, secret: string) => ({
@@ -145,6 +146,17 @@ test('whoever guesses a password is let wait', async () => {
   expect(answers.slice(0, 10).map(({ status }) => status)).toEqual(Array<number>(10).fill(401))
   expect(answers.at(-1)).toMatchObject({ status: 429, body: { code: 'DIRECTORY_TOO_MANY_TRIES' } })
   expect(answers.at(-1)?.headers.get('Retry-After')).toBe('900')
+})
+
+test('who finds the queue of passwords full is told when to come again', async () => {
+  const { api } = await withToken()
+  const full = vi.spyOn(api.directory.world.hashing, 'run')
+  full.mockRejectedValueOnce(new DirectoryRefusal('DIRECTORY_BUSY', 'full'))
+  const body = { login: 'ana', password: 'ana-password' }
+  const refused = await api.ask(undefined, '/v1/sessions', { method: 'POST', body })
+  expect(refused).toMatchObject({ status: 429, body: { code: 'DIRECTORY_BUSY' } })
+  expect(refused.headers.get('Retry-After')).toBe('5')
+  expect((await api.ask(undefined, '/v1/sessions', { method: 'POST', body })).status).toBe(201)
 })
 
 test('an operator of the platform acts with a session, from anywhere, as themselves; nobody else and no key does', async () => {
