@@ -52,7 +52,10 @@ export const signUp = command({
   },
 })
 
-/** E-mail, name and time zone; the address changes when the new one is proven (S0.4), the user name never (S0.5). */
+/**
+ * E-mail, name and time zone; the address changes when the new one is proven (S0.4), the user name never (S0.5). Another
+ * address can choose a new password, so it takes the present one.
+ */
 export const changeProfile = command({
   name: 'user.change-profile',
   input: z.strictObject({
@@ -60,10 +63,18 @@ export const changeProfile = command({
     name: Title.optional(),
     tz: Timezone.optional(),
     username: z.string().optional(),
+    /** With an address that is not the present one. */
+    password: z.string().max(256).optional(),
   }),
   chains: ownChain,
-  before: async (world, actor, { email }) => {
+  before: async (world, actor, { email, password }) => {
     if (email === undefined || actor.kind !== 'user') return
+    const user = await world.store.read.get('user', { id: actor.user })
+    if (user?.email_key !== foldEmail(email)) {
+      if (password === undefined)
+        refuse('DIRECTORY_PASSWORD_WRONG', 'the password is needed for another address')
+      await stepUp(world, actor, password)
+    }
     await limitTries(world, { bucket: `confirm:${actor.user}`, max: CONFIRMATIONS_MAX })
   },
   async run(writing, { email, name, tz, username }) {
@@ -93,7 +104,9 @@ export const verifyEmail = command({
     // Several may say an address; it is whose mail is opened first.
     await assertNobodys(writing, id, email_key)
     await writing.put('user', { ...user, email, email_key, email_verified_at: writing.at })
-    await writing.working.drop('verification', { user: id, purpose: 'address' })
+    await writing.working.drop('verification', { user: id })
+    if (user.email_verified_at !== null && user.email_key !== email_key)
+      await writing.mail(mails.addressChanged(user.email, { user: id, address: email }))
     return { user: id, email }
   },
 })
@@ -150,7 +163,6 @@ export const resetPassword = command({
     const isNews = account.email_verified_at === null && account.email_key === foldEmail(email)
     if (isNews && (await writing.read.provenUser(account.email_key)) === undefined)
       await writing.put('user', { ...account, email_verified_at: writing.at })
-    await writing.working.drop('verification', { user, purpose: 'password' })
     return { user }
   },
 })
@@ -197,9 +209,11 @@ export async function addUser(
   })
 }
 
+/** Whoever had the account before has no session in it and no mail that opens anything any more. */
 async function setPassword(writing: Writing, user: string, hashed: HashedPassword): Promise<void> {
   await writing.working.put('password', { user, changed_at: writing.at, ...hashed })
   await writing.working.drop('session', { user })
+  await writing.working.drop('verification', { user })
 }
 
 async function askToVerify(writing: Writing, user: string, email: string): Promise<void> {

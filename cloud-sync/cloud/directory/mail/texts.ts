@@ -17,6 +17,11 @@ export const mails = {
     subject: 'Choose a new password',
     body: `Open this address within one hour to choose a new password for the account ${user}:\n\n${url}\n\nIf you did not ask for it, do nothing.\n`,
   }),
+  addressChanged: (to: string, { user, address }: { user: string; address: string }): Message => ({
+    to,
+    subject: 'The address of your account has changed',
+    body: `The account ${user} has the address ${address} from now on: invitations and new passwords go there and not here. If this was not you, turn to an administrator of your organisation at once.\n`,
+  }),
   provisioned: (to: string, { org, url }: { org: string; url: string }): Message => ({
     to,
     subject: `Your organisation ${org} is ready`,

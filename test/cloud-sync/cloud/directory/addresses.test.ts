@@ -110,4 +110,36 @@ onSqlite((engine) => {
     })
     expect(await refusal(share)).toBe('DIRECTORY_NOT_FOUND')
   })
+
+  engine.with(
+    'a mail that was prepared before opens nothing once somebody else has the account',
+    async (d) => {
+      const theirs = 'vic@victim.example'
+      const mallorys = 'mal@attacker.example'
+      const signUp = { username: 'vic', email: theirs, password: 'mallorys-password', name: 'Vic' }
+      await done(d.write.users.signUp(d.visitor(), signUp))
+      const change = (password?: string) =>
+        d.write.users.changeProfile(d.as('vic'), {
+          email: mallorys,
+          ...(password === undefined ? {} : { password }),
+        })
+      await done(change('mallorys-password'))
+      const prepared = await d.secretFor(mallorys)
+      await done(d.write.users.requestReset(d.visitor(), { email: theirs }))
+      const secret = await d.secretFor(theirs)
+      await done(d.write.users.resetPassword(d.visitor(), { secret, newPassword: 'victims-password' }))
+      expect(await refusal(d.write.users.verifyEmail(d.visitor(), { secret: prepared }))).toBe(
+        'DIRECTORY_NOT_FOUND',
+      )
+      // Who only has a session moves the account nowhere, and where it moves is told to the address that it had.
+      expect(await refusal(change())).toBe('DIRECTORY_PASSWORD_WRONG')
+      expect(await refusal(change('mallorys-password'))).toBe('DIRECTORY_PASSWORD_WRONG')
+      await done(change('victims-password'))
+      const moved = await d.secretFor(mallorys)
+      await done(d.write.users.verifyEmail(d.visitor(), { secret: moved }))
+      expect((await d.mailsTo(theirs)).at(-1)).toMatchObject({
+        subject: 'The address of your account has changed',
+      })
+    },
+  )
 })

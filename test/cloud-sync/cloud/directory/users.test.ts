@@ -49,6 +49,7 @@ onBothEngines((engine) => {
         name: 'Ana R.',
         tz: 'Asia/Tokyo',
         email: 'new@example.org',
+        password: 'ana-password',
       }),
     )
     const me = () => done(d.ask.users.me(d.actor('ana'), {}))
@@ -66,7 +67,9 @@ onBothEngines((engine) => {
     await d.person('bob')
     await done(d.write.invitations.invite(d.as('ana', 'acme'), { org: 'acme', email: 'bob@example.org' }))
     const invited = await d.secretFor('bob@example.org')
-    await done(d.write.users.changeProfile(d.as('bob'), { email: 'rob@example.org' }))
+    await done(
+      d.write.users.changeProfile(d.as('bob'), { email: 'rob@example.org', password: 'bob-password' }),
+    )
     await done(d.write.users.verifyEmail(d.visitor(), { secret: await d.secretFor('rob@example.org') }))
     expect(await refusal(d.write.invitations.accept(d.as('bob'), { secret: invited }))).toBe(
       'DIRECTORY_INVITATION_INVALID',
