@@ -35,9 +35,9 @@ export class HeldAlarms {
       const isRecent = told.has(def.no) || (last !== undefined && now - last < TOLD_EVERY_MS)
       if (isRecent || !isHeld(holds, def.device, window)) continue
       told.add(def.no)
-      const { device, sensor, channel, unit } = def
+      const { device, sensor, channel, unit, org, ownerEpoch } = def
       const { takenAt, value } = reading
-      const detail = { device, sensor, channel, unit, value: plain(value), takenAt }
+      const detail = { org, ownerEpoch, device, sensor, channel, unit, value: plain(value), takenAt }
       recordEvent(database, { at: takenAt, kind: 'alarm_held', detail })
     }
     return () => {

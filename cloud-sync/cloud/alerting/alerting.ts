@@ -155,10 +155,15 @@ class Alerts implements Alerting {
 
   /** Readings of a workspace at its limit wait at the gateway; their alarms do not. */
   async #alarmed(gateway: GatewayId, alarms: readonly HeldAlarm[]): Promise<void> {
-    for (const { device, channel, value } of alarms) {
+    const { rules, watch } = this.#settings
+    const inUse = await rules.find('device', { gateway, state: 'active' })
+    for (const alarm of alarms) {
+      const { device, channel, value } = alarm
       const resource = `${gateway}/${device}`
-      if (await this.#channels.has(resource, channel))
-        await this.#settings.watch.measure({ resource, channel, value })
+      const owner = inUse.find(({ path }) => path === resource)
+      // An earlier owner's, that was long under way, is nothing to whose device it is now.
+      if (!isOf(owner, alarm) || !(await this.#channels.has(resource, channel))) continue
+      await watch.measure({ resource, channel, value })
     }
   }
 
@@ -236,8 +241,10 @@ interface OfChannel {
 }
 
 /** What came late of an earlier owner is not its present owner's, and nobody is told of it any more. */
-const isOf = (owner: DirectoryRow<'device'> | undefined, { org, ownerEpoch }: ChannelDef): boolean =>
-  owner !== undefined && org === owner.org && ownerEpoch >= owner.owner_epoch
+const isOf = (
+  owner: DirectoryRow<'device'> | undefined,
+  { org, ownerEpoch }: Pick<HeldAlarm, 'org' | 'ownerEpoch'>,
+): boolean => owner !== undefined && org === owner.org && ownerEpoch >= owner.owner_epoch
 
 async function byDevice(
   db: CloudDatabase,

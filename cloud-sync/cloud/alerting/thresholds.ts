@@ -45,7 +45,13 @@ export function telling(readings: readonly StoredReading[]): number[] {
 }
 
 /** What a gateway says of an alarm whose reading waits. */
-const HeldAlarm = z.object({ device: z.string(), channel: z.string(), value: z.number() })
+const HeldAlarm = z.object({
+  org: z.string(),
+  ownerEpoch: z.number(),
+  device: z.string(),
+  channel: z.string(),
+  value: z.number(),
+})
 export type HeldAlarm = z.infer<typeof HeldAlarm>
 
 /** Nothing where the event tells of something else. */

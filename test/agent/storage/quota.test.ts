@@ -170,7 +170,9 @@ test('an alarm of what waits is told to the cloud at once, as an event, at most 
   await site.take('wall-1', [99], { alarm: true })
   await site.take('crest-1', [99], { alarm: true })
   const alarms = () => site.store.reader.events(20).filter(({ kind }) => kind === 'alarm_held')
-  expect(alarms().map(({ detail }) => detail)).toMatchObject([{ device: 'wall-1', channel: 'x', value: 99 }])
+  expect(alarms().map(({ detail }) => detail)).toMatchObject([
+    { org: 'acme', ownerEpoch: 1, device: 'wall-1', channel: 'x', value: 99 },
+  ])
   await site.take('wall-1', [100], { alarm: true })
   expect(alarms().length).toBe(1)
   site.clock.pass(60_000)

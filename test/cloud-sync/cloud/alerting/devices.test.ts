@@ -68,24 +68,30 @@ test('a threshold sees the least, the most and at last the newest', () => {
   expect(telling([reading(1, 'timeout')])).toEqual([])
 })
 
-test('an alarm whose reading waits at the gateway is measured by the rules of its channel, and no other event is', async () => {
+test('an alarm whose reading waits at the gateway is measured by the rules of its owner, and no other event is', async () => {
   const measured: object[] = []
   const rule = { kind: 'threshold', state: 'active', resource: 'GW-1/tilt-1', channel: 'x' }
+  const device = { path: 'GW-1/tilt-1', org: 'acme', owner_epoch: 2, state: 'active' }
+  const mine = { org: 'acme', ownerEpoch: 2 }
   const alerting = createAlerting({
     watch: {
       measure: (of: object) => Promise.resolve(measured.push(of)),
       observe: () => Promise.resolve(0),
     },
-    rules: { find: () => Promise.resolve([rule]) } as never,
+    rules: { find: (table: string) => Promise.resolve(table === 'device' ? [device] : [rule]) } as never,
     ...{ db: {} as never, log: silent, monoMs: () => 0, offlineAfterMs: 300_000, known: [] },
   })
   onTestFinished(() => alerting.stop())
   const told = (kind: string, detail: GatewayEvent['detail']): GatewayEvent => ({ at: 1, kind, detail })
   const events = [
     told('quota_turned', { workspace: 'wall', blocked: true }),
-    told('alarm_held', { device: 'tilt-1', channel: 'x', value: 9.5 }),
-    told('alarm_held', { device: 'tilt-1', channel: 'y', value: 9.5 }),
-    told('alarm_held', { device: 'tilt-1', channel: 'x', value: 'broken' }),
+    told('alarm_held', { ...mine, device: 'tilt-1', channel: 'x', value: 9.5 }),
+    told('alarm_held', { ...mine, device: 'tilt-1', channel: 'y', value: 9.5 }),
+    told('alarm_held', { ...mine, device: 'tilt-1', channel: 'x', value: 'broken' }),
+    // Of earlier owners, of nobody's device.
+    told('alarm_held', { ...mine, org: 'borealis', device: 'tilt-1', channel: 'x', value: 8.5 }),
+    told('alarm_held', { ...mine, ownerEpoch: 1, device: 'tilt-1', channel: 'x', value: 8.5 }),
+    told('alarm_held', { ...mine, device: 'tilt-2', channel: 'x', value: 8.5 }),
   ]
   alerting.heard([{ gateway: 'GW-1' as GatewayId, answers: [], events }])
   await alerting.idle()
