@@ -70,6 +70,14 @@ export const OPERATOR_CALLS = {
     line: `POST /organisations/${part(org)}/billing/meter-events`,
     body: { period },
   }),
+  'sent-meter-events': ([org = '', period = '']) => ({
+    line: `GET /organisations/${part(org)}/billing/meter-events?period=${part(period)}`,
+  }),
+  'decide-meter-event': ([org = '', identifier = '', there]) => {
+    if (there !== 'yes' && there !== 'no') throw new AgentError('USAGE', `${there ?? ''}: yes or no`)
+    const line = `POST /organisations/${part(org)}/billing/meter-events/${part(identifier)}/verdict`
+    return { line, body: { isThere: there === 'yes' } }
+  },
   accounts: () => ({ line: 'GET /accounts' }),
   purchase: ([file = '']) => ({ line: 'POST /purchases', body: bodyIn(file) }),
   migrate: ([file = ''], { rehearse }) => ({

@@ -58,6 +58,12 @@ const COMMANDS: readonly Row[] = [
   ['invoices', 'the invoices of an organisation', ['<organisation>']],
   ['close-months', 'close the months that are due', ['<organisation>']],
   ['meter-events', 'give the usage of a month to the payment provider', ['<organisation>', '<month>']],
+  ['sent-meter-events', 'how the events of a month stand', ['<organisation>', '<month>']],
+  [
+    'decide-meter-event',
+    'say whether the provider has an event that is unsure: yes or no',
+    ['<organisation>', '<identifier>', '<there>'],
+  ],
   ['accounts', 'the double entry, account by account', []],
   ['purchase', 'land a purchase, from a file with JSON', ['<file>']],
   [

@@ -105,15 +105,13 @@ function compose(
   const limits = options.limits ?? DEFAULT_LIMITS
   // The latest trusted time is never too late, so nothing expires early by it.
   const trustedMs = (): number | null => clock.highWaterMs()
-  const times = { wallMs, trustedMs, runningMs }
-  const retention = new Retention(database, { folder, limits, channels, cloudConfigured, ...times })
+  const kept = { folder, limits, channels, cloudConfigured }
+  const retention = new Retention(database, { ...kept, wallMs, trustedMs, runningMs })
   const dumps = new Dumps()
   const reader = storeReader(database, { folder, channels, ledger, latest, retention, dumps })
   const claim = new ClaimRecord(database, writer, ledger)
-  const cellular = new CellularRecord(database, writer, {
-    ledger,
-    organisation: inForce.organisation,
-  })
+  const { organisation } = inForce
+  const cellular = new CellularRecord(database, writer, { ledger, organisation })
   const opened = { database, lock, options, clock, writer, reader, claim, cellular }
   const upkeep = { latest, dumps, retention }
   const parts = { channels, ledger, quota, policy, changes, enforced, timeKeeper, intake, outbox, ...upkeep }

@@ -38,6 +38,7 @@ export async function billingSite(facts: DayFact[] = JULY_FACTS): Promise<Site> 
       Promise.resolve(
         facts.map((fact, index) => ({
           ...{ gateway: fact.gateway as GatewayId, epoch: EPOCH, seq: index + 1, org, day: fact.day },
+          ...{ label: null, isWon: false },
           ...{ wallEnd: Date.parse(fact.day), receivedAt: Date.parse(fact.day) + 1, postings: [fact] },
         })),
       ),

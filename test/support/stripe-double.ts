@@ -32,14 +32,18 @@ export interface StripeDouble {
   readonly webhookSecret: string
   /** Money that moved, by our name of the payment, in minor units. */
   readonly moved: ReadonlyMap<string, number>
-  readonly meterEvents: ReadonlyMap<string, Fields>
+  /** Every meter event that was taken: what the meters add up. */
+  readonly meterEvents: readonly Fields[]
   /** `METHOD /path` of what was asked. */
   readonly requests: readonly string[]
   /** What the next confirmations end with; `succeeded` where nothing is said. */
   outcome(status: 'succeeded' | 'processing' | 'card_declined'): void
   readonly fail: (...faults: readonly Fault[]) => void
-  /** As a day later: what was asked with which key is not known any more. */
-  forgetKeys(): void
+  /**
+   * As a day later: what was asked with which key is not known any more, and a meter event's identifier may come again
+   * ("uniqueness within a rolling period of at least 24 hours").
+   */
+  aDayLater(): void
   /** The customer has typed card or bank into Stripe's own form. */
   finishSetup(setup: string, as: 'card' | 'bank'): void
   /** An event as Stripe sends it. `secondsAgo`: when it was signed. */
@@ -71,8 +75,9 @@ export async function startStripeDouble(): Promise<StripeDouble> {
     requests: state.requests,
     outcome: (status) => void (state.next = status),
     fail: (...faults) => void state.faults.push(...faults),
-    forgetKeys: () => {
+    aDayLater: () => {
       state.kept.clear()
+      state.identifiers.clear()
     },
     finishSetup: (setup, as) => {
       state.setups.set(setup, {
@@ -107,7 +112,8 @@ export async function startStripeDouble(): Promise<StripeDouble> {
 
 class State {
   readonly moved = new Map<string, number>()
-  readonly meterEvents = new Map<string, Fields>()
+  readonly meterEvents: Fields[] = []
+  readonly identifiers = new Set<string>()
   readonly requests: string[] = []
   readonly setups = new Map<string, Readonly<Record<string, unknown>>>()
   readonly intents = new Map<string, Intent>()
@@ -228,9 +234,10 @@ class State {
 
   #meter(fields: Fields): Reply {
     const { identifier = '' } = fields
-    if (this.meterEvents.has(identifier))
+    if (this.identifiers.has(identifier))
       return refusal(400, 'invalid_request_error', `An event already exists with identifier ${identifier}.`)
-    this.meterEvents.set(identifier, fields)
+    this.identifiers.add(identifier)
+    this.meterEvents.push(fields)
     return ok({ object: 'billing.meter_event', identifier })
   }
 }

@@ -40,6 +40,8 @@ export const testLedger = (...gateways: FakeGateway[]): Promise<TestLedger> =>
 export async function openTestLedger(
   target: DatabaseTarget,
   gateways: readonly FakeGateway[],
+  /** When the ledger receives what comes, epoch ms. */
+  now: () => number = () => 1,
 ): Promise<TestLedger> {
   const db = await openLedger(target)
   let closed: Promise<void> | undefined
@@ -48,7 +50,7 @@ export async function openTestLedger(
   let outcomes: Outcome[] = []
   const worker = createWorker({
     db,
-    now: () => 1,
+    now,
     monoMs: () => performance.now(),
     log: silent,
     committed: (done) => {

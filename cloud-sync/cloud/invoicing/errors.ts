@@ -5,6 +5,7 @@ export const INVOICING_ERRORS = {
   INVOICING_KEY_REUSED: 'Take a new idempotency key for another request.',
   INVOICING_PRICES_RETROACTIVE: 'Let new prices begin in a month that is not closed yet.',
   INVOICING_TERMS_TOO_EARLY: 'Let the new terms begin with a month that has not begun yet.',
+  INVOICING_MONTH_NOT_CLOSED: 'Send it once the month is closed.',
   INVOICING_NO_PROVIDER: 'Invoices are paid by transfer here; nothing is kept of cards and banks.',
   INVOICING_METHOD_UNFINISHED: 'Finish it at the payment provider first, then confirm it again.',
   INVOICING_ALREADY_PAID: 'Look at the payments of this invoice.',

@@ -15,7 +15,7 @@ export const daysOfHold = ({ since, until }: UsageHold, zone: string): HeldDays 
 })
 const earlier = (a: Day, b: Day): Day => (a < b ? a : b)
 
-const isWithin = (day: Day, { from, before }: HeldDays): boolean =>
+export const isHeldDay = (day: Day, { from, before }: HeldDays): boolean =>
   day >= from && (before === null || day < before)
 
 /**
@@ -36,11 +36,11 @@ export function withoutHeld(
     .filter((hold) => hold.org === org && hold.winner !== org)
     .map((hold) => ({ gateway: hold.gateway, days: daysOfHold(hold, zone) }))
   const own = facts.filter(
-    ({ gateway, day }) => !against.some((hold) => hold.gateway === gateway && isWithin(day, hold.days)),
+    ({ gateway, day }) => !against.some((hold) => hold.gateway === gateway && isHeldDay(day, hold.days)),
   )
   const theirs = won.flatMap(({ hold, facts: metered }) =>
     metered
-      .filter(({ day }) => isWithin(day, daysOfHold(hold, zone)))
+      .filter(({ day }) => isHeldDay(day, daysOfHold(hold, zone)))
       // Whose people and workspaces they were is no business of the winner.
       .map((fact) => ({ ...fact, org, custodian: null, workspace: null })),
   )

@@ -1,16 +1,10 @@
 import type { GatewayId, Meter, OrgId } from '../../contract/index.ts'
-import { type Day, type DayFact, type LedgerRecord, type Period, periodAfter } from '../billing/index.ts'
-import {
-  type CloudDatabase,
-  cutOff,
-  dayFacts,
-  monthsWithNews,
-  postedDays,
-  reportedUntil,
-} from '../storage/index.ts'
+import { type Day, type DayFact, type Period, periodAfter } from '../billing/index.ts'
+import { type CloudDatabase, cutOff, dayFacts, monthsWithNews, reportedUntil } from '../storage/index.ts'
 import { daysOfHold, withoutHeld } from './holds.ts'
 import { zoneOn } from './terms.ts'
 import type { BillingDirectory, UsageHold, UsageLedger } from './ports.ts'
+import { usageRecords } from './records.ts'
 
 /** What has a price; all else is evidence. */
 const PRICED: readonly Meter[] = ['sensor.active_day', 'cell.alloc']
@@ -58,19 +52,9 @@ export function usageLedger(given: {
       return [...new Set([...months, ...decided.flatMap((hold) => monthsOf(hold, zone))])].sort()
     },
     reportedUntil: (gateways) => reportedUntil(db.read, gateways),
-    async recordsOf(org, span) {
-      const gateways = await directory.presenceOf(org)
-      const rows = await postedDays(db.read, { org, gateways, meters: PRICED, ...span })
-      const records = new Map<string, LedgerRecord & { postings: LedgerRecord['postings'][number][] }>()
-      for (const row of rows) {
-        const { gateway, epoch, seq, day, wall_end: wallEnd, received_at: receivedAt, ...posting } = row
-        const name = `${gateway} ${epoch} ${seq} ${day}`
-        const head = { gateway, epoch, seq, org, day, wallEnd, receivedAt }
-        const record = records.get(name) ?? { ...head, postings: [] }
-        record.postings.push(posting)
-        records.set(name, record)
-      }
-      return [...records.values()]
+    async recordsOf(org, asked) {
+      const [gateways, holds] = [await directory.presenceOf(org), await directory.holdsOf(org)]
+      return usageRecords(db, { org, gateways, holds, zone: await zoneOf(org), meters: PRICED }, asked)
     },
   }
 }

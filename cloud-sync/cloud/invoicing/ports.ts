@@ -29,8 +29,18 @@ export interface UsageLedger {
   ): Promise<readonly Period[]>
   /** Up to when each of these gateways has reported its usage, epoch ms; one that never did is missing. */
   reportedUntil(gateways: readonly GatewayId[]): Promise<ReadonlyMap<string, number>>
-  /** Posted records of the organisation's days, in the order in which they came. */
-  recordsOf(org: OrgId, asked: UsageAsked): Promise<readonly LedgerRecord[]>
+  /**
+   * Posted records of the organisation's days, in the order in which they were posted, and those of earlier days that
+   * became known too late for theirs: what a statement is made of. None that is held.
+   */
+  recordsOf(org: OrgId, asked: RecordsAsked): Promise<readonly LedgerRecord[]>
+}
+
+export interface RecordsAsked extends UsageAsked {
+  /** Whose a disputed one is, as it was decided before this moment, epoch ms. */
+  readonly decidedBefore: number
+  /** Of earlier days: posted from this cut-off on, or decided from this moment on; null = none of them. */
+  readonly late: { readonly postedFrom: number; readonly decidedFrom: number } | null
 }
 
 /** Writes the proof of what an organisation used, without a byte of others' (docs/evidence.md), line by line. */

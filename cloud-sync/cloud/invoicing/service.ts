@@ -5,6 +5,7 @@ import { CalendarJob } from './calendar.ts'
 import { closeDue } from './closing.ts'
 import { type Answered, atDesk, type Matter } from './desk/index.ts'
 import { chargeDue } from './payments/charging.ts'
+import { sendWaiting } from './payments/meter-events.ts'
 import { takeEvent } from './payments/webhook.ts'
 import type { InvoicingWorld } from './ports.ts'
 import { PriceBooks } from './prices.ts'
@@ -52,6 +53,9 @@ export function startInvoicing(given: {
   const onError = (err: unknown): void => {
     log.error({ err }, 'a payment could not be tried; it is tried again')
   }
+  const onUnsent = (err: unknown): void => {
+    log.error({ err }, 'meter events could not be sent; they are tried again')
+  }
   const turn = async (now: number): Promise<void> => {
     for (const { id: org } of await world.directory.organisations()) {
       if (signal.aborted) return
@@ -64,6 +68,7 @@ export function startInvoicing(given: {
       }
     }
     await chargeDue(world, { now, signal, onError })
+    await sendWaiting(world, { signal, onError: onUnsent })
     await world.store.transaction((tx) => tx.forget(now - REPEATABLE_MS))
   }
   const onJump = (stepMs: number, believed: boolean): void => {

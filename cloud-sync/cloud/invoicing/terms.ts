@@ -1,6 +1,6 @@
 import type { BillingReader, BillingRow } from '../storage/index.ts'
-import type { Day, Period } from '../billing/index.ts'
-import type { BilledOrganisation } from './ports.ts'
+import { type Day, type Period, periodAfter } from '../billing/index.ts'
+import type { BilledOrganisation, RecordsAsked } from './ports.ts'
 
 /** How an organisation's months are cut and its invoices are due. */
 export interface Terms {
@@ -42,4 +42,20 @@ export async function lastClosed(
 ): Promise<BillingRow<'rating_run'> | undefined> {
   const [run] = await read.find('rating_run', { org }, { orderBy: ['period'], descending: true, limit: 1 })
   return run
+}
+
+/**
+ * From when on what became known of earlier months is in the statement of this one: since the month before it was closed.
+ * Null where another month's has it, or none.
+ */
+export async function lateSince(
+  read: BillingReader,
+  org: string,
+  period: Period,
+): Promise<RecordsAsked['late']> {
+  const newest = await lastClosed(read, org)
+  if (newest === undefined || periodAfter(newest.period) < period) return null
+  const runs = await read.find('rating_run', { org }, { orderBy: ['period'], descending: true })
+  const run = runs.find((one) => one.period < period)
+  return run === undefined ? null : { postedFrom: run.cutoff, decidedFrom: run.made_at }
 }

@@ -19,7 +19,7 @@ test('every address of the directory for the operator has a command', () => {
   const asked = new Set<string>()
   for (const [name, make] of Object.entries(OPERATOR_CALLS)) {
     if (['change', 'purchase', 'migrate', 'billing-terms'].includes(name)) continue
-    const given = name === 'feature' ? ['a', 'on'] : args
+    const given = name === 'feature' ? ['a', 'on'] : name === 'decide-meter-event' ? ['a', 'b', 'yes'] : args
     const { line } = (make as (args: readonly string[], given: object) => { line: string })(given, {})
     asked.add(line.split('?')[0]?.replaceAll(/\/[abc](?=\/|$)/g, '/{}') ?? '')
   }

@@ -140,5 +140,18 @@ export const Payment = z.object({
 export const MonthsClosed = z.array(
   z.object({ org: Handle, period: Month, run: z.string(), invoice: z.int().nullable() }),
 )
-export const MeterEventsSent = z.object({ events: z.int(), fresh: z.int().describe('not there before') })
+export const MeterEventsSent = z.object({
+  events: z.int(),
+  fresh: z.int().describe('not there before'),
+  unsure: z.int().describe('of any month: look what the provider has'),
+})
+export const MeterEvent = z.object({
+  identifier: z.string(),
+  day: z.string(),
+  meter: z.string(),
+  counted: z.string().describe("by how much the day's sum changed"),
+  value: z.string().describe('what the provider is told'),
+  state: z.enum(['made', 'sending', 'sent', 'unsure', 'carried']),
+  triedAt: z.int().nullable(),
+})
 export const LedgerAccount = z.object({ account: z.string(), amount: Exact })

@@ -15,7 +15,7 @@ export interface UsageEvent {
   readonly datacontenttype: 'application/json'
   /** Extension `sequence`: orders the events of one source. */
   readonly sequence: string
-  /** Extension `recordedtime`: when the cloud got it. */
+  /** Extension `recordedtime`: when the cloud knew all of it. */
   readonly recordedtime: string
   readonly data: {
     readonly day: string | null
@@ -33,16 +33,16 @@ export interface UsageEvent {
 /** The event of a posted record; the same record gives the same bytes, so that a receiver can drop the second. */
 export function cloudEventOf(record: LedgerRecord): UsageEvent {
   const { gateway, epoch, org, day, wallEnd, receivedAt, postings } = record
-  const sequence = record.seq.toString().padStart(SEQUENCE_DIGITS, '0')
+  const id = idOf(record)
   return {
     specversion: '1.0',
-    id: sequence,
+    id,
     source: `/gw/${gateway}/${epoch}`,
     type: 'io.headgate.usage.v1',
     subject: org,
     time: momentText(wallEnd),
     datacontenttype: 'application/json',
-    sequence,
+    sequence: id,
     recordedtime: new Date(receivedAt).toISOString(),
     data: {
       day,
@@ -50,3 +50,16 @@ export function cloudEventOf(record: LedgerRecord): UsageEvent {
     },
   }
 }
+
+/**
+ * The number of the record; of one that was given its days later each stretch is an event of its own, named by the record
+ * that gave the day as well. As texts they are in the order of the records.
+ */
+function idOf({ epoch, seq, label, isWon }: LedgerRecord): string {
+  const own = digits(seq)
+  const given =
+    label === null ? [] : label.epoch === epoch ? [digits(label.seq)] : [label.epoch, digits(label.seq)]
+  return [own, ...given, ...(isWon ? ['won'] : [])].join('-')
+}
+
+const digits = (seq: number): string => seq.toString().padStart(SEQUENCE_DIGITS, '0')

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Meter } from '../../../contract/index.ts'
-import type { LedgerRecord } from './ledger-record.ts'
+import type { Meter, OrgId } from '../../../contract/index.ts'
+import type { Day, Period } from '../calendar.ts'
+import type { DayFact } from '../day-facts.ts'
 
-/** Stripe takes events of the last 35 days and of the next five minutes, and identifiers of 100 characters. */
-const AGE_MS_MAX = 35 * 86_400_000
-const AHEAD_MS_MAX = 5 * 60_000
+/** Stripe takes events of the last 35 days and of the next five minutes; a day less, because one may be sent again. */
+const AGE_MS_MAX = 34 * 86_400_000
+const HALF_A_DAY_MS = 43_200_000
+/** Stripe's identifiers have so many characters at most. */
 const IDENTIFIER_LENGTH_MAX = 100
 
 /** The meters that Stripe bills, by the name they have there. */
@@ -21,32 +23,81 @@ export interface StripeMeterEvent {
   readonly payload: { readonly stripe_customer_id: string; readonly value: string }
 }
 
+/** What an organisation used of a meter on a day, as one month's closing knew it first. */
+export interface MeterDelta {
+  /** Of the organisation, the day, the meter and the month that was closed: the same whenever it is made. */
+  readonly identifier: string
+  readonly day: Day
+  readonly meter: string
+  /** By how much the day's sum changed since the closing before; below zero where it fell. */
+  readonly counted: bigint
+  /** What Stripe is told: never below zero. */
+  readonly value: bigint
+}
+
 /**
- * The meter events of a posted record: what it adds to each billed meter. The identifier comes from the record alone,
- * so that a second sending is recognised; a record that is too old for Stripe is sent as of now under `adjustment`, the
- * name of our own correction.
+ * What a closing makes known to Stripe. Its meters only add: what came late is an event of its own, and a day that fell
+ * is taken off the next events of its meter (a cycle below zero would count as 0 there, and the credit be lost). Pure.
+ *
+ * @param facts every fact of `months`, as this closing knew them @param recorded all that earlier closings made
  */
-export function stripeMeterEvents(
-  record: LedgerRecord,
-  to: { readonly customer: string; readonly now: number; readonly adjustment: string },
-): StripeMeterEvent[] {
-  const { gateway, epoch, seq, wallEnd } = record
-  const isLate = wallEnd < to.now - AGE_MS_MAX
-  const timestamp = isLate || wallEnd > to.now + AHEAD_MS_MAX ? to.now : wallEnd
-  const origin = isLate ? to.adjustment : `${gateway}:${epoch}:${seq}`
-  const sums = new Map<Meter, bigint>()
-  for (const { meter, quantity, billable } of record.postings) {
-    if (billable) sums.set(meter, (sums.get(meter) ?? 0n) + quantity)
+export function meterDeltas(given: {
+  readonly org: OrgId
+  readonly period: Period
+  readonly months: ReadonlySet<Period>
+  readonly facts: readonly DayFact[]
+  readonly recorded: readonly Pick<MeterDelta, 'day' | 'meter' | 'counted' | 'value'>[]
+}): MeterDelta[] {
+  const { org, period, months, facts, recorded } = given
+  const changes = new Map<string, { readonly day: Day; readonly meter: string; counted: bigint }>()
+  /** By meter, never above zero: what fell and is not taken off yet. */
+  const credits = new Map<string, bigint>()
+  const add = (day: Day, meter: string, by: bigint): void => {
+    const name = `${meter} ${day}`
+    const change = changes.get(name)
+    if (change === undefined) changes.set(name, { day, meter, counted: by })
+    else change.counted += by
   }
-  return [...sums].flatMap(([meter, sum]) => {
-    const event_name = EVENT_NAMES[meter]
-    if (event_name === undefined || sum === 0n) return []
-    const payload = { stripe_customer_id: to.customer, value: sum.toString() }
-    const identifier = identifierOf(`${origin}:${meter}`)
-    return [{ event_name, identifier, timestamp: Math.floor(timestamp / 1_000), payload }]
+  for (const { day, meter, quantity, billable } of facts)
+    if (billable && EVENT_NAMES[meter] !== undefined) add(day, meter, quantity)
+  for (const { day, meter, counted, value } of recorded) {
+    credits.set(meter, (credits.get(meter) ?? 0n) + counted - value)
+    if (months.has(day.slice(0, 7))) add(day, meter, -counted)
+  }
+  // What fell comes first, so that it is taken off what came in the same closing.
+  const ordered = [...changes.values()]
+    .filter(({ counted }) => counted !== 0n)
+    .sort((a, b) => Number(a.counted > 0n) - Number(b.counted > 0n) || (keyOf(a) < keyOf(b) ? -1 : 1))
+  return ordered.map(({ day, meter, counted }) => {
+    const owed = (credits.get(meter) ?? 0n) + counted
+    const value = owed > 0n ? owed : 0n
+    credits.set(meter, owed - value)
+    return { identifier: identifierOf(`${org}:${day}:${meter}:${period}`), day, meter, counted, value }
   })
 }
 
-/** One record has several meters, so its name alone would be a duplicate; a long one is sent as its SHA-256. */
+const keyOf = ({ day, meter }: Pick<MeterDelta, 'day' | 'meter'>): string => `${meter} ${day}`
+
+/**
+ * When Stripe is told that it was: noon UTC of its day, which is within that day in nearly every zone; the present where
+ * the day is older than Stripe takes or has not come to its noon. Epoch seconds.
+ */
+export function meterTimestamp(day: Day, now: number): number {
+  const noon = Date.parse(day) + HALF_A_DAY_MS
+  const at = Number.isNaN(noon) || noon > now || noon < now - AGE_MS_MAX ? now : noon
+  return Math.floor(at / 1_000)
+}
+
+export const meterEventOf = (
+  { identifier, meter, value }: Pick<MeterDelta, 'identifier' | 'meter' | 'value'>,
+  { customer, timestamp }: { readonly customer: string; readonly timestamp: number },
+): StripeMeterEvent => ({
+  event_name: EVENT_NAMES[meter as Meter] ?? meter,
+  identifier,
+  timestamp,
+  payload: { stripe_customer_id: customer, value: value.toString() },
+})
+
+/** One that is too long is its SHA-256. */
 const identifierOf = (name: string): string =>
   name.length <= IDENTIFIER_LENGTH_MAX ? name : createHash('sha256').update(name).digest('hex')

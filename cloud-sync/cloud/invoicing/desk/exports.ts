@@ -3,17 +3,20 @@ import { GatewayId, OrgId } from '../../../contract/index.ts'
 import {
   cloudEventOf,
   Day,
-  dayAt,
+  daysOf,
   focusCsv,
   type LedgerRecord,
+  meterEventOf,
+  meterTimestamp,
   statementCsv,
-  type StripeMeterEvent,
-  stripeMeterEvents,
 } from '../../billing/index.ts'
+import type { BillingRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
+import { decideEvent, plannedEvents, recordEvents, sendEvents } from '../payments/meter-events.ts'
 import { customerOf } from '../payments/methods.ts'
+import { lateSince } from '../terms.ts'
 import { type AtDesk, matter } from './desk.ts'
-import { OfMonth, statementFor } from './views.ts'
+import { monthAsked, OfMonth, statementFor } from './views.ts'
 
 const joined = (texts: Iterable<string>): string => [...texts].join('')
 
@@ -35,8 +38,24 @@ export const cloudEvents = exported(async (at, { period }) =>
   JSON.stringify((await recordsOf(at, period)).map(cloudEventOf)),
 )
 
-/** As Stripe's API takes them. */
-export const meterEvents = exported(async (at, { period }) => JSON.stringify(await meterEventsOf(at, period)))
+/** As Stripe's API takes them: what the closing of a month makes known, the same under the same identifiers each time. */
+export const meterEvents = exported(async (at, { period: asked }) => {
+  const { world, org, now } = at
+  const period = await monthAsked(at, asked)
+  const { read } = world.store
+  const made = await read.find('meter_event', { org, period }, { orderBy: ['identifier'] })
+  const deltas = made.length === 0 ? await plannedEvents(world, org, period) : made
+  const known = await read.get('provider_customer', { provider: 'stripe', org })
+  const customer = known?.customer ?? org
+  const events = deltas
+    .map((delta) => ({ ...delta, value: BigInt(delta.value), timestamp: timestampOf(delta, now) }))
+    .filter(({ value }) => value > 0n)
+    .map((delta) => meterEventOf(delta, { customer, timestamp: delta.timestamp }))
+  return JSON.stringify(events)
+})
+
+const timestampOf = (delta: { readonly day: string; readonly timestamp?: number | null }, now: number) =>
+  delta.timestamp ?? meterTimestamp(delta.day, now)
 
 /** Its own usage, provable by itself; `headgate ledger verify` checks it. Of others' records it has the hashes alone. */
 export const evidence = matter({
@@ -58,41 +77,68 @@ export const evidence = matter({
   },
 })
 
-/** Hands them over; those that were there already are no fault (I23). */
+/** Hands over what the closing of a month makes known, and whatever still waits; nothing twice (I23). */
 export const sendMeterEvents = matter({
   right: 'operator',
   isUsage: true,
   input: OfMonth.required(),
-  async run(at, { period }) {
-    const events = await meterEventsOf(at, period, await customerOf(at.world, at.organisation))
-    return { events: events.length, fresh: await at.world.provider.meter(events) }
+  async run({ world, org, organisation }, { period }) {
+    if ((await world.store.read.get('rating_run', { org, period })) === undefined)
+      refuse('INVOICING_MONTH_NOT_CLOSED', `${period} is not closed`)
+    // Who has no provider is told so before anything is written.
+    await customerOf(world, organisation)
+    await recordEvents(world, org, period)
+    const fresh = await sendEvents(world, organisation)
+    const rows = await world.store.read.find('meter_event', { org })
+    const events = rows.filter((row) => row.period === period && row.state !== 'carried').length
+    return { events, fresh, unsure: rows.filter(({ state }) => state === 'unsure').length }
   },
 })
 
-async function recordsOf(at: AtDesk, asked: string | undefined): Promise<readonly LedgerRecord[]> {
-  const { statement } = await statementFor(at, asked)
-  const { zone, from, to } = statement
-  const run = await at.world.store.read.get('rating_run', { org: at.org, period: statement.period })
-  return at.world.usage.recordsOf(at.org, {
-    from: dayAt(from, zone),
-    to: dayAt(to - 1, zone),
-    postedBefore: run?.cutoff,
-  })
-}
+/** Every event that was written down for a month, and how it stands. */
+export const listMeterEvents = matter({
+  right: 'operator',
+  isUsage: true,
+  input: OfMonth.required(),
+  async run({ world, org }, { period }) {
+    const rows = await world.store.read.find('meter_event', { org, period }, { orderBy: ['identifier'] })
+    return rows.map(meterEventShown)
+  },
+})
 
-async function meterEventsOf(
-  at: AtDesk,
-  period: string | undefined,
-  known?: string,
-): Promise<StripeMeterEvent[]> {
+/** The operator has looked what the provider has of an event of which nobody knew. */
+export const decideMeterEvent = matter({
+  right: 'operator',
+  isUsage: true,
+  input: z.strictObject({
+    org: OrgId,
+    identifier: z.string().min(1).max(100),
+    isThere: z.boolean().describe('the provider has it'),
+  }),
+  async run({ world }, asked) {
+    const row = await decideEvent(world, asked)
+    if (row === undefined)
+      return refuse('INVOICING_NOT_FOUND', `there is no unsure event ${asked.identifier}`)
+    return meterEventShown(row)
+  },
+})
+
+const meterEventShown = (row: BillingRow<'meter_event'>) => ({
+  ...{ identifier: row.identifier, day: row.day, meter: row.meter, counted: row.counted, value: row.value },
+  ...{ state: row.state, triedAt: row.tried_at },
+})
+
+/** What a statement is made of: the records of its days, and of earlier ones what came too late for theirs. */
+async function recordsOf(at: AtDesk, asked: string | undefined): Promise<readonly LedgerRecord[]> {
   const { world, org, now } = at
-  const row = await world.store.read.get('provider_customer', { provider: 'stripe', org })
-  const customer = known ?? row?.customer ?? org
-  return (await recordsOf(at, period)).flatMap((record) =>
-    stripeMeterEvents(record, {
-      customer,
-      now,
-      adjustment: `late:${record.gateway}:${record.epoch}:${record.seq}`,
-    }),
-  )
+  const period = await monthAsked(at, asked)
+  const days = daysOf(period)
+  const run = await world.store.read.get('rating_run', { org, period })
+  return world.usage.recordsOf(org, {
+    from: days.at(0) ?? '',
+    to: days.at(-1) ?? '',
+    postedBefore: run?.cutoff,
+    decidedBefore: run?.made_at ?? now,
+    late: await lateSince(world.store.read, org, period),
+  })
 }

@@ -32,6 +32,7 @@ export const BILLING_QUERIES = {
   prices: operator.listPrices,
   priceBook: operator.showPrices,
   accounts: operator.accounts,
+  sentMeterEvents: exported.listMeterEvents,
 } as const
 
 /** Everything that billing does. */
@@ -47,4 +48,5 @@ export const BILLING_WRITES = {
   recordTransfer: operator.recordTransfer,
   closeNow: operator.closeNow,
   sendMeterEvents: exported.sendMeterEvents,
+  decideMeterEvent: exported.decideMeterEvent,
 } as const

@@ -27,18 +27,27 @@ export const OfMonth = z.strictObject({
 })
 export type OfMonth = z.infer<typeof OfMonth>
 
+/** The month that is meant: one that has begun, the present one where nothing is said. */
+export async function monthAsked(
+  { world, organisation, now }: Pick<AtDesk, 'world' | 'organisation' | 'now'>,
+  asked: Period | undefined,
+): Promise<Period> {
+  const utc = periodOf(new Date(now).toISOString().slice(0, 10))
+  const today = await termsOf(world.store.read, organisation, utc)
+  const present = periodOf(dayAt(now, today.zone))
+  if (asked !== undefined && asked > present) refuse('INVOICING_NOT_FOUND', `${asked} has not begun`)
+  return asked ?? present
+}
+
 /** The statement of a month: as it was made, or of what is known now. */
 export async function statementFor(
   { world, books, org, organisation, now }: AtDesk,
   asked: string | undefined,
 ): Promise<{ statement: Statement; state: 'open' | 'grace' | 'due' | 'closed' }> {
   const { read } = world.store
-  const today = await termsOf(read, organisation, periodOf(new Date(now).toISOString().slice(0, 10)))
-  const present = periodOf(dayAt(now, today.zone))
-  const period = asked ?? present
+  const period = await monthAsked({ world, organisation, now }, asked)
   const booked = await bookedStatement(read, org, period)
   if (booked !== undefined) return { statement: booked, state: 'closed' }
-  if (period > present) refuse('INVOICING_NOT_FOUND', `${period} has not begun`)
   const { zone, graceDays } = await termsOf(read, organisation, period)
   const prices = await books.current(read)
   const corrects = (await nextPeriod(world, books, org)) === period

@@ -9,8 +9,6 @@ type Payment = BillingRow<'payment'>
 const PAYMENTS_A_TURN_MAX = 100
 /** A provider that does not answer is asked again after this, ms. */
 const SILENT_RETRY_MS = 15 * 60_000
-/** Above this a provider takes nothing (Stripe: eight digits). */
-const CHARGE_MINOR_MAX = 99_999_999n
 
 /** Tries every payment whose time has come. How many have succeeded. @param now epoch ms */
 export async function chargeDue(
@@ -49,7 +47,8 @@ export async function charge(
   if (begun === undefined) return undefined
   const { method, customer } = begun
   try {
-    const fault = faultOf(payment)
+    const { minor: owed, minor_digits: digits } = payment
+    const fault = provider.faultOf({ minor: BigInt(owed), currency: payment.currency, digits })
     if (fault !== undefined)
       return await settled(world, payment, { state: 'failed', reference: null, reason: fault }, now)
     const { id, org, minor, currency, invoice } = payment
@@ -81,15 +80,6 @@ export async function charge(
     })
     throw error
   }
-}
-
-/** What no provider would take as we mean it. */
-function faultOf({ minor, currency, minor_digits: digits }: Payment): string | undefined {
-  if (BigInt(minor) > CHARGE_MINOR_MAX) return 'amount_too_large'
-  // The provider counts in the currency's own smallest coin; a rate card may count in another.
-  const own = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions()
-    .maximumFractionDigits
-  return own === digits ? undefined : 'currency_places'
 }
 
 /** Counts the try before it is made; undefined where it is not to be made any more. */

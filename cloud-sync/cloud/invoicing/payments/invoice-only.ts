@@ -15,5 +15,6 @@ export const invoiceOnly: PaymentProvider = {
   confirm: none,
   refund: none,
   eventIn: none,
+  faultOf: none,
   meter: none,
 }

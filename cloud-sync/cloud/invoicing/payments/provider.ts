@@ -128,6 +128,15 @@ export interface PaymentProvider {
   refund(asked: Returned): Promise<RefundState>
   /** @throws InvoicingError INVOICING_WEBHOOK_REFUSED where it is not the provider's, or not of now */
   eventIn(body: Uint8Array, signature: string): Promise<ProviderEvent>
-  /** Hands over meter events, each at least once; those that are there already count as delivered. How many were new. */
-  meter(events: readonly StripeMeterEvent[]): Promise<number>
+  /** Why an amount would not be taken as it is meant; `digits` are the places in which `minor` counts. */
+  faultOf(amount: {
+    readonly minor: bigint
+    readonly currency: string
+    readonly digits: number
+  }): string | undefined
+  /**
+   * Hands over a meter event; one that is there already counts as delivered. True where it was new.
+   * @param attempt from 1; another one is another request
+   */
+  meter(event: StripeMeterEvent, attempt: number): Promise<boolean>
 }

@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { StripeMeterEvent } from '../../billing/index.ts'
 import { InvoicingError, refuse } from '../errors.ts'
+import { stripeAmountFault } from './stripe-amounts.ts'
 import type {
   ChargeState,
   MethodDetails,
@@ -23,8 +24,6 @@ const ANSWER_MS_MAX = 20_000
 const RETRIES = 2
 /** A webhook is believed for so long after it was signed; a recording that is played later is refused. */
 const WEBHOOK_AGE_S_MAX = 300
-/** Meter events on their way at once. */
-const EVENTS_AT_ONCE = 10
 /** A page of Stripe's list, and more than anybody refunds of one payment. */
 const REFUNDS_OF_PAYMENT_MAX = 100
 
@@ -88,15 +87,8 @@ export function stripeProvider(settings: StripeSettings): PaymentProvider {
     confirm: (asked) => confirmed(stripe, asked),
     refund: (asked) => refunded(stripe, asked),
     eventIn: (body, signature) => eventOf(stripe, { body, signature, webhookSecret }),
-    async meter(events) {
-      let fresh = 0
-      for (let at = 0; at < events.length; at += EVENTS_AT_ONCE) {
-        const some = events.slice(at, at + EVENTS_AT_ONCE)
-        const news = await Promise.all(some.map((event) => metered(stripe, event)))
-        fresh += news.filter(Boolean).length
-      }
-      return fresh
-    },
+    faultOf: stripeAmountFault,
+    meter: (event, attempt) => metered(stripe, event, attempt),
   }
 }
 
@@ -250,9 +242,12 @@ function verified(
 }
 
 /** True where it is new; what is there already was delivered before (I23). */
-async function metered(stripe: Stripe, event: StripeMeterEvent): Promise<boolean> {
+async function metered(stripe: Stripe, event: StripeMeterEvent, attempt: number): Promise<boolean> {
   try {
-    await stripe.billing.meterEvents.create(event, { idempotencyKey: `headgate-meter-${event.identifier}` })
+    // A key keeps the first answer, a failure too: another try asks anew, and the identifier tells what is there.
+    await stripe.billing.meterEvents.create(event, {
+      idempotencyKey: `headgate-meter-${event.identifier}-${attempt}`,
+    })
     return true
   } catch (error) {
     if (isDuplicateEvent(error)) return false

@@ -195,6 +195,37 @@ export const BILLING_TABLES = {
     columns: { provider: text(), id: text(), kind: text(), sha256: text(), received_at: whole() },
     key: ['provider', 'id'],
   },
+  /** Append-only: of which closings the provider's meters were told, in order of months. */
+  meter_run: {
+    columns: { org: text(), period: text(), cutoff: whole(), made_at: whole() },
+    key: ['org', 'period'],
+  },
+  /**
+   * What a closing makes known to the provider's meters, written before it is sent. `sending`: it may be there. `unsure`:
+   * that long ago that the provider would count it twice. `carried`: nothing is sent, it is taken off later events.
+   */
+  meter_event: {
+    columns: {
+      identifier: text(),
+      org: text(),
+      /** The closing. */
+      period: text(),
+      day: text(),
+      meter: text(),
+      /** By how much the day's sum changed, and what the provider is told. */
+      counted: text(),
+      value: text(),
+      state: text<'made' | 'sending' | 'sent' | 'unsure' | 'carried'>(),
+      tries: whole(),
+      /** When it was first tried, epoch ms. */
+      tried_at: maybe(whole()),
+      /** As the provider is told, epoch seconds; fixed by the first try. */
+      timestamp: maybe(whole()),
+      sent_at: maybe(whole()),
+    },
+    key: ['identifier'],
+    indexes: [['org', 'period'], ['state']],
+  },
   /** Append-only: who did what here. */
   billing_audit: {
     columns: {

@@ -9,10 +9,13 @@ export interface PostedDay {
   readonly epoch: Epoch
   readonly seq: number
   readonly wall_end: number
+  /** Of the record, or, where that had no day, of the one that gave it this. */
   readonly received_at: number
-  /** Turn of the transaction that posted it. */
+  /** Turn of the transaction that posted it, or the record that gave it its day. */
   readonly posted: number
   readonly day: string
+  /** The record that gave it its day; null where it had one from the beginning. */
+  readonly label: { readonly epoch: Epoch; readonly seq: number } | null
   readonly meter: Meter
   readonly subject: string
   readonly custodian: string | null
@@ -26,42 +29,60 @@ const PARTS = [
   ...(['p.custodian', 'p.workspace', 'p.billable', 'r.wall_end', 'r.received_at', 'r.posted'] as const),
 ] as const
 
-/** Every posting of some days with what its record says, in the order in which records came. */
+/** Every posting of some days with what its record says, in the order in which that became known. */
 export async function postedDays(
   db: Db,
-  asked: DaysAsked & { from: string; to: string },
+  asked: DaysAsked & { from: string; to: string; postedFrom?: number | undefined },
 ): Promise<PostedDay[]> {
   if (asked.gateways?.length === 0) return []
+  const since = asked.postedFrom ?? 0
   const quantity = sql<string>`cast(p.quantity as text)`.as('quantity')
   const dated = await postings(db, asked)
     .where('r.day', '>=', asked.from)
     .where('r.day', '<=', asked.to)
+    .where('r.posted', '>=', since)
     .select([...PARTS, 'r.day', quantity])
     .execute()
   const labelled = await labels(db, asked)
+    .where((eb) => eb.or([eb('r.posted', '>=', since), eb('a.posted', '>=', since)]))
     .select([...PARTS, 'a.day', 'a.share_from', 'a.share_to', 'a.share_of', quantity])
+    .select([
+      'a.epoch as label_epoch',
+      'a.seq as label_seq',
+      'a.received_at as labelled_at',
+      'a.posted as labelled',
+    ])
     .execute()
   const posted: PostedDay[] = []
   for (const row of dated) {
-    if (row.day !== null) posted.push(postedOf(row, row.day, BigInt(row.quantity)))
+    if (row.day !== null) posted.push({ ...postedOf(row, row.day, BigInt(row.quantity)), label: null })
   }
   for (const row of labelled) {
-    if (row.day !== null && within(row.day, asked))
-      posted.push(postedOf(row, row.day, shareIn(BigInt(row.quantity), row)))
+    const { day, label_epoch: epoch, label_seq: seq } = row
+    if (day === null || epoch === null || seq === null || !within(day, asked)) continue
+    const one = postedOf(row, day, shareIn(BigInt(row.quantity), row))
+    posted.push({
+      ...one,
+      received_at: Math.max(row.received_at, row.labelled_at ?? 0),
+      posted: Math.max(row.posted, row.labelled ?? 0),
+      label: { epoch: epoch as Epoch, seq },
+    })
   }
-  const order = ({ gateway, epoch, seq, meter, subject, day }: PostedDay): string =>
-    [gateway, epoch, String(seq).padStart(16, '0'), meter, subject, day].join('\n')
+  const order = ({ gateway, epoch, seq, meter, subject, day, label }: PostedDay): string =>
+    [gateway, epoch, digits(seq), meter, subject, day, label?.epoch, digits(label?.seq ?? 0)].join('\n')
   return posted.sort((a, b) => a.posted - b.posted || (order(a) < order(b) ? -1 : 1))
 }
 
-type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantity' | 'day'> & {
+const digits = (seq: number): string => String(seq).padStart(16, '0')
+
+type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantity' | 'day' | 'label'> & {
   readonly gateway: string
   readonly epoch: string
   readonly meter: string
   readonly billable: number
 }
 
-function postedOf(row: Row, day: string, quantity: bigint): PostedDay {
+function postedOf(row: Row, day: string, quantity: bigint): Omit<PostedDay, 'label'> {
   const { seq, wall_end, received_at, posted, subject, custodian, workspace } = row
   return {
     gateway: row.gateway as GatewayId,

@@ -122,12 +122,27 @@ test('the operator keeps price books and terms, records transfers, and sends met
   }[]
   expect(accounts.find(({ account }) => account === `receivable:${DAM}`)?.amount).toBe('0.000000000000')
   const send = await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })
-  expect(send.body).toEqual({ events: 50, fresh: 50 })
-  stripe.forgetKeys()
-  expect((await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })).body).toEqual({
-    events: 50,
-    fresh: 0,
+  expect(send.body).toEqual({ events: 3, fresh: 3, unsure: 0 })
+  stripe.aDayLater()
+  at('2026-08-07T00:00:00Z')
+  const again = await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })
+  expect(again.body).toEqual({ events: 3, fresh: 0, unsure: 0 })
+  // What Stripe's meters add up to, and the export that could be sent by hand under the same identifiers.
+  const sums = stripe.meterEvents.map((event) => `${event['event_name']} ${event['payload[value]']}`)
+  expect(sums.sort()).toEqual([
+    'headgate_cellular_bytes 3500000',
+    'headgate_sensor_days 40',
+    'headgate_sensor_days 9',
+  ])
+  const listed = await call('billing.sentMeterEvents', operator, { org: DAM, period: JULY })
+  expect(listed.body['items']).toMatchObject([{ state: 'sent' }, { state: 'sent' }, { state: 'sent' }])
+  const shown = await api.ask(ana, `${DAM_PATH}/billing/exports/stripe-meter-events?period=${JULY}`)
+  expect(shown.body).toHaveLength(3)
+  const open = await api.ask(operator, `/v1/operator/organisations/${DAM}/billing/meter-events`, {
+    method: 'POST',
+    body: { period: '2026-08' },
   })
+  expect(open.body).toMatchObject({ code: 'INVOICING_MONTH_NOT_CLOSED' })
   expect(await items('billing.payments')).toMatchObject([{ provider: 'transfer' }])
   const events = await api.ask(ana, `${DAM_PATH}/billing/exports/cloud-events?period=${JULY}`)
   expect(events.headers.get('Content-Type')).toBe('application/cloudevents-batch+json')

@@ -251,6 +251,17 @@ export const BILLS: readonly Route[] = [
       says: 'Hands the meter events of a month to the payment provider',
       answer: A.MeterEventsSent,
     }),
+    asks('sentMeterEvents', {
+      at: `GET ${OF_ORG}/billing/meter-events`,
+      says: 'Meter events of a month, and how each stands',
+      answer: A.MeterEvent,
+      key: ({ identifier }: z.infer<typeof A.MeterEvent>) => identifier,
+    }),
+    does('decideMeterEvent', {
+      at: `POST ${OF_ORG}/billing/meter-events/{identifier}/verdict`,
+      says: 'Says whether the provider has an event that is unsure',
+      answer: A.MeterEvent,
+    }),
     asks('accounts', {
       at: `GET ${OPERATOR}/accounts`,
       says: 'What stands in the accounts; it sums to zero',

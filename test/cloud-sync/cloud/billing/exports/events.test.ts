@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
 import {
   cloudEventOf,
+  type DayFact,
   type LedgerRecord,
-  stripeMeterEvents,
+  type MeterDelta,
+  meterDeltas,
+  meterTimestamp,
 } from '../../../../../cloud-sync/cloud/billing/index.ts'
-import type { Epoch, GatewayId } from '../../../../../cloud-sync/contract/index.ts'
-import { DAM } from '../../../../support/billing-world.ts'
+import type { Epoch, GatewayId, OrgId } from '../../../../../cloud-sync/contract/index.ts'
+import { active, DAM, sensors, sent } from '../../../../support/billing-world.ts'
 
 const DAY_MS = 86_400_000
 const AT = Date.parse('2026-07-01T12:00:00Z')
@@ -17,6 +20,8 @@ const record: LedgerRecord = {
   seq: 42,
   org: DAM,
   day: '2026-07-01',
+  label: null,
+  isWon: false,
   wallEnd: AT,
   receivedAt: AT + 1_000,
   postings: [
@@ -27,8 +32,6 @@ const record: LedgerRecord = {
     { ...posting, meter: 'cell.alloc', subject: 'gateway', quantity: 2n ** 60n },
   ],
 }
-const to = { customer: 'cus_1', now: AT + 60_000, adjustment: 'dam 2026-08 2026-07' }
-
 test('a record is a CloudEvent that is the same each time, its quantities as texts', () => {
   const event = cloudEventOf(record)
   expect(event).toMatchObject({
@@ -47,39 +50,86 @@ test('a record is a CloudEvent that is the same each time, its quantities as tex
   expect(JSON.stringify(cloudEventOf(structuredClone(record)))).toBe(JSON.stringify(event))
 })
 
-test('a record is one Stripe event for each billed meter, what is not billable left out', () => {
-  expect(stripeMeterEvents(record, to)).toEqual([
+test('stretches of one record are events of their own, and their names are the same each time', () => {
+  const given = (seq: number, epoch = EPOCH, isWon = false) =>
+    cloudEventOf({ ...record, label: { epoch, seq }, isWon }).id
+  const ids = [
+    cloudEventOf(record).id,
+    given(43),
+    given(44),
+    given(43, 'f'.repeat(32) as Epoch),
+    given(43, EPOCH, true),
+  ]
+  expect(new Set(ids).size).toBe(5)
+  expect(ids[1]).toBe('0000000000000042-0000000000000043')
+  expect(given(43)).toBe(ids[1])
+  // The next record comes after all of them, as texts too.
+  expect(ids.every((id) => id < '0000000000000043')).toBe(true)
+})
+
+const JULY_ALONE = new Set(['2026-07'])
+const deltas = (facts: readonly DayFact[], recorded: readonly MeterDelta[] = [], period = '2026-07') =>
+  meterDeltas({ org: DAM, period, months: JULY_ALONE, facts, recorded })
+
+test('Stripe is told the billed sum of each day and meter, once for each closing that knew more', () => {
+  const first = deltas([
+    ...sensors('2026-07-01', 2),
+    active('2026-07-01', 'battery', { billable: false }),
+    active('2026-07-01', 'a', { meter: 'sensor.readings', quantity: 60n }),
+    sent('2026-07-01', 2n ** 60n),
+  ])
+  expect(first).toEqual([
     {
-      event_name: 'headgate_sensor_days',
-      identifier: `GW-1:${EPOCH}:42:sensor.active_day`,
-      timestamp: AT / 1_000,
-      payload: { stripe_customer_id: 'cus_1', value: '2' },
+      ...{ identifier: 'dam:2026-07-01:cell.alloc:2026-07', day: '2026-07-01', meter: 'cell.alloc' },
+      ...{ counted: 2n ** 60n, value: 2n ** 60n },
     },
     {
-      event_name: 'headgate_cellular_bytes',
-      identifier: `GW-1:${EPOCH}:42:cell.alloc`,
-      timestamp: AT / 1_000,
-      payload: { stripe_customer_id: 'cus_1', value: '1152921504606846976' },
+      ...{ identifier: 'dam:2026-07-01:sensor.active_day:2026-07', day: '2026-07-01' },
+      ...{ meter: 'sensor.active_day', counted: 2n, value: 2n },
     },
+  ])
+  const late = deltas([...sensors('2026-07-01', 5), sent('2026-07-01', 2n ** 60n)], first, '2026-08')
+  expect(late.map(({ identifier, value }) => [identifier, value])).toEqual([
+    ['dam:2026-07-01:sensor.active_day:2026-08', 3n],
   ])
 })
 
+test('what fell is taken off the next events of its meter, never below zero, and nothing of it is lost', () => {
+  const first = deltas([...sensors('2026-07-01', 9), ...sensors('2026-07-02', 9)])
+  const fell = deltas(sensors('2026-07-01', 4), first, '2026-08')
+  expect(fell.map(({ day, counted, value }) => [day, counted, value])).toEqual([
+    ['2026-07-01', -5n, 0n],
+    ['2026-07-02', -9n, 0n],
+  ])
+  const recorded = [...first, ...fell]
+  const next = deltas([...sensors('2026-07-01', 4), ...sensors('2026-07-03', 20)], recorded, '2026-09')
+  expect(next.map(({ day, counted, value }) => [day, counted, value])).toEqual([['2026-07-03', 20n, 6n]])
+  const all = [...recorded, ...next]
+  const sum = (of: 'counted' | 'value'): bigint => all.reduce((total, one) => total + one[of], 0n)
+  expect(sum('value')).toBe(sum('counted'))
+})
+
+test('the same closing made again has the same identifiers, whatever the clock says', () => {
+  const facts = sensors('2026-07-01', 2)
+  expect(deltas(facts)).toEqual(deltas(structuredClone(facts)))
+})
+
+const NOON = Date.parse('2026-07-01T12:00:00Z')
 test.for([
-  ['35 days ago', AT - 35 * DAY_MS, AT - 35 * DAY_MS, 'GW-1:'],
-  ['a moment longer ago: as of now, under our adjustment', AT - 35 * DAY_MS - 1, AT, 'dam 2026-08'],
-  ['five minutes ahead', AT + 300_000, AT + 300_000, 'GW-1:'],
-  ['a second more ahead: as of now', AT + 301_000, AT, 'GW-1:'],
-] as const)('Stripe gets a record of %s', ([, wallEnd, sentAt, prefix]) => {
-  const [event] = stripeMeterEvents({ ...record, wallEnd }, { ...to, now: AT })
-  expect(event?.timestamp).toBe(Math.floor(sentAt / 1_000))
-  expect(event?.identifier.startsWith(prefix)).toBe(true)
+  ['a day ago: its noon', NOON + DAY_MS, NOON],
+  ['34 days ago: its noon', NOON + 34 * DAY_MS, NOON],
+  ['longer ago: now', NOON + 34 * DAY_MS + 1_000, NOON + 34 * DAY_MS + 1_000],
+  ['today before noon: now', NOON - 1_000, NOON - 1_000],
+] as const)('Stripe is told of a day of %s', ([, now, expected]) => {
+  expect(meterTimestamp('2026-07-01', now)).toBe(expected / 1_000)
 })
 
 test('an identifier never has more than 100 characters, and stays one of its own', () => {
-  const long = { ...record, gateway: 'G'.repeat(64) as GatewayId }
-  const identifiers = [long, { ...long, seq: 43 }].flatMap((one) =>
-    stripeMeterEvents(one, to).map(({ identifier }) => identifier),
-  )
-  expect(identifiers.every((identifier) => identifier.length <= 100)).toBe(true)
-  expect(new Set(identifiers).size).toBe(4)
+  const org = 'o'.repeat(64) as OrgId
+  const made = meterDeltas({
+    ...{ org, period: '2026-07', months: JULY_ALONE, recorded: [] },
+    facts: [...sensors('2026-07-01', 1), ...sensors('2026-07-02', 1)],
+  })
+  expect(made.every(({ identifier }) => identifier.length <= 100)).toBe(true)
+  expect(new Set(made.map(({ identifier }) => identifier)).size).toBe(2)
 })
