@@ -175,7 +175,7 @@ export const DIRECTORY_QUERIES = {
   claims: { history: claimState.history, look: claimState.look },
   tickets: { list: tickets.list, show: tickets.show },
   shares: { list: shares.list, legacy: shares.legacy, check: shares.check, ofDevices: deviceShares },
-  views: { list: views.list },
+  views: { list: views.list, show: views.show },
   alerts: { list: rules.list },
   platform: { rehearse, operators: platform.operators },
   components: { list: components.list },

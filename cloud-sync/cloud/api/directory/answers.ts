@@ -170,14 +170,14 @@ export const DeviceShare = z.object({
 export const Allowed = z.object({ allowed: z.boolean() })
 
 export const ViewNamed = z.object({ view: Id })
-export const View = z.object({
+export const ViewListed = z.object({
   id: Id,
   name: z.string(),
   kind: z.enum(['graph', 'map', 'table']),
   owner: Shown,
   gateways: z.array(Id),
-  definition: z.unknown().describe('as it was saved'),
 })
+export const View = ViewListed.extend({ definition: z.unknown().describe('as it was saved') })
 
 export const AlertNamed = z.object({ alert: Id })
 export const AlertOptOut = z.object({ resource: z.string(), kind: z.string(), off: z.boolean() })

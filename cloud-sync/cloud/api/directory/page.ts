@@ -17,7 +17,7 @@ export type PageQuery = z.output<typeof PageQuery>
 /** Fields of questions that a cursor stands for. */
 export const HIDDEN: ReadonlySet<string> = new Set(['limit', 'after', 'before'])
 
-interface Page {
+export interface Page {
   readonly items: readonly unknown[]
   /** Ask again with it; null where there is nothing more. */
   readonly next: string | null
@@ -58,6 +58,12 @@ export const pageFrom = (items: readonly unknown[], key: (item: never) => string
     items.map((item) => ({ item, place: key(item as never) })),
     limit,
   )
+
+/** A page that says by itself where it goes on; it may hold fewer items than were asked for. */
+export const pageUntil = (items: readonly unknown[], place: string | null): Page => ({
+  items,
+  next: place === null ? null : cursorOf(place),
+})
 
 function cut(placed: readonly { item: unknown; place: string }[], limit: number): Page {
   const page = placed.slice(0, limit)

@@ -74,6 +74,8 @@ export interface Listing {
   readonly key: (item: never) => string
   /** Fields of the question that begin it at a place; null = it comes whole and is cut here. */
   readonly from: ((place: string) => Fields) | null
+  /** The place at which it goes on, where the answer says so by itself; null = it is told by one item more. */
+  readonly next: ((answer: never) => string | null) | null
 }
 
 type Writes = typeof DIRECTORY_WRITES
@@ -139,10 +141,11 @@ export function list<A extends keyof Queries, M extends keyof Queries[A] & strin
     readonly items: (answer: Result<Queries[A][M]>) => readonly z.input<S>[]
     readonly key: (item: z.input<S>) => string
     readonly from?: (place: string) => Fields
+    readonly next?: (answer: Result<Queries[A][M]>) => string | null
   },
 ): Route {
-  const { item, items, key, from = null } = row
-  return { ...questionOf(area, name, row), answer: item, isList: true, list: { items, key, from } }
+  const { item, items, key, from = null, next = null } = row
+  return { ...questionOf(area, name, row), answer: item, isList: true, list: { items, key, from, next } }
 }
 
 /** Both are called alike; the table has checked what goes in and what comes out. */

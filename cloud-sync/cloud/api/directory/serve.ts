@@ -7,7 +7,7 @@ import { ApiError, checked } from '../problem.ts'
 import type { Allowances } from './allowance.ts'
 import { jsonBody, noBody } from './body.ts'
 import { assertNotCrossSite, callerOf, type Caller } from './credentials.ts'
-import { HIDDEN, pageFrom, pageOf, PageQuery, placeOf } from './page.ts'
+import { HIDDEN, type Page, pageFrom, pageOf, PageQuery, pageUntil, placeOf } from './page.ts'
 import type { Behind, Fields, Listing, Operation, Route } from './route.ts'
 import { type Shape, shapeOf, typedQuery } from './shape.ts'
 
@@ -109,11 +109,15 @@ export function directoryAnswer(route: Route, behind: Serving) {
     if (route.answer === null) return c.body(null, 204)
     if (list === null || page === undefined)
       return c.json(shown(route.answer, outcome.value), route.status as 200)
-    const items = list.items(outcome.value as never)
-    const { items: cut, next } =
-      list.from === null ? pageOf(items, list.key, page) : pageFrom(items, list.key, page.limit)
-    return c.json({ items: cut.map((item) => shown(route.answer as z.ZodType, item)), next })
+    const { items, next } = pageIn(list, page, outcome.value as never)
+    return c.json({ items: items.map((item) => shown(route.answer as z.ZodType, item)), next })
   }
+}
+
+function pageIn(list: Listing, page: PageQuery, answer: never): Page {
+  const items = list.items(answer)
+  if (list.next !== null) return pageUntil(items, list.next(answer))
+  return list.from === null ? pageOf(items, list.key, page) : pageFrom(items, list.key, page.limit)
 }
 
 /** A file as it is; nobody but who asked keeps a copy of it. */
@@ -134,10 +138,10 @@ function actorFor({ by }: Operation, caller: Caller | undefined, address: string
   return { ...caller.actor, address }
 }
 
-/** One more than the page holds: then it is known whether there is a next one. */
-function placed({ from }: Listing, { limit, cursor }: PageQuery): Fields {
+/** One more than the page holds, where only that tells whether there is a next one. */
+function placed({ from, next }: Listing, { limit, cursor }: PageQuery): Fields {
   if (from === null) return {}
-  return { ...(cursor === undefined ? {} : from(placeOf(cursor))), limit: limit + 1 }
+  return { ...(cursor === undefined ? {} : from(placeOf(cursor))), limit: next === null ? limit + 1 : limit }
 }
 
 function idempotencyKey(c: Context): string {

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { GatewayId } from '../../../contract/index.ts'
+import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound } from '../errors.ts'
 import { demand, may } from '../kernel/authority.ts'
 import { assertRoomForItem } from '../kernel/limits.ts'
@@ -9,6 +11,10 @@ import { command, orgChain, query } from '../kernel/write.ts'
 
 const DEFINITION_LENGTH_MAX = 64_000
 const GATEWAYS_MAX = 200
+const PAGE_MAX = 200
+/** Views that one question decides about at most, and how many in one go. */
+const LOOKED_AT_MAX = 500
+const IN_ONE_GO = 25
 
 const ViewBody = {
   name: Title,
@@ -82,24 +88,55 @@ export const remove = command({
   },
 })
 
-/** Views that the actor may see. */
+const shownHead = (
+  viewer: string,
+  { id, org, name, kind, owner, owner_org, gateways }: Omit<DirectoryRow<'saved_view'>, 'definition'>,
+) => ({
+  id,
+  name,
+  kind,
+  owner: shownTo({ viewer, owner: org }, { kind: 'user', id: owner, org: owner_org }),
+  gateways: JSON.parse(gateways) as string[],
+})
+
+/**
+ * Views that the actor may see, by id, without what they are made of. `next` is where it goes on, null = nowhere: of many
+ * that somebody may not see a question looks at no more than some, and lets others be served meanwhile.
+ */
 export const list = query({
-  input: z.strictObject({ org: OrgId }),
-  async run(asking, { org }) {
+  input: z.strictObject({
+    org: OrgId,
+    after: Id.optional(),
+    limit: z.int().min(1).max(PAGE_MAX).default(PAGE_MAX),
+  }),
+  async run(asking, { org, after, limit }) {
     const { actingOrg: viewer } = await demand(asking, 'org.read', { org })
-    const views = await asking.read.find('saved_view', { org, state: 'active' }, { orderBy: ['id'] })
-    const seen = await Promise.all(
-      views.map(({ id }) => may(asking, 'view.read', { org, thing: { kind: 'view', resource: id } })),
-    )
-    return views
-      .filter((_view, index) => seen[index] === true)
-      .map(({ id, name, kind, owner, owner_org, gateways, definition }) => ({
-        id,
-        name,
-        kind,
-        owner: shownTo({ viewer, owner: org }, { kind: 'user', id: owner, org: owner_org }),
-        gateways: JSON.parse(gateways) as string[],
-        definition: JSON.parse(definition) as unknown,
-      }))
+    const views: ReturnType<typeof shownHead>[] = []
+    let place = after ?? ''
+    for (let looked = 0; looked < LOOKED_AT_MAX; looked += IN_ONE_GO) {
+      const heads = await asking.read.viewHeads(org, { after: place, limit: IN_ONE_GO })
+      for (const head of heads) {
+        place = head.id
+        const on = { org, thing: { kind: 'view', resource: head.id } } as const
+        if (await may(asking, 'view.read', on)) views.push(shownHead(viewer, head))
+        if (views.length === limit) return { views, next: place }
+      }
+      if (heads.length < IN_ONE_GO) return { views, next: null }
+      await setImmediate()
+    }
+    return { views, next: place }
+  },
+})
+
+/** One of them, with what it is made of. */
+export const show = query({
+  input: z.strictObject({ org: OrgId, view: Id }),
+  async run(asking, { org, view: id }) {
+    const { actingOrg: viewer } = await demand(asking, 'view.read', {
+      org,
+      thing: { kind: 'view', resource: id },
+    })
+    const row = (await asking.read.get('saved_view', { id, org, state: 'active' })) ?? notFound('view')
+    return { ...shownHead(viewer, row), definition: JSON.parse(row.definition) as unknown }
   },
 })

@@ -24,6 +24,11 @@ export interface DirectoryReader extends RowReader<DirectoryTables> {
   publicOrganisations(prefix: string, limit: number): Promise<DirectoryRow<'organisation'>[]>
   /** Live and legacy grants on a gateway, anything on it, or these workspaces, by id. */
   grantsReaching(gateway: string, others: readonly string[]): Promise<DirectoryRow<'grant'>[]>
+  /** Active saved views of an organisation beyond this id, by id, without what they are made of. */
+  viewHeads(
+    org: string,
+    page: { readonly after: string; readonly limit: number },
+  ): Promise<Omit<DirectoryRow<'saved_view'>, 'definition'>[]>
   /** How many live and legacy grants there are on a gateway or anything on it. */
   countGrantsOn(gateway: string): Promise<number>
   /** Mails that wait and whose time has come, oldest first. */
@@ -121,6 +126,17 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
           eb.or([...(others.length === 0 ? [] : [eb('resource', 'in', others)]), onGateway(eb, gateway)]),
         )
         .orderBy('id')
+        .execute(),
+    viewHeads: (org, { after, limit }) =>
+      db
+        .selectFrom('saved_view')
+        .select(['id', 'org', 'owner', 'owner_org', 'owner_incarnation', 'name', 'kind', 'gateways'])
+        .select(['state', 'created_at'])
+        .where('org', '=', org)
+        .where('state', '=', 'active')
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(limit)
         .execute(),
     async countGrantsOn(gateway) {
       const { rows } = await db

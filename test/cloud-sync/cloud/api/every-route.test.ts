@@ -159,6 +159,8 @@ async function sharing({ call, ana }: World): Promise<void> {
   const { view } = (await call('views.save', ana, { org, ...content })).body
   await call('views.change', ana, { org, view, ...content, kind: 'map' })
   expect(itemsOf(await call('views.list', ana, { org }))).toMatchObject([{ kind: 'map', gateways: ['GW-1'] }])
+  const shown = await call('views.show', ana, { org, view })
+  expect(shown.body).toMatchObject({ kind: 'map', definition: content.definition })
   await call('views.remove', ana, { org, view })
   const watch = { kind: 'threshold', channel: 'tilt', above: 3 }
   const { alert } = (await call('alerts.create', ana, { org, name: 'Tilt', resource: 'GW-1/tilt-1', watch }))

@@ -151,3 +151,36 @@ test('what one organisation may have fits into the policy of a gateway', () => {
   expect(MAX.sharesOfOrganisation).toBeLessThanOrEqual(POLICY_MAX.grants)
   expect(MAX.sharedWithOrganisations + MAX.partnersOfOrganisation).toBeLessThan(POLICY_MAX.organisations)
 })
+
+test('of many views a page is looked at, without what they are made of, and others are served meanwhile', async () => {
+  await d.person('obs')
+  await d.joins('obs', 'zinc', 'observer', 'zed')
+  await filled(600, (tx, index) =>
+    tx.put('saved_view', {
+      ...{ id: `zinc-${index}`, ...owned, ...live, kind: 'map', gateways: '[]', definition: '{}' },
+      ...{ org: 'zinc', owner: 'zed', owner_org: 'zinc' },
+    }),
+  )
+  const list = (user: string, more: object) =>
+    done(d.ask.views.list(d.actor(user, 'zinc'), { org: 'zinc', ...more }))
+  const first = await list('zed', { limit: 30 })
+  expect(first.views).toHaveLength(30)
+  expect(first.next).toBe(first.views.at(-1)?.id)
+  expect(Object.keys(first.views[0] ?? {})).not.toContain('definition')
+  const rest = await list('zed', { after: first.next })
+  expect(rest.views[0]?.id).toBe('zinc-125')
+  // Who may see none of them has not all of them looked at in one go.
+  let turns = 0
+  const turn = (): void => void ((turns += 1), (next = setImmediate(turn)))
+  let next = setImmediate(turn)
+  const none = await list('obs', {})
+  clearImmediate(next)
+  expect(none.views).toEqual([])
+  expect(none.next).not.toBeNull()
+  expect(turns).toBeGreaterThan(10)
+  expect(await list('obs', { after: none.next })).toEqual({ views: [], next: null })
+  const one = await done(d.ask.views.show(d.actor('zed', 'zinc'), { org: 'zinc', view: 'zinc-1' }))
+  expect(one.definition).toEqual({})
+  const hidden = d.ask.views.show(d.actor('obs', 'zinc'), { org: 'zinc', view: 'zinc-1' })
+  expect(await refusal(hidden)).not.toBe('done')
+})

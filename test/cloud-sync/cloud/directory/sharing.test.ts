@@ -250,7 +250,7 @@ onBothEngines((engine) => {
     const shown = await done(show(own.view))
     expect(shown.brought).toHaveLength(2)
     expect(await may(d, ['bob', 'acme'], gw)).toBe(true)
-    const views = await done(d.ask.views.list(d.actor('bob', 'acme'), { org: 'acme' }))
+    const { views } = await done(d.ask.views.list(d.actor('bob', 'acme'), { org: 'acme' }))
     expect(views.map(({ id }) => id)).toEqual([own.view])
     await done(d.write.shares.revoke(d.as('ana', 'acme'), { org: 'acme', grant: shown.grant }))
     expect(await may(d, ['bob', 'acme'], gw)).toBe(false)

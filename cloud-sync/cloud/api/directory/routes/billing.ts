@@ -44,7 +44,7 @@ function routeOf(name: keyof typeof MATTERS, row: Row, writes: boolean): Route {
     ...(media === undefined ? {} : { media }),
     status: answer === null && media === undefined ? 204 : 200,
     isList: key !== undefined,
-    list: key === undefined ? null : { items: (all: never) => all, key, from: null },
+    list: key === undefined ? null : { items: (all: never) => all, key, from: null, next: null },
     takesKey: writes,
     bytesMax,
     run: ({ billing }, { actor, key: named, input }) =>

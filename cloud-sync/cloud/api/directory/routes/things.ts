@@ -94,10 +94,17 @@ export const THINGS: readonly Route[] = [
   }),
   list('views', 'list', {
     at: `GET ${ORG}/views`,
-    says: 'Saved views that one may see',
-    item: A.View,
-    items: same,
+    says: 'Saved views that one may see, without what they are made of',
+    item: A.ViewListed,
+    items: ({ views }) => views,
     key: idOf,
+    from: (place) => ({ after: place }),
+    next: ({ next }) => next,
+  }),
+  read('views', 'show', {
+    at: `GET ${ORG}/views/{view}`,
+    says: 'A saved view with what it is made of',
+    answer: A.View,
   }),
   write('views', 'save', {
     at: `POST ${ORG}/views`,
