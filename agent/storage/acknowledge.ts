@@ -5,7 +5,7 @@ import type { BatchContext } from './batches.ts'
 import { openReadingEpoch, openEventEpoch } from './epochs.ts'
 import { recordEvent, trimEvents } from './events.ts'
 import { batchHash, trimBatches } from './outbox-rows.ts'
-import { setAcked, type StreamState, streamState } from './streams.ts'
+import { firstUsageKept, setAcked, type StreamState, streamState } from './streams.ts'
 import type { UsageLedger } from './usage.ts'
 import { countedBeforeSetBack } from './usage-starts.ts'
 import { prepared } from './prepared.ts'
@@ -123,11 +123,8 @@ function rewind(database: Database, state: StreamState, want: number, acknowledg
 }
 
 function oldest(database: Database, state: StreamState): number {
-  const sql =
-    state.name === 'usage'
-      ? 'SELECT min(seq) FROM usage_record WHERE epoch = ?'
-      : 'SELECT min(seq) FROM event WHERE ? != 0'
-  return (prepared(database, sql).pluck().get(state.epoch) as number | null) ?? state.next
+  if (state.name === 'usage') return firstUsageKept(database)
+  return (prepared(database, 'SELECT min(seq) FROM event').pluck().get() as number | null) ?? state.next
 }
 
 /** The ledger lost what it had confirmed: all of it is told again. */

@@ -58,7 +58,19 @@ export function streamsStatus(database: Database): NonNullable<GatewayStatus['st
   const status: NonNullable<GatewayStatus['streams']> = {}
   for (const name of STREAMS) {
     const { epoch, next, acked, parent } = streamState(database, name)
-    status[name] = { epoch, next, oldest: acked + 1, parent }
+    status[name] = { epoch, next, oldest: acked + 1, parent, ...(name === 'usage' ? keptOf(database) : {}) }
   }
   return status
+}
+
+/** The first record of the epoch that is still here; the next one where none is. */
+export function firstUsageKept(database: Database): number {
+  const { epoch, next } = streamState(database, 'usage')
+  const first = prepared(database, 'SELECT min(seq) FROM usage_record WHERE epoch = ?').pluck().get(epoch)
+  return (first as number | null) ?? next
+}
+
+function keptOf(database: Database): { readonly kept?: number } {
+  const kept = firstUsageKept(database)
+  return kept > 1 ? { kept } : {}
 }

@@ -67,6 +67,11 @@ export const GatewayStatus = z.strictObject({
          * at each start. A database that was set back learns from it what is its own.
          */
         marks: z.array(ChainMark).max(MARKS_MAX).optional(),
+        /**
+         * Only of `usage`, where the first records of the epoch are no longer here: the first that is, `next` where none
+         * is. A ledger that wants one before it was set back, and never gets it.
+         */
+        kept: z.int().min(2).optional(),
       }),
     )
     .optional(),

@@ -24,7 +24,7 @@ export interface Belief {
   readonly fact?: (gateway: GatewayId, fact: EvidenceFact) => void
 }
 
-const AFTER_RECORDS = ['batch', 'record', 'others', 'stream', 'gateway', 'seal'] as const
+const AFTER_RECORDS = ['batch', 'record', 'others', 'lost', 'stream', 'gateway', 'seal'] as const
 /** Kinds of lines that may follow each kind. */
 const NEXT: Readonly<Record<EvidenceLine['t'] | 'start', readonly EvidenceLine['t'][]>> = {
   start: ['head'],
@@ -37,6 +37,7 @@ const NEXT: Readonly<Record<EvidenceLine['t'] | 'start', readonly EvidenceLine['
   batch: AFTER_RECORDS,
   record: AFTER_RECORDS,
   others: AFTER_RECORDS,
+  lost: AFTER_RECORDS,
   seal: [],
 }
 
@@ -116,6 +117,7 @@ export class Examiner {
       case 'batch':
       case 'record':
       case 'others':
+      case 'lost':
         return this.#takeRecords(line)
       case 'fact':
         return this.#takeFact(line)
@@ -182,7 +184,7 @@ export class Examiner {
     return undefined
   }
 
-  #takeRecords(line: LineOf<'batch' | 'record' | 'others'>): StreamFault | undefined {
+  #takeRecords(line: LineOf<'batch' | 'record' | 'others' | 'lost'>): StreamFault | undefined {
     const [walk, scope, publicKey] = [this.#walk, this.#head?.scope, this.#gateway?.publicKey]
     if (walk === undefined || scope === undefined || publicKey === undefined)
       return about('order', 'records without a stream')
@@ -196,6 +198,8 @@ export class Examiner {
         return scope.of === 'operator'
           ? fault('scope', line.first, 'an operator sees every record')
           : walk.skip(line.first, line.hashes)
+      case 'lost':
+        return walk.lose(line)
     }
   }
 

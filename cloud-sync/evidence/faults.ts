@@ -14,6 +14,7 @@ export const FAULTS = {
   batch: 'the batch is not what its line says',
   bytes: 'the record cannot be read',
   stream: 'the record is of another gateway, epoch or number',
+  lost: 'the numbers that are said to be lost are none, or nothing follows them',
   gap: 'numbers are missing',
   prev: 'the record does not follow the one before it',
   repeat: 'the same number stands for another record',

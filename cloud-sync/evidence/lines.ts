@@ -68,6 +68,13 @@ const OthersLine = z.strictObject({
   first: Seq,
   hashes: z.array(Hash).min(1).max(HASHES_MAX),
 })
+const LostLine = z.strictObject({
+  t: z.literal('lost'),
+  first: Seq,
+  last: Seq,
+  /** Hash of the last of them: the record after it names it. */
+  prev: Hash,
+})
 const FactLine = z.strictObject({
   t: z.literal('fact'),
   org: OrgId,
@@ -92,6 +99,7 @@ export const EvidenceLine = z.discriminatedUnion('t', [
   BatchLine,
   RecordLine,
   OthersLine,
+  LostLine,
   FactLine,
   SealLine,
 ])

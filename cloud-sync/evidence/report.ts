@@ -18,6 +18,8 @@ export interface EvidenceStreamReport {
   readonly attested: number
   /** Records of others, as hashes. */
   readonly hidden: number
+  /** Records that the ledger lost and the gateway had no more; what registers moved meanwhile is in the ones after. */
+  readonly lost: number
 }
 
 /** What an evidence file proves. */

@@ -15,8 +15,8 @@ export class StreamWalk {
   readonly gateway: GatewayId
   readonly stream: EvidenceStream
   readonly registers: Registers
-  /** Records under the gateway's own signature, those under the cloud's seal alone, and hashes in the place of others'. */
-  readonly counts = { batches: 0, signed: 0, attested: 0, hidden: 0 }
+  /** Records under the gateway's own signature, those under the cloud's seal alone, and hashes in the place of others'; numbers that are lost. */
+  readonly counts = { batches: 0, signed: 0, attested: 0, hidden: 0, lost: 0 }
   #head: Hash = ZERO_HASH
   #next = 1
   /** Of the newest records: batches put together anew after a reconnect may overlap by less than one batch. */
@@ -67,6 +67,18 @@ export class StreamWalk {
     if (first !== this.#next) return fault('gap', this.#next, `number ${first} follows ${this.#next - 1}`)
     for (const hash of hashes) this.#goOn(hash)
     this.counts.hidden += hashes.length
+    return undefined
+  }
+
+  /** Records that nobody has any more: the next one says how the chain went on, and how far registers had come. */
+  lose({ first, last, prev }: { first: number; last: number; prev: Hash }): StreamFault | undefined {
+    if (first !== this.#next) return fault('gap', this.#next, `number ${first} follows ${this.#next - 1}`)
+    // Lost is only what lies before something that is here.
+    if (last < first || last >= this.stream.upTo)
+      return fault('lost', first, `up to ${last} of ${this.stream.upTo}`)
+    this.counts.lost += last - first + 1
+    this.#next = last + 1
+    this.#head = prev
     return undefined
   }
 

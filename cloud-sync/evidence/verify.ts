@@ -65,7 +65,7 @@ function judge(
 }
 
 function numberOf(line: EvidenceLine): number | null {
-  if (line.t === 'batch' || line.t === 'others') return line.first
+  if (line.t === 'batch' || line.t === 'others' || line.t === 'lost') return line.first
   return line.t === 'record' ? line.seq : null
 }
 

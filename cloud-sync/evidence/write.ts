@@ -41,6 +41,8 @@ export interface EvidenceSource {
   batches(gateway: GatewayId, stream: EvidenceStream): AsyncIterable<Uint8Array>
   /** Stored bytes of the records from `first` to `last`, in order. */
   records(gateway: GatewayId, stream: EvidenceStream, range: Range): AsyncIterable<Uint8Array>
+  /** Numbers of an epoch that nobody has any more, in order, with the hash of the last of each stretch. */
+  losses(gateway: GatewayId, stream: EvidenceStream): Promise<readonly (Range & { readonly prev: Hash })[]>
   /** Claim receipts that the gateway signed: for one organisation, or all. */
   receipts(gateway: GatewayId, org: OrgId | null): Promise<readonly Uint8Array[]>
 }
@@ -111,12 +113,14 @@ interface Place {
 async function* records(source: EvidenceSource, place: Place): AsyncGenerator<EvidenceLine> {
   const { gateway, stream } = place
   let next = 1
+  const losses = (await source.losses(gateway, stream)).filter(({ last }) => last < stream.upTo)
+  const stretch = (range: Range) => between(source, { place, range, losses })
   for await (const message of source.batches(gateway, stream)) {
     const batch = decodeUsageBatch(message.subarray(SIGNED_HEAD_BYTES))
     const { first, last } = batch
     // Of what came while this is written, only what began before.
     if (last < next || last > stream.upTo) continue
-    if (first > next) yield* loose(stored(source, place, { first: next, last: first - 1 }), place)
+    yield* stretch({ first: next, last: first - 1 })
     next = Math.max(next, first)
     if (batch.records.every((sealed) => isShown(place.scope, sealed))) {
       const head = batch.records.at(-1)?.hash ?? ZERO_HASH
@@ -124,7 +128,26 @@ async function* records(source: EvidenceSource, place: Place): AsyncGenerator<Ev
     } else yield* loose(from(batch.records, next), place)
     next = last + 1
   }
-  if (next <= stream.upTo) yield* loose(stored(source, place, { first: next, last: stream.upTo }), place)
+  yield* stretch({ first: next, last: stream.upTo })
+}
+
+/** What no message brought: records one by one, and the word that some are lost. */
+async function* between(
+  source: EvidenceSource,
+  {
+    place,
+    range,
+    losses,
+  }: { place: Place; range: Range; losses: Awaited<ReturnType<EvidenceSource['losses']>> },
+): AsyncGenerator<EvidenceLine> {
+  let next = range.first
+  for (const { first, last, prev } of losses) {
+    if (first < next || last > range.last) continue
+    yield* loose(stored(source, place, { first: next, last: first - 1 }), place)
+    yield { t: 'lost', first, last, prev }
+    next = last + 1
+  }
+  yield* loose(stored(source, place, { first: next, last: range.last }), place)
 }
 
 const isShown = (scope: EvidenceScope, { record }: SealedRecord): boolean =>
@@ -135,6 +158,7 @@ async function* stored(
   { gateway, stream }: Place,
   range: Range,
 ): AsyncGenerator<SealedRecord> {
+  if (range.first > range.last) return
   for await (const bytes of source.records(gateway, stream, range))
     yield { record: decodeRecord(bytes), bytes, hash: sha256(bytes) }
 }

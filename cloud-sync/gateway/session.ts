@@ -285,7 +285,14 @@ export class Session {
     const moved = this.#lasting.windows[stream].hear(ack, clock.now())
     if (moved === 'refused')
       log.warn({ stream, status: ack.status, upTo: ack.upTo }, 'the ledger takes no more')
+    this.#tellKept(stream, ack)
     this.pump()
+  }
+
+  /** Where the ledger asks for what is here no more, the status says from where on there is something. */
+  #tellKept(stream: Stream, { status, want = 1 }: Ack): void {
+    const { kept = 1 } = this.#options.outbox.streams()[stream] ?? {}
+    if (status === 'gap' && want < kept) this.#publishStatus()
   }
 
   /** Nothing heard at all for long is a dead link; one silent stream is sent again. */

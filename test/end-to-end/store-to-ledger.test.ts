@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -7,9 +7,13 @@ import type { Store } from '../../agent/storage/index.ts'
 import { openKeys } from '../../cloud-sync/cloud/keys/index.ts'
 import type { Epoch, OrgId } from '../../cloud-sync/contract/index.ts'
 import { createUplink, type Uplink } from '../../cloud-sync/gateway/index.ts'
-import { headgateJson } from '../support/cli.ts'
-import { type CloudProcess, spawnCloud, writeConfig } from '../support/cloud-process.ts'
+import { headgate, headgateJson } from '../support/cli.ts'
+import { spawnCloud, writeConfig } from '../support/cloud-process.ts'
+import { verified } from '../support/evidence-file.ts'
+import { peersVerdict } from '../support/evidence-peer.ts'
 import { freePort } from '../support/free-port.ts'
+import { type Fork, Operator } from '../support/ledger-operator.ts'
+import { havePeer } from '../support/peers.ts'
 import { ACME, GATEWAY, OWNER, ownedReading, StoppedClock, testStore } from '../support/store.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -86,11 +90,6 @@ interface Range {
   readonly to: number
 }
 
-interface Fork {
-  readonly stream: string
-  readonly epoch: Epoch
-}
-
 /** Readings of both organisations in turn; every value is another one. */
 async function take(store: Store, { clock }: Site, range: Range): Promise<void> {
   for (let n = range.from; n < range.to; n += 1) {
@@ -105,50 +104,6 @@ async function take(store: Store, { clock }: Site, range: Range): Promise<void> 
   // The usage interval ends with the next commit.
   clock.pass(1500)
   await store.writer.submit(() => undefined)
-}
-
-interface LedgerDump {
-  readonly streams: { stream: string; epoch: Epoch; upTo: number; state: string; parent: Epoch | null }[]
-  readonly posted: { org: string; meter: string; subject: string; quantity: string }[]
-  readonly quarantine: unknown[]
-}
-
-class Operator {
-  readonly #cloud: CloudProcess
-  readonly #headers: Record<string, string>
-  constructor(cloud: CloudProcess, { folder }: Site) {
-    this.#cloud = cloud
-    const token = readFileSync(join(folder, 'data', 'operator.token'), 'utf8').trim()
-    this.#headers = { Authorization: `Bearer ${token}` }
-  }
-  async #ask(what: string): Promise<Response> {
-    return fetch(`${this.#cloud.http}/v1/operator/${what}?gateway=${GATEWAY}`, { headers: this.#headers })
-  }
-  async ledger(): Promise<LedgerDump> {
-    return (await (await this.#ask('ledger')).json()) as LedgerDump
-  }
-  /** Epochs that wait for the operator's word. */
-  async held(): Promise<Epoch[]> {
-    const { forks } = (await (await this.#ask('forks')).json()) as { forks: Fork[] }
-    return forks.map(({ epoch }) => epoch)
-  }
-  async alarms(): Promise<number> {
-    const { ingest } = (await (await this.#ask('counts')).json()) as { ingest: { conflicts: number } }
-    return ingest.conflicts
-  }
-  async verify(): Promise<{ ok: boolean; readings: number }> {
-    return (await (await this.#ask('verify')).json()) as { ok: boolean; readings: number }
-  }
-  async values(): Promise<number[]> {
-    const lines = (await (await this.#ask('readings')).text()).split('\n').filter((line) => line !== '')
-    return lines.map((line) => (JSON.parse(line) as { value: number }).value).toSorted((a, b) => a - b)
-  }
-  /** Posted readings by organisation. */
-  async posted(): Promise<Record<string, number>> {
-    const { posted } = await this.ledger()
-    const counted = posted.filter(({ meter }) => meter === 'sensor.readings')
-    return Object.fromEntries(counted.map(({ org, quantity }) => [org, Number(quantity)]))
-  }
 }
 
 async function settled(check: () => Promise<boolean>): Promise<void> {
@@ -284,14 +239,63 @@ test('a card in two boxes is listed as a fork and billed from one only, until th
   await cloud.end('SIGTERM')
 })
 
-/** The gateway's folder as a backup would have it. */
-function copyOf(folder: string): { putBack: () => void } {
+test('a cloud put back from a backup books what its gateway has no more as lost, goes on, and bills it all', async () => {
+  const here = await site()
+  let cloud = await spawnCloud(here.config, onTestFinished)
+  let operator = new Operator(cloud, here)
+  const store = gatewayStore(here)
+  const uplink = linked(store, here)
+  await uplink.start(new AbortController().signal)
+  const billed = async (readings: number): Promise<boolean> =>
+    (await operator.posted())[ACME] === readings && uplink.status().streams.usage.unacknowledged === 0
+  await take(store, here, { from: 0, to: 9 })
+  await settled(() => billed(6))
+  await cloud.end('SIGTERM')
+  const backup = copyOf(here.folder, 'data')
+  cloud = await spawnCloud(here.config, onTestFinished)
+  operator = new Operator(cloud, here)
+  await take(store, here, { from: 9, to: 18 })
+  await settled(() => billed(12))
+  // So long ago that the gateway has forgotten what was confirmed.
+  await store.writer.submit((database) => {
+    database.prepare('DELETE FROM usage_record WHERE acked_at IS NOT NULL').run()
+  })
+  await cloud.end('SIGTERM')
+  backup.putBack()
+  cloud = await spawnCloud(here.config, onTestFinished)
+  operator = new Operator(cloud, here)
+  await take(store, here, { from: 18, to: 27 })
+  await settled(() => billed(18))
+  // Registers only grow: what the lost records told is in the ones after them.
+  expect(await operator.posted()).toEqual({ [ACME]: 18, [BOREALIS]: 9 })
+  expect(uplink.status().streams.usage.unacknowledged).toBe(0)
+  const { ok, losses } = await operator.verify()
+  expect([ok, losses.length]).toEqual([true, 1])
+  expect((await operator.ledger()).streams.filter(({ stream }) => stream === 'usage')).toHaveLength(1)
+  expect(await operator.counts()).toMatchObject({ lost: 1 })
+  const { first, last } = losses[0] ?? { first: 0, last: 0 }
+  const file = await operator.evidence()
+  const report = await verified(file, { trust: here.trust })
+  expect(report).toMatchObject({ ok: true, fault: null, streams: [{ lost: last - first + 1 }] })
+  if (havePeer('python-cryptography'))
+    expect(peersVerdict(file, here.trust)).toMatchObject({ ok: true, what: null })
+  const token = ['--url', cloud.http, '--token-file', join(here.folder, 'data', 'operator.token')]
+  expect((await headgate(['ledger', 'verify', '--live', GATEWAY, ...token])).stdout).toContain(
+    `LOST: records ${first} to ${last} of epoch`,
+  )
+  await uplink.stop()
+  await store.stop()
+  await cloud.end('SIGTERM')
+})
+
+/** A folder of the site's, the gateway's if no other, as a backup would have it. */
+function copyOf(folder: string, part = 'gateway'): { putBack: () => void } {
   const image = join(folder, 'image')
-  cpSync(join(folder, 'gateway'), image, { recursive: true })
+  cpSync(join(folder, part), image, { recursive: true })
   return {
     putBack: () => {
-      rmSync(join(folder, 'gateway'), { recursive: true })
-      cpSync(image, join(folder, 'gateway'), { recursive: true })
+      rmSync(join(folder, part), { recursive: true })
+      cpSync(image, join(folder, part), { recursive: true })
     },
   }
 }

@@ -20,7 +20,7 @@ METERS = (
 ).split()
 DAY_ASSIGN = 2
 ZERO = bytes(32)
-RECORDS = ("batch", "record", "others")
+RECORDS = ("batch", "record", "others", "lost")
 FOLLOWERS = {
     None: ("head",),
     "head": ("keyset",),
@@ -247,6 +247,14 @@ class Verifier:
             raise Wrong("gap", self.stream["next"])
         for text in line["hashes"]:
             self.go_on(bytes.fromhex(text))
+
+    def take_lost(self, line, *_):
+        first, last, stream = line["first"], line["last"], self.stream
+        if first != stream["next"]:
+            raise Wrong("gap", stream["next"])
+        if last < first or last >= stream["upTo"]:
+            raise Wrong("lost", first)
+        stream["next"], stream["at"] = last + 1, bytes.fromhex(line["prev"])
 
     def go_on(self, digest):
         self.stream["recent"][self.stream["next"]] = digest

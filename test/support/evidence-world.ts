@@ -271,6 +271,7 @@ function sourceOf(made: readonly WorldGateway[]): EvidenceSource {
       for (const { bytes } of streamAt(id, stream).records.slice(first - 1, last))
         yield await Promise.resolve(bytes)
     },
+    losses: () => Promise.resolve([]),
     receipts: () => Promise.resolve([]),
   }
 }

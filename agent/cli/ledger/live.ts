@@ -7,6 +7,7 @@ const Verification = z.object({
   records: z.number(),
   batches: z.number(),
   readings: z.number(),
+  losses: z.array(z.object({ epoch: z.string(), first: z.number(), last: z.number(), bookedAt: z.number() })),
   faults: z.array(z.object({ stream: z.string(), epoch: z.string(), seq: z.number(), because: z.string() })),
 })
 
@@ -14,11 +15,15 @@ const Verification = z.object({
 export async function verifyLive(gateway: string, options: OperatorOptions): Promise<Answer> {
   const client = await operatorClient(options)
   const found = await client.get('/v1/operator/verify', { gateway }, Verification)
-  const { ok, records, batches, readings, faults } = found
+  const { ok, records, batches, readings, losses, faults } = found
   const rows = faults.map(({ stream, epoch, seq, because }) => [stream, epoch, seq, because])
   const counted = `${gateway}: ${records} usage records, ${readings} readings in ${batches} batches`
+  const lost = losses.map(
+    ({ epoch, first, last, bookedAt }) =>
+      `\nLOST: records ${first} to ${last} of epoch ${epoch}, gone on behind them ${new Date(bookedAt).toISOString()}`,
+  )
   const text = ok
-    ? `${counted}, all sound`
-    : `${counted}, NOT SOUND\n\n${table(['stream', 'epoch', 'number', 'what'], rows)}`
+    ? `${counted}, all sound${lost.join('')}`
+    : `${counted}, NOT SOUND\n\n${table(['stream', 'epoch', 'number', 'what'], rows)}${lost.join('')}`
   return { json: { gateway, ...found }, text, exit: ok ? 0 : 1 }
 }

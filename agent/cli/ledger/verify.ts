@@ -80,8 +80,8 @@ export function reportText(report: EvidenceReport): string {
 
 const streamsText = (streams: EvidenceReport['streams']): string =>
   table(
-    ['gateway', 'epoch', 'records', 'messages', 'signed', 'attested', 'hidden'],
-    streams.map(({ gateway, epoch, upTo, batches, signed, attested, hidden }) => [
+    ['gateway', 'epoch', 'records', 'messages', 'signed', 'attested', 'hidden', 'lost'],
+    streams.map(({ gateway, epoch, upTo, batches, signed, attested, hidden, lost }) => [
       gateway,
       epoch,
       upTo,
@@ -89,5 +89,6 @@ const streamsText = (streams: EvidenceReport['streams']): string =>
       signed,
       attested,
       hidden,
+      lost,
     ]),
   )

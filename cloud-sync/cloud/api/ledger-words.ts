@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Epoch, GatewayId, STREAMS, ZERO_HASH } from '../../contract/index.ts'
 import type { Outcome } from '../ingest/index.ts'
 import { adopt, resolveFork } from '../ledger/index.ts'
-import { type CloudDatabase, forkedStreams, waitingEpochs } from '../storage/index.ts'
+import { type CloudDatabase, forkedStreams, lossesOf, waitingEpochs } from '../storage/index.ts'
 import { ApiError, checked } from './problem.ts'
 
 const TEXT_LENGTH_MAX = 500
@@ -44,6 +44,8 @@ export function ledgerWords({ db, now, say }: LedgerWordsSettings): Hono {
     const held = (await waitingEpochs(db.read)).map((epoch) => ({ ...epoch, state: 'held' }))
     return c.json({ forks: [...forked, ...held] })
   })
+
+  app.get('/losses', async (c) => c.json({ losses: await lossesOf(db.read) }))
 
   app.post('/resolve', async (c) => {
     const word = checked(Resolved, await c.req.json().catch(() => undefined))

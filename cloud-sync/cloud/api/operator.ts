@@ -9,6 +9,7 @@ import {
   chunksOf,
   type CloudDatabase,
   findChannels,
+  lossesOf,
   postedTotals,
   quarantined,
   readingCounts,
@@ -63,6 +64,7 @@ export function operatorRoutes(settings: OperatorSettings): Hono {
       posted: posted.map((total) => ({ ...total, quantity: total.quantity.toString() })),
       readings,
       quarantine: await quarantined(db.read, gateway),
+      losses: await lossesOf(db.read, { gateway }),
       resolutions: await resolutionsOf(db.read, gateway),
     })
   })

@@ -2,6 +2,7 @@ import type { Ack, Epoch } from '../../contract/index.ts'
 import { isHeld, isOver, openFirst } from '../ledger/index.ts'
 import { quarantine, type StreamKey, type StreamPosition } from '../storage/index.ts'
 import { compareEvents, postEvents } from './events.ts'
+import { behind, bookLost, type Lost, lostBefore } from './lost.ts'
 import type { Delivery } from './open.ts'
 import { compareBatch, postReadings } from './readings.ts'
 import type { Answer, Posting } from './posting.ts'
@@ -23,21 +24,41 @@ export async function post(posting: Posting, delivery: Delivery): Promise<Answer
   const position = streams.find(key) ?? openFirst(streams, key)
   if (position === undefined) return undefined
   const { first, last } = rangeOf(delivery)
-  if (first > position.upTo + 1) return { ...answer(position, 'gap'), want: position.upTo + 1 }
+  const lost = first > position.upTo + 1 ? await lostBefore(posting, delivery, position) : undefined
+  if (first > position.upTo + 1 && first !== (lost?.last ?? 0) + 1) return tooEarly(position, first, lost)
   if (first <= position.upTo) {
     const known = await isKnown(posting, delivery, { first, last: Math.min(last, position.upTo) })
     if (!known) return refuse(posting, { delivery, position, because: 'conflict', isFork: true })
   }
   if (last <= position.upTo) return answer(position, 'ok')
+  return append(posting, delivery, { position, lost })
+}
+
+/** What is not posted yet. */
+async function append(
+  posting: Posting,
+  delivery: Delivery,
+  { position, lost }: { position: StreamPosition; lost: Lost | undefined },
+): Promise<Answer> {
+  const { streams } = posting
+  const { last } = rangeOf(delivery)
   if (isOver(streams, position)) return refuse(posting, { delivery, position, because: 'fork', isFork: true })
   // Beyond a fork of an epoch before: nothing is refused and nothing posted, the gateway keeps it (decisions.md).
   if (isHeld(streams, position)) return answer(position, 'hold')
-  const stored = await store(posting, delivery, position)
+  const before = lost === undefined ? position : behind(position, delivery, lost)
+  const stored = await store(posting, delivery, before)
   if (!stored.ok) {
     return refuse(posting, { delivery, position, because: stored.because, isFork: stored.because === 'fork' })
   }
-  streams.advance(key, { upTo: last, hash: stored.head })
-  return { stream, epoch: key.epoch, upTo: last, hash: stored.head, status: 'ok' }
+  if (lost !== undefined) await bookLost(posting, before, lost)
+  streams.advance(position, { upTo: last, hash: stored.head })
+  return { ...answer(position, 'ok'), upTo: last, hash: stored.head }
+}
+
+/** Asks for what follows, or, where the gateway has that no more, for the first that it has. */
+function tooEarly(position: StreamPosition, first: number, lost: Lost | undefined): Answer {
+  const from = lost !== undefined && first > lost.last ? lost.last : position.upTo
+  return { ...answer(position, 'gap'), want: from + 1 }
 }
 
 /** Where a stream stands, as an answer. */

@@ -19,6 +19,16 @@ export interface Posting {
   readonly usage: UsagePosting
   /** Epoch ms, one moment for all of it. */
   readonly now: number
+  /** What was booked as lost. */
+  readonly lost: BookedLoss[]
+}
+
+/** Records that the ledger had once and nobody has any more. */
+export interface BookedLoss {
+  readonly gateway: GatewayId
+  readonly epoch: Epoch
+  readonly first: number
+  readonly last: number
 }
 
 /** What is answered; `serverTime` is added when it is sent. */
@@ -40,6 +50,8 @@ export interface Outcome {
   readonly events?: readonly GatewayEvent[]
   /** Days whose gateway counted something else than the ledger has of it. */
   readonly incomplete?: readonly { readonly org: OrgId; readonly day: string | null }[]
+  /** Records that nobody has any more: the ledger goes on behind them. */
+  readonly lost?: BookedLoss
   /** The first record that nobody can read: nothing was posted. */
   readonly unreadable?: { readonly epoch: Epoch; readonly seq: number }
   /** Epochs that it has just announced for the first time and that wait for the operator. */

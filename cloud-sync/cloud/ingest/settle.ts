@@ -35,7 +35,7 @@ export async function settleTogether(
     const gateways = [...new Set(together.map(({ gateway }) => gateway))]
     const streams = await holdStreams(tx, gateways, now)
     const usage = await openPosting(tx, { streams, batches, now, turn })
-    const posting = { db: tx, streams, usage, now }
+    const posting: Posting = { db: tx, streams, usage, now, lost: [] }
     const outcomes: Outcome[] = []
     const started = monoMs()
     for (const incoming of together) {
@@ -105,8 +105,14 @@ async function settle(posting: Posting, incoming: Incoming): Promise<Outcome> {
     case 'rd':
     case 'rd/h':
     case 'evt':
-      return posted(incoming, await post(posting, incoming))
+      return { ...posted(incoming, await post(posting, incoming)), ...lostIn(posting) }
   }
+}
+
+/** Of the message that was just posted. */
+function lostIn({ lost }: Posting): Pick<Outcome, 'lost'> {
+  const [booked] = lost.splice(0)
+  return booked === undefined ? {} : { lost: booked }
 }
 
 function posted(delivery: Delivery, answer: Answer | undefined): Outcome {

@@ -16,6 +16,7 @@ import {
   noteHeld,
   saveReport,
   type StreamPosition,
+  tellLoss,
 } from '../storage/index.ts'
 import { answer } from './post.ts'
 import type { Answer, Outcome, Posting } from './posting.ts'
@@ -64,17 +65,20 @@ async function answerAll(
     const announced = status.streams?.[stream]
     if (announced !== undefined) {
       const { answer: first, because } = answerAnnounced(streams, { gateway, stream, announced })
-      const answers = [await withAgreed(db, { gateway, announced, answered: first })]
+      const answers = [await standing({ db, now }, { gateway, announced, answered: first })]
       const { epoch, parent } = announced
       const held = because && { gateway, stream, epoch, parent, usageEpoch, because }
-      const isNews = held !== undefined && (await noteHeld(db, held, now))
-      answered.push(isNews ? { answers, held } : { answers })
+      answered.push({ answers, ...(await newsOf(db, held, now)) })
     }
     const newest = newestOf(positions)
     if (newest !== undefined && newest.epoch !== announced?.epoch)
       answered.push({ answers: [answer(newest, statusOf(streams, newest))] })
   }
   return answered
+}
+
+async function newsOf(db: Db, held: HeldEpoch | undefined, now: number): Promise<{ held?: HeldEpoch }> {
+  return held !== undefined && (await noteHeld(db, held, now)) ? { held } : {}
 }
 
 function answerAnnounced(
@@ -87,10 +91,42 @@ function answerAnnounced(
   const known = streams.find(key)
   if (known !== undefined) return { answer: answer(known, statusOf(streams, known)) }
   const verdict = judgeEpoch(streams, { ...key, parent })
-  if (verdict === 'ok') return { answer: answer(streams.open(key, parent), 'ok') }
+  // A ledger that knows nothing of this stream begins with this epoch: it goes on where nothing stood.
+  const from = streams.epochsOf(key).length === 0 ? null : parent
+  if (verdict === 'ok') return { answer: answer(streams.open(key, from), 'ok') }
   const nothing = { stream, epoch, upTo: 0, hash: ZERO_HASH }
   if (verdict === 'unknown_epoch') return { answer: { ...nothing, status: verdict } }
   return { answer: { ...nothing, status: 'hold' }, because: verdict }
+}
+
+/** What is said of a stream of usage beside where it stands. */
+async function standing(
+  { db, now }: Pick<Posting, 'db' | 'now'>,
+  said: { gateway: GatewayId; announced: Announced; answered: Answer },
+): Promise<Answer> {
+  if (said.answered.stream !== 'usage') return said.answered
+  const stood = await withAgreed(db, said)
+  return overLoss(db, { ...said, stood, now })
+}
+
+/**
+ * Where the ledger wants what its gateway has no more (it was put back from a backup, older than what gateways keep once
+ * it is confirmed), it asks for the first record that there is. What is missing is booked when that has come: post.ts.
+ */
+async function overLoss(
+  db: Db,
+  {
+    gateway,
+    announced,
+    stood,
+    now,
+  }: { gateway: GatewayId; announced: Announced; stood: Answer; now: number },
+): Promise<Answer> {
+  const { kept = 1, next, epoch } = announced
+  const first = stood.upTo + 1
+  if (stood.status !== 'ok' || kept <= first || kept > next) return stood
+  await tellLoss(db, { gateway, epoch, first, last: kept - 1, now })
+  return { ...stood, status: 'gap', want: kept }
 }
 
 /** Chains are equal up to the last mark that is equal, so that a gateway that was set back knows since when. */
@@ -99,7 +135,7 @@ async function withAgreed(
   { gateway, announced, answered }: { gateway: GatewayId; announced: Announced; answered: Answer },
 ): Promise<Answer> {
   const { epoch, marks } = announced
-  if (marks === undefined || answered.stream !== 'usage') return answered
+  if (marks === undefined) return answered
   const hashes = await hashesAt(db, { gateway, epoch, seqs: marks.map(({ seq }) => seq) })
   const equal = marks.filter(({ seq, hash }) => seq === 0 || hashes.get(seq) === hash)
   return { ...answered, agreed: Math.max(0, ...equal.map(({ seq }) => seq)) }

@@ -31,6 +31,28 @@ export interface WorkerCounts {
   conflicts: number
   unannounced: number
   unreadable: number
+  /** Stretches of records that nobody has any more. */
+  lost: number
+}
+
+const NO_COUNTS: WorkerCounts = {
+  posted: 0,
+  commits: 0,
+  dropped: 0,
+  failed: 0,
+  conflicts: 0,
+  unannounced: 0,
+  unreadable: 0,
+  lost: 0,
+}
+
+function countIn(counts: WorkerCounts, outcomes: readonly Outcome[]): void {
+  counts.posted += outcomes.length
+  for (const { unannounced, unreadable, lost } of outcomes) {
+    if (unannounced === true) counts.unannounced += 1
+    if (unreadable !== undefined) counts.unreadable += 1
+    if (lost !== undefined) counts.lost += 1
+  }
 }
 
 export interface WorkerSettings {
@@ -57,15 +79,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   const waiting: Incoming[] = []
   let waitingBytes = 0
   let running: Promise<void> | undefined
-  const counts: WorkerCounts = {
-    posted: 0,
-    commits: 0,
-    dropped: 0,
-    failed: 0,
-    conflicts: 0,
-    unannounced: 0,
-    unreadable: 0,
-  }
+  const counts: WorkerCounts = { ...NO_COUNTS }
 
   /** Commits the first of these messages, as many as there is time for, and returns how many. */
   const commit = async (together: readonly Incoming[]): Promise<number> => {
@@ -75,9 +89,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
       ...heard[at],
     }))
     counts.commits += 1
-    counts.posted += outcomes.length
-    counts.unannounced += outcomes.filter(({ unannounced }) => unannounced).length
-    counts.unreadable += outcomes.filter(({ unreadable }) => unreadable !== undefined).length
+    countIn(counts, outcomes)
     counts.conflicts += warnOf(outcomes, log)
     settings.committed(outcomes)
     return outcomes.length
@@ -165,9 +177,11 @@ async function takeIntoDirectory(
 function warnOf(outcomes: readonly Outcome[], log: Log): number {
   for (const { gateway, incomplete } of outcomes)
     if (incomplete !== undefined) log.warn({ gateway, incomplete }, 'a day is not what its gateway counted')
-  for (const { gateway, unreadable } of outcomes)
+  for (const { gateway, unreadable, lost } of outcomes) {
+    if (lost !== undefined) log.warn(lost, 'records that nobody has any more; the ledger goes on behind them')
     if (unreadable !== undefined)
       log.warn({ gateway, ...unreadable }, 'a record of usage cannot be read; kept apart')
+  }
   const alarms = alarmsIn(outcomes)
   for (const alarm of alarms) log.warn(alarm, 'a gateway contradicts the ledger; kept apart')
   const held = outcomes.flatMap((outcome) => outcome.held ?? [])

@@ -11,6 +11,7 @@ import {
   batchesOfUsage,
   type CloudDatabase,
   type Db,
+  lossesOf,
   organisationsOn,
   recordsOf,
   streamsOf,
@@ -58,6 +59,7 @@ export function ledgerEvidence({ db, register, cloudId }: Known): EvidenceSource
         yield bytes
       }
     },
+    losses: (gateway, { epoch }) => lossesOf(db.read, { gateway, epoch }),
     receipts: (gateway, org) => receiptsOf(register, { gateway, org, cloudId }),
   }
 }

@@ -8,9 +8,11 @@ import {
 import {
   batchesOfUsage,
   type Db,
+  lossesOf,
   monthOf,
   recordMarks,
   type StreamPosition,
+  type UsageLoss,
   type UsageMessage,
 } from '../storage/index.ts'
 
@@ -30,11 +32,13 @@ export async function firstWithoutMessage(
   position: StreamPosition,
   signer: Signer | undefined,
 ): Promise<number | undefined> {
+  const losses = await lossesOf(db, position)
   let covered = 0
   for await (const kept of batchesOfUsage(db, position)) {
     const batch = opened(kept, signer)
     if (batch === undefined || !isOf(batch, kept)) return covered + 1
     const { first, last } = batch
+    covered = behindLoss(losses, { covered, first })
     if (first > covered + 1 || last <= covered) return covered + 1
     const marks = new Map((await recordMarks(db, position, { first, last })).map((mark) => [mark.seq, mark]))
     for (const { record, hash } of batch.records) {
@@ -46,6 +50,15 @@ export async function firstWithoutMessage(
     covered = last
   }
   return covered === position.upTo ? undefined : covered + 1
+}
+
+/** What lies between the last message and this one may be lost. */
+function behindLoss(
+  losses: readonly UsageLoss[],
+  { covered, first }: { covered: number; first: number },
+): number {
+  const lost = losses.find((loss) => loss.first === covered + 1 && loss.last === first - 1)
+  return lost?.last ?? covered
 }
 
 function opened({ message, keyId }: UsageMessage, signer: Signer | undefined): UsageBatch | undefined {

@@ -5,12 +5,14 @@ import { type DayLabel, type Movement, Registers, type Sums } from '../../eviden
 import {
   type Db,
   labelsOf,
+  lossesOf,
   monthOf,
   type PostedRow,
   postedRows,
   recordsOf,
   registersOf,
   type StreamPosition,
+  type UsageLoss,
   type UsageRecordRow,
 } from '../storage/index.ts'
 
@@ -46,9 +48,13 @@ interface Stand {
 export class UsageWalk {
   readonly registers: Registers
   records = 0
+  /** Stretches of numbers that were booked as lost, and lie where the ledger goes on behind them. */
+  readonly losses: UsageLoss[] = []
   readonly #position: StreamPosition
   readonly #sums: Sums
   #head: Hash = ZERO_HASH
+  #last = 0
+  #booked: readonly UsageLoss[] = []
   readonly #stands = new Map<string, Stand>()
   readonly #labels: Awaited<ReturnType<typeof labelsOf>> = []
 
@@ -60,6 +66,7 @@ export class UsageWalk {
 
   /** The first thing that is wrong. */
   async run(db: Db): Promise<Found> {
+    this.#booked = await lossesOf(db, this.#position)
     let page: UsageRecordRow[] = []
     for await (const row of recordsOf(db, this.#position)) {
       page.push(row)
@@ -89,7 +96,7 @@ export class UsageWalk {
   }
 
   #take(row: UsageRecordRow, posted: readonly PostedRow[]): UsageFault | undefined {
-    if (row.seq !== this.records) return 'seq'
+    if (row.seq !== this.#last + 1 && !this.#goesOnAt(row.seq)) return 'seq'
     if (sha256(row.bytes) !== row.hash) return 'hash'
     const record = readable(row.bytes)
     if (record === undefined || !isRowOf(row, record, this.#position)) return 'bytes'
@@ -100,7 +107,17 @@ export class UsageWalk {
     if (!arePosted(moved, posted, row.month)) return 'posting'
     this.#note(record, { label: this.#sums.add(record, moved), row })
     this.#head = row.hash as Hash
+    this.#last = row.seq
     return undefined
+  }
+
+  /** Whether all between was booked as lost; its row says how the chain went on. */
+  #goesOnAt(seq: number): boolean {
+    const loss = this.#booked.find(({ first, last }) => first === this.#last + 1 && last === seq - 1)
+    if (loss === undefined) return false
+    this.losses.push(loss)
+    this.#head = loss.prev
+    return true
   }
 
   #note(
@@ -118,8 +135,10 @@ export class UsageWalk {
 
   async #end(db: Db): Promise<Found> {
     const { head, upTo } = this.#position
-    const seq = this.records
+    const seq = this.#last
     if (head !== this.#head || upTo !== seq) return { seq, because: 'head' }
+    const stray = this.#booked.find((loss) => !this.losses.includes(loss))
+    if (stray !== undefined) return { seq: stray.first, because: 'seq' }
     const labels = await labelsOf(db, this.#position)
     const wrong = Array.from({ length: Math.max(labels.length, this.#labels.length) }, (_, n) => n).find(
       (index) => !isDeepStrictEqual({ ...labels[index] }, this.#labels[index]),

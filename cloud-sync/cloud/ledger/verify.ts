@@ -18,6 +18,8 @@ export interface Verification {
   readonly records: number
   readonly batches: number
   readonly readings: number
+  /** Records that nobody has any more: the ledger goes on behind them, and that is sound. */
+  readonly losses: readonly { epoch: Epoch; first: number; last: number; bookedAt: number }[]
   /** The first thing that is wrong in each stream and epoch. */
   readonly faults: readonly Fault[]
 }
@@ -53,19 +55,20 @@ export async function verifyGateway(db: Db, gateway: GatewayId, signer?: Signer)
     if (walked.fault !== undefined) faults.push({ stream, epoch, ...walked.fault })
   }
   const usage = positions.filter(({ stream }) => stream === 'usage')
-  const { records, found } = await walkUsage(db, usage, { gateway, signer })
+  const { records, found, losses } = await walkUsage(db, usage, { gateway, signer })
   faults.push(...found)
-  return { ok: faults.length === 0, records, ...counts, faults }
+  return { ok: faults.length === 0, records, ...counts, losses, faults }
 }
 
 async function walkUsage(
   db: Db,
   positions: readonly StreamPosition[],
   { gateway, signer }: { gateway: GatewayId; signer: Signer | undefined },
-): Promise<{ records: number; found: Fault[] }> {
+): Promise<Pick<Verification, 'records' | 'losses'> & { found: Fault[] }> {
   const sums = new Sums()
   const walks = new Map<Epoch, UsageWalk>()
   const found: Fault[] = []
+  const losses: Verification['losses'][number][] = []
   let records = 0
   for (const position of positions) {
     const { stream, epoch, parent } = position
@@ -73,13 +76,14 @@ async function walkUsage(
     walks.set(epoch, walk)
     const wrong = await walk.run(db)
     records += walk.records
+    losses.push(...walk.losses.map(({ first, last, bookedAt }) => ({ epoch, first, last, bookedAt })))
     if (wrong !== undefined) found.push({ stream, epoch, ...wrong })
     const bare = wrong === undefined ? await firstWithoutMessage(db, position, signer) : undefined
     if (bare !== undefined) found.push({ stream, epoch, seq: bare, because: 'message' })
   }
-  if (found.length > 0 || (await areBilled(db, gateway, sums))) return { records, found }
+  if (found.length > 0 || (await areBilled(db, gateway, sums))) return { records, found, losses }
   const epoch = positions.at(-1)?.epoch ?? NO_EPOCH
-  return { records, found: [{ stream: 'usage', epoch, seq: 0, because: 'sum' }] }
+  return { records, losses, found: [{ stream: 'usage', epoch, seq: 0, because: 'sum' }] }
 }
 
 /** Whether bills are made of what the records add up to: asked as bills ask. */

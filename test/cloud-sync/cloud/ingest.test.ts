@@ -1,16 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { verifyGateway } from '../../../cloud-sync/cloud/ledger/index.ts'
-import { cloudEventOf, type LedgerRecord } from '../../../cloud-sync/cloud/billing/index.ts'
-import { postedDays, quarantined } from '../../../cloud-sync/cloud/storage/index.ts'
-import { decodeUsageBatch, sealRecord, sha256 } from '../../../cloud-sync/codec/index.ts'
-import {
-  type OrgId,
-  type RecordTime,
-  type UsageRecord,
-  ZERO_HASH,
-} from '../../../cloud-sync/contract/index.ts'
-import { verified } from '../../support/evidence-file.ts'
+import { quarantined } from '../../../cloud-sync/cloud/storage/index.ts'
+import { sealRecord } from '../../../cloud-sync/codec/index.ts'
+import { ZERO_HASH } from '../../../cloud-sync/contract/index.ts'
 import {
   epochOf,
   eventBody,
@@ -22,20 +15,11 @@ import {
   usageRecord,
 } from '../../support/fake-gateway.ts'
 import { onLedgerEngines } from '../../support/ledger-engines.ts'
-import { CLOUD_ID, CLOUD_ROOT, testLedger } from '../../support/test-ledger.ts'
+import { CLOUD_ID, testLedger } from '../../support/test-ledger.ts'
 
 const E1 = epochOf('1')
 const E2 = epochOf('2')
 const E3 = epochOf('3')
-
-const IMPOSSIBLE: [string, Partial<RecordTime>][] = [
-  ['a day that no calendar has', { day: '2026-02-30' }],
-  ['a month that no year has', { day: '2026-13-01' }],
-  ['a day of the year 0', { day: '0000-01-01' }],
-  ['a start beyond all time', { wallStart: -9e15 }],
-  ['an end beyond all time', { wallEnd: 8_640_000_000_000_001 }],
-  ['an end after the year 9999', { wallEnd: Date.UTC(10_000, 0, 1) }],
-]
 
 onLedgerEngines(({ dialect, test, ledger: open }) => {
   test('the ledger is the same whatever the order, the cuts and the repetitions of the uploads', async () => {
@@ -187,29 +171,6 @@ onLedgerEngines(({ dialect, test, ledger: open }) => {
     expect(await ledger.deliver(gateway, 'usage', usageBody(tooFar))).toMatchObject({ status: 'conflict' })
   })
 
-  test.for(IMPOSSIBLE)(
-    'a record with %s is kept apart, and nothing of its message is posted',
-    async ([, time]) => {
-      const gateway = fakeGateway('GW-1', CLOUD_ID)
-      const ledger = await open(gateway)
-      const [one] = usageChain({ gateway: gateway.id, epoch: E1, count: 1 })
-      const { time: usual } = usageRecord({ gw: gateway.id, epoch: E1, seq: 2, prev: ZERO_HASH })
-      const bad = sealRecord({
-        ...usageRecord({ gw: gateway.id, epoch: E1, seq: 2, prev: one?.hash ?? ZERO_HASH }),
-        time: { ...usual, ...time },
-      })
-      const body = usageBody(one === undefined ? [] : [one, bad])
-      for (let times = 0; times < 2; times += 1) {
-        expect(await ledger.deliver(gateway, 'usage', body)).toBeUndefined()
-      }
-      expect(await ledger.rows()).toMatchObject({ streams: [], records: [], postings: [] })
-      expect(await quarantined(ledger.db.read, gateway.id)).toMatchObject([
-        { stream: 'usage', epoch: E1, reason: 'malformed at 2', hash: sha256(body), repeats: 1 },
-      ])
-      expect(ledger.worker.counts.unreadable).toBe(2)
-    },
-  )
-
   test('an undated record is labelled by a later day_assign', async () => {
     const gateway = fakeGateway('GW-1', CLOUD_ID)
     const ledger = await open(gateway)
@@ -298,34 +259,6 @@ onLedgerEngines(({ dialect, test, ledger: open }) => {
     const other = eventBody(gateway.id, E1, 1, ['boot', 'other'])
     expect(await ledger.deliver(gateway, 'evt', other)).toMatchObject({ status: 'conflict', upTo: 3 })
   })
-})
-
-test('what a ledger took before times were checked is read, proved and exported all the same', async () => {
-  const gateway = fakeGateway('GW-1', CLOUD_ID)
-  const ledger = await testLedger(gateway)
-  const { time } = usageRecord({ gw: gateway.id, epoch: E1, seq: 1, prev: ZERO_HASH })
-  const [chained] = usageChain({ gateway: gateway.id, epoch: E1, count: 1, day: '2026-02-30' })
-  const records = [{ ...chained?.record, time: { ...time, day: '2026-02-30', wallEnd: 9e15 } } as UsageRecord]
-  const body = usageBody(records.map(sealRecord))
-  const [message, { keyId }] = [gateway.sign('usage', body), gateway.key]
-  const batch = decodeUsageBatch(body)
-  ledger.worker.offer({ gateway: gateway.id, what: 'usage', message, keyId, body, hash: sha256(body), batch })
-  await ledger.worker.idle()
-  expect(await verifyGateway(ledger.db.read, gateway.id)).toMatchObject({ ok: true, records: 1 })
-  expect(await verified(await ledger.evidence(), { trust: CLOUD_ROOT })).toMatchObject({
-    fault: null,
-    facts: 1,
-  })
-  const asked = { org: 'acme' as OrgId, from: '2026-02-01', to: '2026-02-31' }
-  const [posted] = await postedDays(ledger.db.read, asked)
-  const event = cloudEventOf({
-    ...asked,
-    ...posted,
-    wallEnd: posted?.wall_end,
-    receivedAt: 1,
-    postings: [],
-  } as unknown as LedgerRecord)
-  expect(event.time).toBe('9999-12-31T23:59:59.999Z')
 })
 
 test('the verifier names the first record that was tampered with', async () => {

@@ -171,6 +171,30 @@ const cases: [string, EvidenceLine[], object][] = [
   ],
   ['an older keyset after a newer one', [...lines.slice(0, 2), ...lines.slice(1)], { what: 'keyset' }],
   [
+    'a message that is said to be lost, though the chain goes on behind another one',
+    replaced(at('batch', 2).index, {
+      t: 'lost',
+      first: at('batch', 2).line.first,
+      last: at('batch', 2).line.last,
+      prev: stream.head,
+    }),
+    { what: 'prev' },
+  ],
+  [
+    'lost numbers with others between',
+    replaced(at('batch', 2).index, { t: 'lost', first: 99, last: 100, prev: stream.head }),
+    { what: 'gap' },
+  ],
+  [
+    'all after some that is said to be lost',
+    [
+      ...lines.slice(0, at('batch', 1).index),
+      { t: 'lost', first: at('batch', 1).line.first, last: stream.upTo, prev: stream.head },
+      ...lines.slice(at('stream', 1).index),
+    ],
+    { what: 'lost', seq: at('batch', 1).line.first },
+  ],
+  [
     'a record hidden from the operator',
     replaced(at('batch').index, { t: 'others', first: 1, hashes: [stream.head] }),
     { what: 'scope' },

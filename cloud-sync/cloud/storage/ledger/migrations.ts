@@ -31,7 +31,7 @@ const BEFORE = [
 ] as const
 
 /** Tables that a later version added. */
-const ADDED: ReadonlySet<string> = new Set(['held_epoch'])
+const ADDED: ReadonlySet<string> = new Set(['held_epoch', 'usage_loss'])
 
 /** The first version is the table data itself; a cloud.db from before keeps every fact it has. */
 const first: Migration = async (db, dialect) => {
@@ -98,4 +98,8 @@ async function takeOver(db: Kysely<LedgerSchema>): Promise<void> {
 const second: Migration = (db, dialect) =>
   createTable(db, { name: 'held_epoch', table: LEDGER_TABLES.held_epoch, dialect })
 
-export const LEDGER_MIGRATIONS: readonly Migration[] = [first, second]
+/** What nobody has any more is told. */
+const third: Migration = (db, dialect) =>
+  createTable(db, { name: 'usage_loss', table: LEDGER_TABLES.usage_loss, dialect })
+
+export const LEDGER_MIGRATIONS: readonly Migration[] = [first, second, third]

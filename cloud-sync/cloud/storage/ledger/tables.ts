@@ -162,6 +162,22 @@ export const LEDGER_TABLES = {
     },
     key: ['gateway', 'stream', 'epoch'],
   },
+  /**
+   * Usage that the ledger had and its gateway has no more: a backup was put back. `first` to `last` of the epoch are
+   * missing; `prev` is the hash of the last of them as the record after it names it, null until that came. From then on
+   * a row stays as it is.
+   */
+  usage_loss: {
+    columns: {
+      ...ofStream,
+      first: whole(),
+      last: whole(),
+      prev: maybe(text()),
+      told_at: whole(),
+      booked_at: maybe(whole()),
+    },
+    key: ['gateway', 'epoch', 'first'],
+  },
   reading_channel: {
     columns: {
       id: numbered(),
