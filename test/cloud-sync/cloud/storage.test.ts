@@ -13,7 +13,7 @@ test('a new database is for the owner only, in WAL, and can be opened again', as
   const path = join(temporaryFolder(), 'cloud.db')
   for (let round = 0; round < 2; round += 1) {
     const db = await openLedger({ dialect: 'sqlite', path })
-    expect(await sql`select * from ledger_version`.execute(db.read)).toMatchObject({ rows: [{ version: 2 }] })
+    expect(await sql`select * from ledger_version`.execute(db.read)).toMatchObject({ rows: [{ version: 3 }] })
     await db.close()
   }
   expect(statSync(path).mode & 0o777).toBe(0o600)
