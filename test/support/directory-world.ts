@@ -191,15 +191,15 @@ export function onBothEngines(suite: (engine: Engine) => void): void {
 
 export interface Engine {
   /** A test with an open, empty directory. */
-  with(name: string, body: (directory: TestDirectory) => Promise<void>): void
+  with(name: string, body: (directory: TestDirectory) => Promise<void>, more?: Partial<DirectoryWorld>): void
   /** Another empty database. */
   target(): DatabaseTarget
 }
 
 function withDirectory(say: TestAPI, target: () => Promise<DatabaseTarget>): Engine['with'] {
-  return (name, body) => {
+  return (name, body, more) => {
     say(name, async () => {
-      const directory = await openTestDirectory(await target())
+      const directory = await openTestDirectory(await target(), more)
       try {
         await body(directory)
         await expectRebuilt(directory.store)

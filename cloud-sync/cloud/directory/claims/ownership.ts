@@ -13,12 +13,15 @@ export async function addOwnership(
     to,
     cause,
     evidence,
+    toldUpTo = 0,
   }: {
     gateway: DirectoryRow<'gateway'>
     to: string
     cause: Cause
     /** What the gateway signed, base64. */
     evidence: string | null
+    /** Of a transfer that came to nothing, the epoch that the gateway may have been told of. */
+    toldUpTo?: number
   },
 ): Promise<number> {
   const [last] = await writing.read.find(
@@ -29,7 +32,7 @@ export async function addOwnership(
   // A gateway that was registered without a claim has an epoch and no entry, also when it was let go since.
   const hadOwner =
     gateway.state !== 'unclaimed' || last !== undefined || (await wasReleased(writing, gateway))
-  const epoch = Math.max(last?.epoch ?? 0, hadOwner ? gateway.owner_epoch : 0) + 1
+  const epoch = Math.max(last?.epoch ?? 0, hadOwner ? gateway.owner_epoch : 0, toldUpTo) + 1
   const prev = last?.hash ?? ZERO
   const entry = JSON.stringify({
     v: 1,

@@ -5,6 +5,9 @@ import { notFound, refuse } from '../errors.ts'
 import type { Actor } from '../kernel/actor.ts'
 import { activeOrganisation, demand, demandOperator, type Knowing } from '../kernel/authority.ts'
 import { command, type DirectoryWorld, orgChain } from '../kernel/write.ts'
+import { moveGuests } from '../things/guests.ts'
+import { takeAwayAll } from '../things/removal.ts'
+import { cancelTransfers, chainsOfOpenTransfers, endOffers } from '../things/transfers.ts'
 import { mintCode, type MintedCode, newestCode, putCode } from './codes.ts'
 import { addOwnership, holdsOf } from './ownership.ts'
 
@@ -34,7 +37,8 @@ const assertReleasable = async (
 const chainsOf = async ({ gateway }: { gateway: string }, _actor: unknown, read: DirectoryReader) => {
   const org = (await read.get('gateway', { id: gateway }))?.org ?? NOBODY
   const reserved = await read.find('claim_ticket', { gateway, state: 'live' })
-  return [PLATFORM_CHAIN, ...[org, NOBODY, ...reserved.map((ticket) => ticket.org)].map(orgChain)]
+  const known = [PLATFORM_CHAIN, ...[org, NOBODY, ...reserved.map((ticket) => ticket.org)].map(orgChain)]
+  return [...known, ...(await chainsOfOpenTransfers(read, gateway))]
 }
 
 /** In the factory: the gateway is known by its key, belongs to nobody, and its label says how to claim it. */
@@ -93,6 +97,7 @@ export const release = command({
   once: ['label'],
   async run(writing, { org, gateway: id }, code) {
     const gateway = await assertReleasable(writing, { org, gateway: id })
+    await endOffers(writing, id)
     const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
     await writing.put('gateway', { ...gateway, state: 'releasing' })
     return { gateway: id, ...(await putCode(writing, { gateway, model, minted: code })) }
@@ -100,8 +105,8 @@ export const release = command({
 })
 
 /**
- * The operator's decision: over a dispute, or over a gateway whose owner is gone. An old owner's silence never transfers a
- * gateway. Null = nobody: it is let go, and its new label shown.
+ * The operator's decision: over a dispute, or over a gateway whose owner is gone; a transfer of it ends. An old owner's
+ * silence never transfers a gateway. Null = nobody: it is let go, and its new label shown.
  */
 export const decide = command({
   name: 'gateway.decide',
@@ -118,17 +123,22 @@ export const decide = command({
     if (gateway.state === 'decommissioned') refuse('DIRECTORY_EXISTS', `${id} is scrapped`)
     if (org !== null && (await activeOrganisation(writing, org)) === undefined)
       return notFound('organisation')
+    const toldUpTo = await cancelTransfers(writing, id)
     for (const hold of await holdsOf(writing.read, id)) {
       if (hold.winner === null)
         await writing.put('usage_hold', { ...hold, winner: org ?? NOBODY, decided_at: writing.at })
     }
     if (org === null) {
       const model = (await newestCode(writing.read, id))?.model ?? 'gateway'
-      await writing.put('gateway', { ...gateway, state: 'releasing' })
+      const owner_epoch = Math.max(gateway.owner_epoch, toldUpTo)
+      await writing.put('gateway', { ...gateway, owner_epoch, state: 'releasing' })
       const { label, birth } = await putCode(writing, { gateway, model, minted: code })
       return { gateway: id, org: null, label: label, birth: birth }
     }
-    const epoch = await addOwnership(writing, { gateway, to: org, cause: 'decided', evidence: null })
+    if (gateway.org !== org) await takeAwayAll(writing, gateway)
+    const epoch = await addOwnership(writing, {
+      ...{ gateway, to: org, cause: 'decided', evidence: null, toldUpTo },
+    })
     await writing.put('gateway', {
       ...gateway,
       org,
@@ -137,11 +147,12 @@ export const decide = command({
       owner_epoch: epoch,
       state: 'claimed',
     })
+    await moveGuests(writing, id, org)
     return { gateway: id, org: org, label: null, birth: null }
   },
 })
 
-/** Scrapped or stolen: nobody claims it any more. */
+/** Scrapped or stolen: nobody claims it any more. One that is being transferred is decided over first. */
 export const decommission = command({
   name: 'gateway.decommission',
   input: GatewayOnly,
@@ -149,6 +160,7 @@ export const decommission = command({
   async run(writing, { gateway: id }) {
     await demandOperator(writing)
     const gateway = (await writing.read.get('gateway', { id })) ?? notFound('gateway')
+    await endOffers(writing, id)
     await writing.put('gateway', { ...gateway, state: 'decommissioned' })
     return { gateway: id }
   },

@@ -6,7 +6,8 @@ import { refuse } from '../errors.ts'
 import { activeOrganisation } from '../kernel/authority.ts'
 import { type Asking, command, orgChain, type Writing } from '../kernel/write.ts'
 import { partnersOf } from '../organisations/links.ts'
-import { takeAway } from '../things/removal.ts'
+import { moveGuests } from '../things/guests.ts'
+import { takeAwayAll } from '../things/removal.ts'
 import { newestCode } from './codes.ts'
 import { addOwnership } from './ownership.ts'
 import { PLATFORM_CHAIN } from './provisioning.ts'
@@ -164,17 +165,19 @@ async function follow(writing: Writing, { gateway, receipt, verdict, evidence }:
     case 'confirmed':
       if (receipt.what !== 'claimed') return
       // Claimed by the new code before its release was heard of: that is over now.
-      if (gateway.state === 'releasing') await removeDevices(writing, gateway)
+      if (gateway.state === 'releasing') await takeAwayAll(writing, gateway)
       await confirm(writing, { gateway, receipt, evidence })
       return
     case 'disputed':
-      if (gateway.state === 'releasing') await removeDevices(writing, gateway)
+      if (gateway.state === 'releasing') await takeAwayAll(writing, gateway)
       await writing.put('gateway', { ...nobodys(gateway), state: 'disputed' })
+      await moveGuests(writing, gateway.id, NOBODY)
       if (receipt.what === 'claimed') await hold(writing, receipt, null)
       return
     case 'released':
-      await removeDevices(writing, gateway)
+      await takeAwayAll(writing, gateway)
       await writing.put('gateway', { ...nobodys(gateway), state: 'unclaimed' })
+      await moveGuests(writing, gateway.id, NOBODY)
       return
     case 'void':
       if (verdict.because !== 'older') await holdVoid(writing, gateway, receipt)
@@ -214,6 +217,7 @@ async function confirm(
     owner_epoch: epoch,
     state: 'claimed',
   })
+  await moveGuests(writing, gateway.id, org)
 }
 
 async function livingWorkspace(
@@ -223,13 +227,6 @@ async function livingWorkspace(
 ): Promise<string | null> {
   if (id === null) return null
   return (await read.get('workspace', { id, org, state: 'active' }))?.id ?? null
-}
-
-/** The host's devices go with the gateway; guests keep theirs. */
-async function removeDevices(writing: Writing, { id, org }: DirectoryRow<'gateway'>): Promise<void> {
-  for (const device of await writing.read.find('device', { gateway: id, org, state: 'active' })) {
-    await takeAway(writing, device)
-  }
 }
 
 async function hold(writing: Writing, receipt: Claimed, winner: string | null): Promise<void> {

@@ -1,12 +1,17 @@
 import type { DirectoryRow } from '../../storage/index.ts'
 import type { Writing } from '../kernel/write.ts'
 
-/** Moves the workspace when the last of its gateways has cut; the caller holds the chains of both sides. */
+const MOVING = ['accepted', 'settling', 'done'] as const
+
+/**
+ * Moves the workspace when the last of its gateways has cut, but for those that go another way; the caller holds the chains
+ * of both sides.
+ */
 export async function workspaceArrives(writing: Writing, id: string): Promise<void> {
   const { read } = writing
   const transfer = await read.get('workspace_transfer', { id, state: 'settling' })
   if (transfer === undefined) return
-  const moved = await read.find('gateway_transfer', { workspace_transfer: id })
+  const moved = await read.find('gateway_transfer', { workspace_transfer: id, state: MOVING })
   if (moved.some(({ state }) => state !== 'done')) return
   await moveWorkspace(writing, transfer)
   const { to_org: org, workspace } = transfer

@@ -6,6 +6,7 @@ import { demandOperator } from '../kernel/authority.ts'
 import { command, orgChain, type Writing } from '../kernel/write.ts'
 import { workspaceArrives } from '../organisations/workspace-moves.ts'
 import { restFrom } from './components.ts'
+import { moveGuests } from './guests.ts'
 import { acceptedTransfer, afterCut, type Held, heldOn, recordOwnership } from './ownership.ts'
 
 const OfGateway = z.strictObject({ gateway: GatewayId })
@@ -51,7 +52,7 @@ export const cut = command({
     for (const device of done.devices) await writing.put('device', device)
     await endGrants(writing, held)
     await endWatching(writing, held)
-    await moveGuests(writing, held, transfer.to_org)
+    await moveGuests(writing, id, transfer.to_org)
     const { org: from, to_org: to } = transfer
     await recordOwnership(writing, { gateway: id, epoch: ownerEpoch, from, to, acknowledged })
     await writing.put('gateway_transfer', { ...transfer, state: 'done', settled_at: writing.at })
@@ -83,19 +84,6 @@ async function endWatching(writing: Writing, held: Held): Promise<void> {
   for (const open of await writing.working.find('alert_event', { resource: paths, state: 'open' }))
     await writing.working.put('alert_event', { ...open, state: 'over', over_at: writing.at })
   for (const path of paths) await restFrom(writing, org, path)
-}
-
-/** The new owner is the guests' host now; its own device there is nobody's guest any more. */
-async function moveGuests(writing: Writing, { gateway }: Held, to: string): Promise<void> {
-  const { org, id } = gateway
-  for (const hosting of await writing.read.find('hosting', {
-    org,
-    gateway: id,
-    state: ['offered', 'accepted'],
-  })) {
-    const stays = hosting.state === 'accepted' && hosting.guest !== to
-    await writing.put('hosting', stays ? { ...hosting, org: to } : { ...hosting, state: 'ended' })
-  }
 }
 
 async function chainsOf(read: DirectoryReader, gateway: string): Promise<string[]> {

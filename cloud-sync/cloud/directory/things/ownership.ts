@@ -58,16 +58,28 @@ export function afterCut(
 
 /**
  * The transfer of a gateway that its new owner has accepted and the gateway has not acknowledged; undefined also where
- * that owner is no more: a gateway does not become nobody's.
+ * that owner is no more: a gateway does not become nobody's. What somebody gave who has it no more, or before it was
+ * somebody else's, gives nothing.
  */
 export async function acceptedTransfer(
   read: DirectoryReader,
   gateway: string,
 ): Promise<DirectoryRow<'gateway_transfer'> | undefined> {
-  const transfer = await read.get('gateway_transfer', { gateway, state: ['accepted', 'settling'] })
-  if (transfer === undefined) return undefined
-  return (await isGone(read, transfer.to_org)) ? undefined : transfer
+  const row = await read.get('gateway', { id: gateway, state: 'claimed' })
+  if (row === undefined) return undefined
+  const transfer = await openTransferOf(read, row, ['accepted', 'settling'])
+  return transfer === undefined || (await isGone(read, transfer.to_org)) ? undefined : transfer
 }
+
+type TransferState = DirectoryRow<'gateway_transfer'>['state']
+
+/** Of these states, by its present owner and to the next epoch. */
+export const openTransferOf = (
+  read: DirectoryReader,
+  { id: gateway, org, owner_epoch }: DirectoryRow<'gateway'>,
+  state: readonly TransferState[],
+): Promise<DirectoryRow<'gateway_transfer'> | undefined> =>
+  read.get('gateway_transfer', { gateway, org, owner_epoch: owner_epoch + 1, state })
 
 export const isGone = async (read: DirectoryReader, org: string): Promise<boolean> =>
   (await read.get('organisation', { id: org, state: ['active', 'suspended'] })) === undefined

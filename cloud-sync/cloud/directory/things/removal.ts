@@ -13,3 +13,9 @@ export async function takeAway(writing: Writing, device: DirectoryRow<'device'>)
     if (isOfIt && grant.org === org) await writing.put('grant', { ...grant, state: 'revoked' })
   }
 }
+
+/** An owner's devices go with their gateway; guests keep theirs. */
+export async function takeAwayAll(writing: Writing, { id, org }: DirectoryRow<'gateway'>): Promise<void> {
+  for (const device of await writing.read.find('device', { gateway: id, org, state: 'active' }))
+    await takeAway(writing, device)
+}

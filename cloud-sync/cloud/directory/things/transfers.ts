@@ -6,10 +6,11 @@ import { demand } from '../kernel/authority.ts'
 import { Id, OrgId } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 import { workspaceOf } from '../organisations/workspaces.ts'
-import { isGone } from './ownership.ts'
+import { workspaceArrives } from '../organisations/workspace-moves.ts'
+import { acceptedTransfer, isGone, openTransferOf } from './ownership.ts'
 
 export const OFFER_MS = 14 * 24 * 3_600_000
-export const OPEN = ['offered', 'accepted', 'settling'] as const
+const OPEN = ['offered', 'accepted', 'settling'] as const
 const OfTransfer = z.strictObject({ org: OrgId, transfer: Id })
 const SHOWN_MAX = 200
 
@@ -133,12 +134,46 @@ const shown = (row: DirectoryRow<'gateway_transfer'>, at: number) => ({
 export async function transferable(writing: Writing, id: string): Promise<DirectoryRow<'gateway'>> {
   const gateway = await writing.read.get('gateway', { id, state: 'claimed' })
   if (gateway === undefined) return notFound('gateway')
-  const open = await writing.read.get('gateway_transfer', { gateway: id, state: OPEN })
+  const open = await openTransferOf(writing.read, gateway, OPEN)
   if (open === undefined) return gateway
   if (open.state !== 'offered' || open.expires_at > writing.at)
     refuse('DIRECTORY_EXISTS', `${id} is being transferred already`)
   await writing.put('gateway_transfer', { ...open, state: 'expired' })
   return gateway
+}
+
+const openTransfersOf = (
+  read: DirectoryReader,
+  gateway: string,
+): Promise<DirectoryRow<'gateway_transfer'>[]> =>
+  read.find('gateway_transfer', { gateway, state: OPEN }, { orderBy: ['id'] })
+
+/** Chains that `cancelTransfers` writes. */
+export async function chainsOfOpenTransfers(read: DirectoryReader, gateway: string): Promise<string[]> {
+  return (await openTransfersOf(read, gateway)).flatMap(({ org, to_org }) => [
+    orgChain(org),
+    orgChain(to_org),
+  ])
+}
+
+/**
+ * The gateway goes another way than it was offered or given. Says the last epoch that it may have been told of by then: the
+ * next one is another. The caller holds `chainsOfOpenTransfers`.
+ */
+export async function cancelTransfers(writing: Writing, gateway: string): Promise<number> {
+  const open = await openTransfersOf(writing.read, gateway)
+  for (const transfer of open) {
+    await writing.put('gateway_transfer', { ...transfer, state: 'cancelled' })
+    if (transfer.workspace_transfer !== null) await workspaceArrives(writing, transfer.workspace_transfer)
+  }
+  return Math.max(0, ...open.flatMap(({ state, owner_epoch }) => (state === 'offered' ? [] : [owner_epoch])))
+}
+
+/** What is let go is offered to nobody. Throws DIRECTORY_EXISTS where it is on its way to who has accepted it. */
+export async function endOffers(writing: Writing, gateway: string): Promise<void> {
+  if ((await acceptedTransfer(writing.read, gateway)) !== undefined)
+    refuse('DIRECTORY_EXISTS', `${gateway} is being transferred to who has accepted it`)
+  await cancelTransfers(writing, gateway)
 }
 
 export async function addTransfer(
