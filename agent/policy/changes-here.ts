@@ -1,16 +1,17 @@
 import type { About, Decision } from '../../cloud-sync/access/index.ts'
-import type {
-  AccessChange,
-  Dot,
-  GatewayChange,
-  Grant,
-  Grantee,
-  MemberName,
-  OrgId,
-  PolicySnapshot,
-  Resource,
-  Right,
-  Shareable,
+import {
+  type AccessChange,
+  type Dot,
+  type GatewayChange,
+  type Grant,
+  type Grantee,
+  type MemberName,
+  type OrgId,
+  type PolicySnapshot,
+  type Resource,
+  type Right,
+  type Shareable,
+  shareMadeBy,
 } from '../../cloud-sync/contract/index.ts'
 import { AgentError } from '../errors.ts'
 import type { ChangeStore } from '../storage/changes.ts'
@@ -19,7 +20,6 @@ import type { Login, PolicyInForce } from './in-force.ts'
 
 /** What is shown to somebody here ends after this much policy time, which only counts while the gateway runs, ms. */
 const SHARE_MS_MAX = 72 * 3_600_000
-const REPLICA_DIGITS = 12
 
 /** Of which alerts somebody wants to hear no more. */
 type Alert = Extract<AccessChange, { kind: 'alert.opt-out' }>['alert']
@@ -159,7 +159,7 @@ function grantOf({
           ({ from, to: end, state }) => from === org && end === to.org && state === 'active',
         )
   return {
-    id: `here-${dot.replica.slice(0, REPLICA_DIGITS)}-${dot.seq}` as Grant['id'],
+    id: shareMadeBy(dot),
     on,
     to,
     level: 'viewer',

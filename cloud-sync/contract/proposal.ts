@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { GatewayId, MemberName, OrgId, plainId } from './ids.ts'
 import { Member, TeamHandle } from './organisation.ts'
 import { Role } from './rights.ts'
-import { Author, CrossPolicy, Grant, Grantee, PartnerLink, Shareable } from './sharing.ts'
+import { Author, CrossPolicy, Grant, Grantee, type GrantId, PartnerLink, Shareable } from './sharing.ts'
 
 /** Where changes are made: `cloud`, or the database of a gateway under a random number of its own. */
 export const ReplicaId = plainId.brand<'ReplicaId'>()
@@ -12,6 +12,11 @@ export const CLOUD_REPLICA = 'cloud' as ReplicaId
 /** One change's name for ever: the replica that made it and how many it had made. */
 export const Dot = z.strictObject({ replica: ReplicaId, seq: z.int().min(1) })
 export type Dot = z.infer<typeof Dot>
+
+/** What a share that was made at a gateway is called: after the change that made it, so that it is no other's name. */
+export const shareMadeBy = ({ replica, seq }: Dot): GrantId =>
+  `here-${replica.slice(0, REPLICA_DIGITS)}-${seq}` as GrantId
+const REPLICA_DIGITS = 12
 
 /** What a change does. */
 export const AccessChange = z.discriminatedUnion('kind', [

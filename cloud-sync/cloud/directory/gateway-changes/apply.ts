@@ -1,5 +1,13 @@
-import type { AccessChange, GatewayChange, Grant, PolicyFacts } from '../../../contract/index.ts'
-import type { DirectoryRow } from '../../storage/index.ts'
+import {
+  type AccessChange,
+  type Author,
+  type Dot,
+  type GatewayChange,
+  type Grant,
+  type PolicyFacts,
+  shareMadeBy,
+} from '../../../contract/index.ts'
+import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import type { Writing } from '../kernel/write.ts'
 import { endMembership } from '../organisations/leaving.ts'
 import { block } from './blocks.ts'
@@ -32,8 +40,9 @@ const onlyInCloud = (_writing: Writing, { kind }: AccessChange): never => {
  * of the organisation says so. Leaving counts everywhere where the gateway is the organisation's own.
  */
 const APPLYING: { readonly [K in Kind]: Applying<Extract<AccessChange, { kind: K }>> } = {
-  'grant.add': async (writing, _, { place, grant }) => {
-    if (place !== undefined && grant !== null) await hold(writing, place, grant)
+  'grant.add': async (writing, _, { place, grant, change }) => {
+    const { author } = change.proposal
+    if (place !== undefined && grant !== null) await hold(writing, place, { grant, author })
   },
   'grant.remove': async (writing, _, { place, ...applied }) => {
     if (place === undefined) return
@@ -81,14 +90,30 @@ export async function apply(writing: Writing, applied: Applied): Promise<void> {
   await (APPLYING[change.kind] as Applying<AccessChange>)(writing, change, applied)
 }
 
-async function hold(writing: Writing, place: Place, grant: Grant): Promise<void> {
+const LIVES: ReadonlySet<DirectoryRow<'grant'>['state']> = new Set(['live', 'legacy'])
+
+/** What stands under the name that a gateway gives a share, where that is no name of its own for this place. */
+export async function namedWrongly(
+  read: DirectoryReader,
+  { grant, place, dot }: { grant: Grant; place: Place; dot: Dot },
+): Promise<'exists' | 'not-the-author' | undefined> {
+  const there = await read.get('grant', { id: grant.id })
+  if (there === undefined) return grant.id === shareMadeBy(dot) ? undefined : 'not-the-author'
+  const names = Object.keys(place) as (keyof Place)[]
+  return names.every((name) => there[name] === place[name]) ? undefined : 'exists'
+}
+
+async function hold(
+  writing: Writing,
+  place: Place,
+  { grant, author }: { grant: Grant; author: Author },
+): Promise<void> {
   const { read, at } = writing
   const incarnation = grant.to.kind === 'member' ? grant.to.incarnation : 0
   const present = await read.get('grant', { id: grant.id })
-  const by = grant.by ?? { org: place.org, name: '', incarnation: 0 }
-  // A share that the cloud gave keeps its end; a gateway's never lasts longer than it may.
-  const isGateways = present === undefined || present.expires_at !== grant.expiresAt
-  const end = isGateways ? Math.min(grant.expiresAt ?? Infinity, at + SHARE_MS_MAX) : present.expires_at
+  const by = grant.by ?? author
+  // A share that the cloud gave keeps its end as long as it lives; a gateway's never lasts longer than it may.
+  const isKept = present !== undefined && LIVES.has(present.state) && present.expires_at === grant.expiresAt
   await writing.put('grant', {
     id: grant.id,
     ...place,
@@ -99,7 +124,7 @@ async function hold(writing: Writing, place: Place, grant: Grant): Promise<void>
     incarnation,
     owner_epoch: grant.ownerEpoch,
     via: grant.via,
-    expires_at: end,
+    expires_at: isKept ? present.expires_at : Math.min(grant.expiresAt ?? Infinity, at + SHARE_MS_MAX),
     state: 'live',
     brought_by: present?.brought_by ?? null,
     created_at: present?.created_at ?? at,

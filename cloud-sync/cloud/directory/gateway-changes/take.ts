@@ -15,7 +15,7 @@ import { MAX } from '../kernel/limits.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
-import { apply } from './apply.ts'
+import { apply, namedWrongly } from './apply.ts'
 import { pastOf } from './past.ts'
 import { type Place, placeOf } from './place.ts'
 
@@ -63,9 +63,9 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
     async chains({ gateway, body }, _actor, read) {
       const change = await changeIn(read, gateway, body)
       const owner = await read.get('gateway', { id: gateway })
-      const org = await aboutWhom(read, change)
       const { author } = change.proposal
-      return [...[owner?.org ?? author.org, org].map(orgChain), userChain(author.name)]
+      const orgs = [owner?.org ?? author.org, ...(await strangersIn(read, change, owner))]
+      return [...orgs.map(orgChain), userChain(author.name)]
     },
     async run(writing, { gateway, body }) {
       const change = await changeIn(writing.read, gateway, body)
@@ -77,10 +77,12 @@ const takeCommand = (factsOf: ChangeTaking['factsOf']) =>
       if (seq !== upTo + 1)
         return refuse('DIRECTORY_EXISTS', 'another change of this gateway was taken at the same moment')
       const judged = await judgeAndApply(writing, change, factsOf)
-      const owner = (await writing.read.get('gateway', { id: gateway }))?.org ?? change.proposal.author.org
+      const present = await writing.read.get('gateway', { id: gateway })
+      const owner = present?.org ?? change.proposal.author.org
       const { state, because, winner } = judged
-      // What is refused may name anybody: it stands in no stranger's log.
-      const org = state === 'refused' ? owner : await aboutWhom(writing.read, change)
+      // What is refused, or was not judged, may name anybody: it stands in no stranger's log.
+      const [other] = state === 'refused' ? [] : await strangersIn(writing.read, change, present)
+      const org = other ?? owner
       const row = { gateway, replica, seq, org, body, state, because, winner, at: writing.at }
       await writing.add('gateway_change', row)
       await writing.put('gateway_heard', { gateway, org: owner, replica, up_to: seq })
@@ -150,17 +152,40 @@ async function judgeAndApply(
   const gateway = await read.get('gateway', { id: change.gw })
   const present = await factsOf(read, change.gw)
   if (gateway === undefined || present === undefined) return refused('unknown-resource')
-  if (change.ownerEpoch < gateway.owner_epoch) return lost('old-epoch')
+  if (isOfBefore(change, gateway)) return lost('old-epoch')
   const place = await placeIn(read, change)
   const past = await pastOf(read, { change, present, place })
   const judged = past === undefined ? refused('past-unknown') : judgedBy(change, { past, place })
   if (past === undefined || judged.state === 'refused') return judged
+  if (!(await knowsOf(read, change, [past.past, present]))) return refused('unknown-resource')
+  const flaw = await flawOf(read, change, { ...judged, place })
+  if (flaw !== undefined) return refused(flaw)
   if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
   if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
   const known = past.isKnown ? past.past : undefined
   if (hasEffect(judged)) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
   return judged
 }
+
+const isOfBefore = ({ ownerEpoch }: GatewayChange, { owner_epoch }: DirectoryRow<'gateway'>): boolean =>
+  ownerEpoch < owner_epoch
+
+/** Whether it is about somebody who has, or had, to do with this gateway. */
+async function knowsOf(
+  read: DirectoryReader,
+  change: GatewayChange,
+  known: readonly PolicyFacts[],
+): Promise<boolean> {
+  const org = await aboutWhom(read, change)
+  return known.some(({ organisations }) => organisations.some(({ id }) => id === org))
+}
+
+const flawOf = async (
+  read: DirectoryReader,
+  { proposal: { dot } }: GatewayChange,
+  { grant, place }: Pick<Judged, 'grant'> & { place: Place | undefined },
+): Promise<string | undefined> =>
+  grant === null || place === undefined ? undefined : namedWrongly(read, { grant, place, dot })
 
 const hasEffect = ({ state, grant }: Judged): boolean => state === 'accepted' || grant !== null
 
@@ -210,7 +235,18 @@ async function placeIn(read: DirectoryReader, { gw, proposal }: GatewayChange): 
   return change.kind === 'grant.remove' ? placeOf(read, gw, change) : undefined
 }
 
-/** In whose log it stands. */
+/** In whose log it may stand beside the owner's: nobody's where it is of before the owner, or of no organisation at all. */
+async function strangersIn(
+  read: DirectoryReader,
+  change: GatewayChange,
+  gateway: DirectoryRow<'gateway'> | undefined,
+): Promise<string[]> {
+  if (gateway === undefined || isOfBefore(change, gateway)) return []
+  const id = await aboutWhom(read, change)
+  return (await read.get('organisation', { id })) === undefined ? [] : [id]
+}
+
+/** Whose affair it is. */
 async function aboutWhom(read: DirectoryReader, made: GatewayChange): Promise<string> {
   const { author, change } = made.proposal
   if ('org' in change) return change.org

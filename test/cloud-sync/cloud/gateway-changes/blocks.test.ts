@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { GatewayChange } from '../../../../cloud-sync/contract/index.ts'
 import { done, refusal } from '../../../support/directory-world.ts'
-import { GW1, type JudgedSite, judgedSite } from '../../../support/judged-site.ts'
+import { GW1, type JudgedSite, judgedSite, TILT } from '../../../support/judged-site.ts'
 
 /** As on every judged site, and borealis, a guest of acme's gateway, has an administrator gil beside bea. */
 let here: JudgedSite
@@ -113,4 +113,60 @@ test('who joins again, and who owns the gateway next, is not blocked by what was
   await store.transaction((tx) => tx.put('gateway', { ...row, owner_epoch: 2 }))
   await here.cloud.policies.recheck()
   expect((await known()).members).toEqual(MEMBERS)
+})
+
+const share = (to: string, more: object): GatewayChange => here.edge.share('acme:ana', to, more)
+
+test('with the key of a gateway nobody writes over a share of another, nor names one after it', async () => {
+  const { directory } = here.cloud
+  const theirs = { org: 'borealis', thing: { kind: 'device', resource: 'GW-1/level-1' } } as const
+  const { grant } = await done(
+    directory.write.shares.share(as('bea', 'borealis'), {
+      ...{ ...theirs, to: { kind: 'user', user: 'gil' }, level: 'editor' },
+    }),
+  )
+  const before = await directory.store.read.find('grant', {}, { orderBy: ['id'] })
+  expect(await take(share('acme:bob', { id: grant, expiresAt: null }))).toBe('refused exists')
+  expect(await take(share('acme:bob', { id: 'here-another-1' }))).toBe('refused not-the-author')
+  expect(await directory.store.read.find('grant', {}, { orderBy: ['id'] })).toEqual(before)
+})
+
+test('what the cloud gave without an end and was taken back is given on site for three days', async () => {
+  const { directory, policies } = here.cloud
+  const { grant: id } = await done(
+    directory.write.shares.share(as('ana', 'acme'), {
+      ...{ org: 'acme', thing: TILT, to: { kind: 'user', user: 'bob' } },
+    }),
+  )
+  await policies.caughtUp()
+  await here.hears()
+  expect(await take(here.edge.revoke('acme:ana', 'acme:bob'))).toBe('accepted')
+  expect(await take(share('acme:bob', { id, expiresAt: null }))).toBe('accepted')
+  const row = await directory.store.read.get('grant', { id })
+  expect(row).toMatchObject({ state: 'live', resource: 'GW-1/tilt-1' })
+  expect((row?.expires_at ?? Infinity) - directory.now()).toBeLessThanOrEqual(72 * 3_600_000)
+})
+
+test.for([
+  ['of before its owner', { ownerEpoch: 1 }, 'void old-epoch'],
+  ['of no policy that is known', { seen: { cloud: 999 } }, 'refused unknown-resource'],
+] as const)('what a gateway says of strangers, %s, stands in no log of theirs', async ([, more, verdict]) => {
+  const { store } = here.cloud.directory
+  await store.transaction(async (tx) => {
+    const row = await tx.get('gateway', { id: GW1 })
+    if (row !== undefined) await tx.put('gateway', { ...row, owner_epoch: 2 })
+  })
+  const heads = async () =>
+    (await store.read.find('chain_head', {}, { orderBy: ['chain'] })).filter(({ chain }) =>
+      ['org:cobalt', 'org:not-there'].includes(chain),
+    )
+  const before = await heads()
+  for (const org of ['cobalt', 'not-there']) {
+    const change = by('acme:ana', { kind: 'key.block', org, name: 'x' })
+    const { proposal } = change
+    const said = 'seen' in more ? { ...change, ownerEpoch: 2, proposal: { ...proposal, ...more } } : change
+    expect(await take(said as GatewayChange)).toBe(verdict)
+  }
+  expect(await heads()).toEqual(before)
+  expect(await store.read.find('gateway_block', {})).toEqual([])
 })
