@@ -157,10 +157,8 @@ async function judgeAndApply(
   const past = await pastOf(read, { change, present, place })
   const judged = past === undefined ? refused('past-unknown') : judgedBy(change, { past, place })
   if (past === undefined || judged.state === 'refused') return judged
-  if (!(await knowsOf(read, change, [past.past, present]))) return refused('unknown-resource')
-  const flaw = await flawOf(read, change, { ...judged, place })
-  if (flaw !== undefined) return refused(flaw)
-  if (await wouldLoseLastOwner(read, change)) return refused('last-owner')
+  const because = await objectionOfDirectory(read, change, { judged, place, known: [past.past, present] })
+  if (because !== undefined) return refused(because)
   if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
   const known = past.isKnown ? past.past : undefined
   if (hasEffect(judged)) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
@@ -180,12 +178,19 @@ async function knowsOf(
   return known.some(({ organisations }) => organisations.some(({ id }) => id === org))
 }
 
-const flawOf = async (
+/** What stands against it that only the directory knows. */
+async function objectionOfDirectory(
   read: DirectoryReader,
-  { proposal: { dot } }: GatewayChange,
-  { grant, place }: Pick<Judged, 'grant'> & { place: Place | undefined },
-): Promise<string | undefined> =>
-  grant === null || place === undefined ? undefined : namedWrongly(read, { grant, place, dot })
+  change: GatewayChange,
+  given: { judged: Judged; place: Place | undefined; known: readonly PolicyFacts[] },
+): Promise<string | undefined> {
+  const { judged, place, known } = given
+  if (!(await knowsOf(read, change, known))) return 'unknown-resource'
+  if (await wouldLoseLastOwner(read, change)) return 'last-owner'
+  const { dot } = change.proposal
+  if (judged.grant === null || place === undefined) return undefined
+  return namedWrongly(read, { grant: judged.grant, place, dot })
+}
 
 const hasEffect = ({ state, grant }: Judged): boolean => state === 'accepted' || grant !== null
 

@@ -165,7 +165,7 @@ test.for([
     const change = by('acme:ana', { kind: 'key.block', org, name: 'x' })
     const { proposal } = change
     const said = 'seen' in more ? { ...change, ownerEpoch: 2, proposal: { ...proposal, ...more } } : change
-    expect(await take(said as GatewayChange)).toBe(verdict)
+    expect(await take(said)).toBe(verdict)
   }
   expect(await heads()).toEqual(before)
   expect(await store.read.find('gateway_block', {})).toEqual([])
