@@ -6,6 +6,7 @@ import { cellularLink } from './cellular-link.ts'
 import { createClaim } from './claim/index.ts'
 import { GatewayClock, systemSources } from './clock/index.ts'
 import type { Config } from './config/config.ts'
+import { diagnosticDevices } from './diagnostics.ts'
 import { doorsOf } from './doors.ts'
 import { Enforcement } from './enforcement.ts'
 import { FieldState } from './field-state.ts'
@@ -227,14 +228,11 @@ function pipelineOf(
   { store, publishing, log }: { store: Store; publishing: Publishing; log: Log },
 ): Pipeline {
   const resolutions = new Resolutions(config.devices)
-  const diagnostic = new Set<string>(
-    config.devices.flatMap((device) => (device.diagnostic ? [device.id] : [])),
-  )
   return new Pipeline({
     store,
     ...ownerRules(config),
     resolutionOf: (device, channel) => resolutions.of(device, channel),
-    isDiagnostic: (device) => diagnostic.has(device),
+    isDiagnostic: diagnosticDevices(config.devices, () => store.policy.current()),
     publish: (readings) => publishing.readings(readings),
     onPublishFailed: (error) => {
       log.warn({ err: error }, 'readings are stored but were not published')

@@ -15,6 +15,18 @@ export interface Owner {
   readonly workspace: WorkspaceId | null
 }
 
+/** First and last of readings that followed each other closely, monotonic ms. */
+export type ReadSpan = readonly [first: number, last: number]
+/** Shorter than any day: of a longer span every day in between has a reading. */
+const SPAN_GAP_MS = 3 * 3_600_000
+
+/** Spans with one more moment, which is not before them. */
+function withMoment(spans: readonly ReadSpan[], at: number): readonly ReadSpan[] {
+  const [first, last] = spans.at(-1) ?? [at, at]
+  const isClose = spans.length > 0 && at >= first && at - last <= SPAN_GAP_MS
+  return isClose ? [...spans.slice(0, -1), [first, at]] : [...spans, [at, at]]
+}
+
 /**
  * A counter that only grows. Its owner never changes: another owner, custodian or workspace begins a new generation at 0,
  * so that nobody's consumption can slide into another's bill.
@@ -36,6 +48,8 @@ export interface Register extends Owner {
   readonly q: number
   /** Cellular meters only: the link that what is not reported yet was counted on. */
   readonly src: LinkSource | null
+  /** `sensor.readings` of a time that the gateway did not know: when it was read since a record named it. */
+  readonly readAt?: readonly ReadSpan[] | null
 }
 
 export interface Increment {
@@ -51,6 +65,8 @@ export interface Increment {
   readonly billable?: boolean
   /** Cellular meters only: the link it was counted on. */
   readonly src?: LinkSource
+  /** `sensor.readings` only, where no day is known: when it was read, monotonic ms. */
+  readonly at?: number
 }
 
 export const sameOwner = (a: Owner, b: Owner): boolean =>
@@ -122,6 +138,7 @@ export class RegisterBook {
         day: increment.day ?? base.day,
         q: base.q | (increment.q ?? 0),
         src: increment.src ?? base.src,
+        ...(increment.at !== undefined && { readAt: withMoment(base.readAt ?? [], increment.at) }),
       }
       latest.set(key, after)
       changed.set(after.id, after)

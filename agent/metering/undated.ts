@@ -11,7 +11,7 @@ import {
 } from '../../cloud-sync/contract/index.ts'
 import type { Zones } from './interval.ts'
 import type { Moved } from './days.ts'
-import type { Owner } from './register.ts'
+import type { Owner, ReadSpan } from './register.ts'
 
 /** How far to look for the end of a day at once, ms: no day is shorter. */
 const HOP_MS = 3 * 3_600_000
@@ -29,7 +29,15 @@ export interface Undated {
   /** What each of its registers moved by, decimal, in the record's order. */
   readonly moved: readonly (readonly [Meter, string])[]
   /** The sensors that were read meanwhile. */
-  readonly read: readonly { readonly subject: Subject; readonly owner: Owner; readonly billable: boolean }[]
+  readonly read: readonly ReadSensor[]
+}
+
+interface ReadSensor {
+  readonly subject: Subject
+  readonly owner: Owner
+  readonly billable: boolean
+  /** When, by the record's monotonic clock; null or absent where nobody noted it: any time. */
+  readonly readAt?: readonly ReadSpan[] | null
 }
 
 /** What is known of the time at last. */
@@ -83,6 +91,17 @@ export const movedIn = ({ undated, piece }: { undated: Undated; piece: Piece }):
     const by = piece.share === null ? BigInt(text) : shareOf(BigInt(text), piece.share)
     return by === 0n ? [] : [{ meter, by }]
   })
+
+/** The sensors that were read in a piece of a record: a day is a sensor's only by a reading of its own. */
+export function readIn({ read, time }: Undated, { share }: Piece): readonly ReadSensor[] {
+  if (share === null) return read
+  // What was counted as the record ended is its last piece's, what began with it its first one's.
+  const from = share.from === 0 ? -Infinity : time.monoStart + share.from
+  const before = share.to >= share.of ? Infinity : time.monoStart + share.to
+  return read.filter(
+    ({ readAt }) => readAt == null || readAt.some(([first, last]) => first < before && last >= from),
+  )
+}
 
 const lengthOf = ({ time }: Undated): number => Math.max(0, time.monoEnd - time.monoStart)
 

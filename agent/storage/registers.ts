@@ -1,10 +1,13 @@
 import type { Database } from 'better-sqlite3'
 import type { LinkSource } from '../../cloud-sync/contract/index.ts'
-import type { Register } from '../metering/index.ts'
+import type { ReadSpan, Register } from '../metering/index.ts'
 import { prepared } from './prepared.ts'
 
 interface Row
-  extends Omit<Register, 'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q' | 'src'> {
+  extends Omit<
+    Register,
+    'billable' | 'end' | 'reported' | 'id' | 'gen' | 'ownerEpoch' | 'q' | 'src' | 'readAt'
+  > {
   readonly id: bigint
   readonly gen: bigint
   readonly owner_epoch: bigint
@@ -13,6 +16,7 @@ interface Row
   readonly reported: bigint
   readonly q: bigint
   readonly src: string | null
+  readonly read_at: string | null
 }
 
 /** Every register there ever was; ends are exact to 2^63. */
@@ -20,7 +24,7 @@ export function loadRegisters(database: Database): Register[] {
   const rows = prepared(database, 'SELECT * FROM register JOIN register_value USING (id) ORDER BY id')
     .safeIntegers()
     .all() as Row[]
-  return rows.map(({ owner_epoch, ...row }) => ({
+  return rows.map(({ owner_epoch, read_at, ...row }) => ({
     ...row,
     id: Number(row.id),
     gen: Number(row.gen),
@@ -28,6 +32,7 @@ export function loadRegisters(database: Database): Register[] {
     billable: row.billable === 1n,
     q: Number(row.q),
     src: row.src === null ? null : (JSON.parse(row.src) as LinkSource),
+    readAt: read_at === null ? null : (JSON.parse(read_at) as ReadSpan[]),
   }))
 }
 
@@ -40,16 +45,17 @@ export function saveRegisters(database: Database, registers: readonly Register[]
   )
   const update = prepared(
     database,
-    'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ?, src = ? WHERE id = ?',
+    'UPDATE register_value SET end = ?, reported = ?, q = ?, day = ?, src = ?, read_at = ? WHERE id = ?',
   )
   const insert = prepared(
     database,
-    'INSERT INTO register_value (end, reported, q, day, src, id) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO register_value (end, reported, q, day, src, read_at, id) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   for (const register of registers) {
     const { id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable } = register
     const src = register.src === null ? null : JSON.stringify(register.src)
-    const where = [register.end, register.reported, register.q, register.day, src, id] as const
+    const readAt = register.readAt == null ? null : JSON.stringify(register.readAt)
+    const where = [register.end, register.reported, register.q, register.day, src, readAt, id] as const
     if (update.run(...where).changes > 0) continue
     born.run(id, meter, subject, gen, org, ownerEpoch, custodian, workspace, billable ? 1 : 0)
     insert.run(...where)

@@ -111,6 +111,10 @@ export const MIGRATIONS: readonly Migration[] = [
       coalesce((SELECT json_extract(value, '$.runningMs') FROM meta WHERE key = 'policy_time'), 0)
       WHERE acked_at IS NOT NULL;
   `),
+  sql(`
+    -- JSON: when a sensor was read, while no day was known, since a record named its register.
+    ALTER TABLE register_value ADD COLUMN read_at TEXT;
+  `),
 ]
 
 /**

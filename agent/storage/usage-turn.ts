@@ -18,6 +18,7 @@ import {
   type Piece,
   place,
   type Placed,
+  readIn,
   type Register,
   type RegisterBook,
   type Stamp,
@@ -57,8 +58,12 @@ export class UsageTurn {
     this.#past = parts.past
   }
 
-  count(increments: readonly Increment[]): void {
-    this.#keep(this.#parts.book.plan(increments, this.#draft))
+  /** @param readAt monotonic ms; null where the day is known, which is all that matters of it then */
+  count(increments: readonly Increment[], readAt: number | null = null): void {
+    const noted = increments.map((increment) =>
+      readAt !== null && increment.meter === 'sensor.readings' ? { ...increment, at: readAt } : increment,
+    )
+    this.#keep(this.#parts.book.plan(noted, this.#draft))
   }
 
   /** Chains a record for each organisation whose registers moved. */
@@ -130,9 +135,9 @@ export class UsageTurn {
   }
 
   #assign({ undated, isEstimated }: Placed, piece: Piece): void {
-    const { org, bootId, time, seq, read } = undated
+    const { org, bootId, time, seq } = undated
     const { label, share } = piece
-    const increments = read.map(({ subject, owner, billable }): Increment => {
+    const increments = readIn(undated, piece).map(({ subject, owner, billable }): Increment => {
       return { meter: 'sensor.active_day', subject, owner, billable, by: 1n, day: label.day }
     })
     const sensorDays = this.#parts.book.plan(increments, this.#draft)
@@ -156,11 +161,11 @@ export class UsageTurn {
       this.#past = { ...this.#past, tallies: tallied(this.#past.tallies, { org, label, moved }) }
       return
     }
-    const read = registers.flatMap(({ meter, subject, billable, org, ownerEpoch, custodian, workspace }) =>
-      meter === 'sensor.readings'
-        ? [{ subject, billable, owner: { org, ownerEpoch, custodian, workspace } }]
-        : [],
-    )
+    const read = registers.flatMap((register) => {
+      const { meter, subject, billable, org, ownerEpoch, custodian, workspace, readAt = null } = register
+      if (meter !== 'sensor.readings') return []
+      return [{ subject, billable, owner: { org, ownerEpoch, custodian, workspace }, readAt }]
+    })
     const texts = moved.map(({ meter, by }): [Meter, string] => [meter, by.toString()])
     const undated: Undated = { seq, epoch: null, org, bootId, time, moved: texts, read }
     this.#past = { ...this.#past, undated: [...this.#past.undated, undated] }
@@ -188,7 +193,9 @@ export class UsageTurn {
   }
 
   #report(registers: readonly Register[]): void {
-    this.#keep(registers.map((register) => ({ ...register, reported: register.end, q: 0, src: null })))
+    this.#keep(
+      registers.map((register) => ({ ...register, reported: register.end, q: 0, src: null, readAt: null })),
+    )
   }
 
   #keep(registers: readonly Register[]): void {

@@ -179,7 +179,8 @@ export class UsageLedger {
     const opened = this.#turnOfDay(database, turn, now)
     turn.settle(opened, this.#interval ?? this.#before)
     for (const take of this.#sources) this.#counted.push(...take())
-    turn.count([...this.#counted, ...increments((org) => labelOf(opened, org)?.day ?? null)])
+    const counted = [...this.#counted, ...increments((org) => labelOf(opened, org)?.day ?? null)]
+    turn.count(counted, opened.day === null ? now.monoMs : null)
     const next = this.#endIfDue(turn, opened, now)
     if (this.#newEpoch !== undefined) {
       turn.changeEpoch(this.#newEpoch, this.#covered)

@@ -33,7 +33,12 @@ const ownership = {
 export const Ownership = z.strictObject(ownership)
 export type Ownership = z.infer<typeof Ownership>
 
-export const OwnedDevice = z.strictObject({ id: DeviceId, ...ownership })
+export const OwnedDevice = z.strictObject({
+  id: DeviceId,
+  ...ownership,
+  /** The platform approves that it tells of the gateway itself: metered, and billed to nobody. */
+  diagnostic: z.boolean().optional(),
+})
 export type OwnedDevice = z.infer<typeof OwnedDevice>
 
 /** A sensor that is not its device's owner's, workspace's or custodian's; all others follow their device. */

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { diagnosticDevices } from '../../agent/diagnostics.ts'
 import { Pipeline } from '../../agent/pipeline.ts'
 import type { PublishedReading } from '../../agent/published-reading.ts'
 import { quantise } from '../../agent/quantise.ts'
 import type { Store } from '../../agent/storage/index.ts'
-import type { OrgId } from '../../cloud-sync/contract/index.ts'
+import { type OrgId, OwnedDevice } from '../../cloud-sync/contract/index.ts'
 import type { Reading } from '../../hardware/index.ts'
 import { ACME, StoppedClock, temporaryFolder, testStore } from '../support/store.ts'
 
@@ -161,4 +162,31 @@ test("after a restart the newest reading of each channel is there, but not of a 
     onPublishFailed: (error) => failures.push(error),
   })
   expect(others.latest()).toEqual([])
+})
+
+test('what the configuration calls diagnostic is billed unless the signed policy approves it too', () => {
+  const configured = [
+    { id: 'board', diagnostic: true },
+    { id: 'tilt', diagnostic: false },
+  ]
+  const policy = (...approved: string[]) => ({
+    devices: ['board', 'tilt'].map((id) =>
+      OwnedDevice.parse({
+        id,
+        org: 'acme',
+        ownerEpoch: 1,
+        ...(approved.includes(id) && { diagnostic: true }),
+      }),
+    ),
+  })
+  let current: ReturnType<typeof policy> | null = null
+  const isDiagnostic = diagnosticDevices(configured, () => current)
+  const free = (): string[] => ['board', 'tilt', 'other'].filter((device) => isDiagnostic(device))
+  expect(free()).toEqual([])
+  current = policy()
+  expect(free()).toEqual([])
+  current = policy('board', 'tilt')
+  expect(free()).toEqual(['board'])
+  current = policy('tilt')
+  expect(free()).toEqual([])
 })

@@ -27,6 +27,13 @@ export const DirectoryChange = z.discriminatedUnion('kind', [
     kind: z.literal('device.registered'),
     gateway: GatewayId,
   }),
+  z.strictObject({
+    kind: z.literal('device.diagnostic'),
+    gateway: GatewayId,
+    id: DeviceId,
+    /** It tells of its gateway itself, and nobody is billed for it. */
+    diagnostic: z.boolean(),
+  }),
   ShareV1.extend({ kind: z.literal('share.added'), gateway: GatewayId }),
   z.strictObject({
     kind: z.literal('share.revoked'),

@@ -170,3 +170,38 @@ test('boots that never learnt the time lie behind the last that was known, and t
   const events = records.filter(({ kind }) => kind === 'event').map(({ event }) => event)
   expect(events).toEqual(['boot', 'boot'])
 })
+
+test('a sensor of an interval that had no day is billed on the days of its own readings alone', () => {
+  const machine = new ModelMachine()
+  machine.isSynced = false
+  machine.wall = 0
+  const ledger = meteredLedger({ machine, intervalMs: 24 * HOUR })
+  const owner = ownerOf('acme')
+  const read = (...names: string[]): void => {
+    ledger.commit(names.map((name) => ({ subject: `sensor:${name}/main` as Subject, owner, count: 1 })))
+  }
+  read('early', 'often')
+  for (let hour = 1; hour < 20; hour += 1) {
+    machine.pass(HOUR)
+    read('often')
+  }
+  machine.pass(HOUR)
+  read('late', 'often')
+  // Killed meanwhile: what is known of it is in the database.
+  ledger.restart()
+  machine.pass(HOUR)
+  ledger.clock.learn(Date.UTC(2026, 5, 2, 9))
+  ledger.commit([])
+  machine.pass(60_000)
+  ledger.commit([])
+  const days = sumsBy(
+    postedFrom(ledger.records()).filter(({ meter }) => meter === 'sensor.active_day'),
+    ({ subject, day }) => `${subject} ${day ?? ''}`,
+  )
+  expect([...days]).toEqual([
+    ['sensor:early/main 2026-06-01', 1n],
+    ['sensor:late/main 2026-06-02', 1n],
+    ['sensor:often/main 2026-06-01', 1n],
+    ['sensor:often/main 2026-06-02', 1n],
+  ])
+})

@@ -149,7 +149,11 @@ export const gatewayFact = (row: DirectoryRow<'gateway'>, incarnation: number): 
 })
 
 export const deviceFact = (row: DirectoryRow<'device'>, incarnation: number): OwnedDevice =>
-  fact<OwnedDevice>({ id: row.path.split('/')[1] ?? '', ...ownership(row, incarnation) })
+  fact<OwnedDevice>({
+    id: row.path.split('/')[1] ?? '',
+    ...ownership(row, incarnation),
+    ...(row.diagnostic === 1 && { diagnostic: true }),
+  })
 
 /** A view or an alert. */
 export const itemFact = (

@@ -87,9 +87,15 @@ const APPLIED: Applied = {
       custodian: custodian === null ? null : (await memberOf(writing, org, nameOf(org, custodian))).user,
       owner_epoch: (before?.owner_epoch ?? 0) + 1,
       name: id,
+      diagnostic: 0,
       state: 'active',
       created_at: writing.at,
     })
+  },
+  async 'device.diagnostic'(writing, { gateway, id, diagnostic }) {
+    const path = `${gateway}/${id}`
+    const device = (await writing.read.get('device', { path, state: 'active' })) ?? notFound('device')
+    await writing.put('device', { ...device, diagnostic: diagnostic ? 1 : 0 })
   },
   'share.added': addShare,
   async 'share.revoked'(writing, { id }) {
@@ -175,6 +181,8 @@ async function ownerOf(read: DirectoryReader, change: DirectoryChange): Promise<
       return change.id
     case 'share.added':
       return (await read.get('device', { path: `${change.gateway}/${change.device}` }))?.org
+    case 'device.diagnostic':
+      return (await read.get('device', { path: `${change.gateway}/${change.id}` }))?.org
     case 'share.revoked':
       return (await read.get('grant', { id: change.id }))?.org
     case 'member.added':

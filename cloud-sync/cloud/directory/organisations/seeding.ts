@@ -104,6 +104,7 @@ function named(change: DirectoryChange): (readonly [org: string, name: string])[
       return change.to.member === null ? [] : [[change.to.org, change.to.member]]
     case 'organisation.added':
     case 'gateway.registered':
+    case 'device.diagnostic':
     case 'share.revoked':
       return []
   }

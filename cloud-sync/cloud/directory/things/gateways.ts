@@ -76,6 +76,7 @@ export const addDevice = command({
       // What was granted on an earlier device of this name reaches this one no more.
       owner_epoch: (before?.owner_epoch ?? 0) + 1,
       name,
+      diagnostic: 0,
       state: 'active',
       created_at: writing.at,
     })

@@ -60,7 +60,7 @@ export const accept = command({
     assertRoom('devices on one gateway', { count, max: MAX.devicesOnGateway })
     const placed = await placement(writing, { org, workspace, custodian })
     const epoch = (before?.owner_epoch ?? 0) + 1
-    const device = { path, gateway, org, ...placed, owner_epoch: epoch, name }
+    const device = { path, gateway, org, ...placed, owner_epoch: epoch, name, diagnostic: 0 }
     await writing.put('device', { ...device, state: 'active', created_at: writing.at })
     await writing.put('hosting', { ...hosting, state: 'accepted' })
     return { device: path }

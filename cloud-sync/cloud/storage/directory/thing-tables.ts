@@ -26,6 +26,8 @@ export const THING_TABLES = {
       custodian: maybe(text()),
       owner_epoch: whole(),
       name: text(),
+      /** 1 = the platform approves that it tells of its gateway itself: billed to nobody. */
+      diagnostic: whole(),
       state: text<'active' | 'removed'>(),
       created_at: whole(),
     },

@@ -45,7 +45,7 @@ const live = { state: 'active', created_at: 1 } as const
 const device = (tx: DirectoryTransaction, index: number) =>
   tx.put('device', {
     ...{ path: `GW-1/x${index}`, gateway: 'GW-1', org: 'acme', name: 'x', ...live },
-    ...{ workspace: null, custodian: null, owner_epoch: 1 },
+    ...{ workspace: null, custodian: null, owner_epoch: 1, diagnostic: 0 },
   })
 const view = (tx: DirectoryTransaction, index: number) =>
   tx.put('saved_view', {

@@ -168,3 +168,18 @@ test('changes made at the same time are made one after another', async () => {
   expect((await Promise.all(twice)).filter((outcome) => outcome === 'done')).toHaveLength(1)
   expect((await open.snapshot(GW1)).grants).toHaveLength(11)
 })
+
+test('the operator approves that a device is its gateway’s own, and takes it back: the policy says so', async () => {
+  const open = await opened()
+  const say = (diagnostic: boolean) =>
+    open.change({ kind: 'device.diagnostic', gateway: GW1, id: 'tilt-1', diagnostic })
+  const told = async () =>
+    (await open.snapshot(GW1)).devices.map(({ id, diagnostic = false }) => `${id} ${String(diagnostic)}`)
+  expect(await told()).toContain('tilt-1 false')
+  expect(await say(true)).toBe('done')
+  expect(await told()).toContain('tilt-1 true')
+  expect(await say(false)).toBe('done')
+  expect(await told()).toContain('tilt-1 false')
+  const gone = { kind: 'device.diagnostic', gateway: GW1, id: 'none', diagnostic: true }
+  expect(await open.change(gone)).toBe('DIRECTORY_NOT_FOUND')
+})

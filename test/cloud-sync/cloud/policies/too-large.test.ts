@@ -30,7 +30,7 @@ const devices = ({ directory }: SeededCloud, names: readonly string[]): Promise<
     for (const name of names)
       await tx.put('device', {
         ...{ path: `GW-1/${name}`, gateway: GW1, org: 'acme', workspace: null, custodian: null },
-        ...{ owner_epoch: 1, name, state: 'active', created_at: 1 },
+        ...{ owner_epoch: 1, name, diagnostic: 0, state: 'active', created_at: 1 },
       })
   })
 const many = Array.from({ length: POLICY_MAX.devices + 1 }, (_, index) => `a${index}`)
