@@ -14,7 +14,7 @@ import {
   TeamMember,
   Workspace,
 } from '../../contract/index.ts'
-import { type Entry, type ListName, nameIn } from './fit.ts'
+import { type Entry, type ListName, LISTS, nameIn } from './lists.ts'
 import type { PolicyContent } from './project.ts'
 
 /** What the contract takes of each list. How many people a team has is not asked here: the surplus is left out later. */
@@ -32,7 +32,6 @@ const ENTRIES: { readonly [N in ListName]: z.ZodType } = {
   links: PartnerLink,
   quotas: QuotaShare,
 }
-const LISTS = Object.keys(ENTRIES) as ListName[]
 /** Names of damaged entries that are told of each list. */
 const NAMED_MAX = 10
 

@@ -153,3 +153,40 @@ test('of what is too many bytes what was told before stays, and owners can alway
   const crowded = fitted({ ...content, members: [...crowd, ...content.members] }, () => undefined).content
   expect(crowded.members.filter(({ role }) => role === 'owner').map(({ name }) => name)).toContain('ana')
 })
+
+test('a guest crowds out nobody: who owns the gateway comes first, and what a guest brings too much of goes first', async () => {
+  const open = await opened()
+  const content = (await projectGateway(open.directory.store.read, GW1)) as PolicyContent
+  const device = (id: string, org: string) => ({ ...content.devices[0], id, org })
+  const reaches = (id: string, to: string) => ({
+    ...{ id: `to-${to}`, on: { kind: 'device', device: id }, to: { kind: 'org', org: to } },
+    ...{ level: 'viewer', ownerEpoch: 1 },
+  })
+  const keys = (org: string, count: number, first = 0) =>
+    Array.from({ length: count }, (_, index) => ({
+      ...{ org, name: `k-${first + index}`, member: `m-${index % 80}`, incarnation: 1, scope: 'full' },
+      hash: String(first + index).padStart(64, '0'),
+    }))
+  // A guest with 12,000 keys, its own and of two organisations to which it shows its device; and a quiet one.
+  const crowd = [...keys('crowd', 4_000), ...keys('crowd-2', 4_000), ...keys('crowd-3', 4_000)]
+  const rest = [...keys('acme', 30), ...keys('quiet', 40), ...keys('shown', 50)]
+  const asked = (more: readonly object[]) =>
+    ({
+      ...content,
+      devices: [...content.devices, device('crowd-dev', 'crowd'), device('quiet-dev', 'quiet')],
+      grants: [reaches('crowd-dev', 'crowd-2'), reaches('crowd-dev', 'crowd-3'), reaches('own-dev', 'shown')],
+      keys: [...crowd, ...more],
+    }) as unknown as PolicyContent
+  const of = ({ keys: kept }: PolicyContent, org: string) => kept.filter((key) => key.org === org).length
+  // The crowd was there first, with as many as there is room for.
+  const { content: told } = fitted(asked([]), () => undefined)
+  expect(told.keys).toHaveLength(POLICY_MAX.keys)
+  const { content: fit, leftOut } = fitted(asked(rest), () => told)
+  expect(['acme', 'quiet', 'shown'].map((org) => of(fit, org))).toEqual([30, 40, 50])
+  // Of the crowd its own people come before those whom it brings, and what there is room for stays.
+  expect(of(fit, 'crowd')).toBeGreaterThanOrEqual(POLICY_MAX.keys / 4)
+  expect(fit.keys).toHaveLength(POLICY_MAX.keys)
+  expect(leftOut).toEqual({ keys: 2_120 })
+  const { content: later } = fitted(asked([...rest, ...keys('acme', 5_000, 30)]), () => fit)
+  expect(['acme', 'quiet', 'shown'].map((org) => of(later, org))).toEqual([5_030, 40, 50])
+})
