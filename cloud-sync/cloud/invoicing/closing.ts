@@ -15,7 +15,7 @@ import {
 import { type BillingTransaction, isDuplicate } from '../storage/index.ts'
 import { outstanding } from './payments/settle.ts'
 import type { InvoicingWorld } from './ports.ts'
-import type { PriceBooks } from './prices.ts'
+import { PRICE_BOOKS, type PriceBooks } from './prices.ts'
 import { bookStatement, linesBookedFor } from './statements.ts'
 import { lastClosed, type Terms, termsOf } from './terms.ts'
 
@@ -107,11 +107,34 @@ export async function rateMonth(
   })
 }
 
+interface Month {
+  readonly org: OrgId
+  readonly period: Period
+  readonly terms: Terms
+  readonly now: number
+}
+
+/** One who sets prices all the time is waited for no longer than this; the next turn closes the month. */
+const PRICES_CHANGED_MAX = 5
+
+/** Prices that change while a month is rated are those of all of it: it is rated anew. */
 async function closeMonth(
   world: InvoicingWorld,
   books: PriceBooks,
-  { org, period, terms, now }: { org: OrgId; period: Period; terms: Terms; now: number },
+  month: Month,
 ): Promise<Closed | undefined> {
+  for (let tries = 0; tries < PRICES_CHANGED_MAX; tries += 1) {
+    const closed = await closeByPrices(world, books, month)
+    if (closed !== 'prices-changed') return closed
+  }
+  return undefined
+}
+
+async function closeByPrices(
+  world: InvoicingWorld,
+  books: PriceBooks,
+  { org, period, terms, now }: Month,
+): Promise<Closed | 'prices-changed' | undefined> {
   const { store, newId } = world
   const cutoff = await world.usage.cutOff()
   const prices = await books.current(store.read)
@@ -123,6 +146,9 @@ async function closeMonth(
       await tx.exclusively(`organisation ${org}`)
       // Somebody else may have closed it since: then this statement is of no use.
       if ((await tx.get('rating_run', { org, period })) !== undefined) return undefined
+      // From here on nobody adds a book; whoever does so later finds this month closed.
+      await tx.exclusively(PRICE_BOOKS)
+      if ((await books.current(tx)).version !== prices.version) return 'prices-changed'
       await bookStatement(tx, statement, { run, cutoff, at: now })
       await tx.put('billing_period', {
         ...{ org, period, state: 'closed', zone: terms.zone },

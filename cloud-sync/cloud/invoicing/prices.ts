@@ -8,6 +8,9 @@ import { refuse } from './errors.ts'
 const NO_PRICES = parsePriceBook({ version: 'none', cards: [], assignments: [] })
 const BOOKS_KEPT_MAX = 4
 
+/** Who adds a book and who closes a month by one wait for each other. */
+export const PRICE_BOOKS = 'price books'
+
 /** Parsed books by their number; a book never changes. */
 export class PriceBooks {
   readonly #parsed = new Map<number, PriceBook>()
@@ -35,19 +38,19 @@ export async function addPriceBook(
   tx: BillingTransaction,
   given: {
     readonly data: unknown
-    readonly before: PriceBook
     readonly at: number
     readonly by: string
     readonly owner?: string
   },
 ): Promise<PriceBook> {
   const book = parsePriceBook(given.data)
-  await tx.exclusively('price books')
+  await tx.exclusively(PRICE_BOOKS)
   const [newest] = await tx.find('price_book', {}, { orderBy: ['number'], descending: true, limit: 1 })
   const owner = given.owner ?? ''
   const clash = await tx.get('price_book', { owner, version: book.version })
   if (clash !== undefined) refuse('INVOICING_INPUT_INVALID', `version: ${book.version} is there already`)
-  const changed = owner === '' ? await changedInThePast(tx, given.before, book) : undefined
+  const before = await new PriceBooks().current(tx, owner)
+  const changed = owner === '' ? await changedInThePast(tx, before, book) : undefined
   if (changed !== undefined)
     refuse('INVOICING_PRICES_RETROACTIVE', `${changed.org} has paid for ${changed.day} by another price`)
   const data = JSON.stringify(given.data)

@@ -18,9 +18,8 @@ export const setPrices = matter({
   right: 'operator',
   isUsage: false,
   input: z.strictObject({ book: z.record(z.string(), z.unknown()) }),
-  async run({ world, books, now, by }, { book: data }) {
-    const before = await books.current(world.store.read)
-    const book = await world.store.transaction((tx) => addPriceBook(tx, { data, before, at: now, by }))
+  async run({ world, now, by }, { book: data }) {
+    const book = await world.store.transaction((tx) => addPriceBook(tx, { data, at: now, by }))
     return { version: book.version, warnings: book.warnings }
   },
 })

@@ -74,11 +74,10 @@ export const setPartnerPrices = matter({
   right: 'billing.manage',
   isUsage: true,
   input: z.strictObject({ org: OrgId, book: z.record(z.string(), z.unknown()) }),
-  async run({ world, books, org, now, by }, { book: data }) {
-    const before = await books.current(world.store.read, org)
+  async run({ world, org, now, by }, { book: data }) {
     const customers = new Set<string>(await world.directory.customersOf(org))
     return world.store.transaction(async (tx) => {
-      const book = await addPriceBook(tx, { data, before, at: now, by, owner: org })
+      const book = await addPriceBook(tx, { data, at: now, by, owner: org })
       const foreign = book.organisations.find((customer) => !customers.has(customer))
       if (foreign !== undefined) refuse('INVOICING_INPUT_INVALID', `${foreign} is no customer of ${org}`)
       return { version: book.version, warnings: book.warnings }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { expect } from 'vitest'
+import { addPriceBook } from '../../../../cloud-sync/cloud/invoicing/prices.ts'
 import { bookedStatement, linesBookedFor } from '../../../../cloud-sync/cloud/invoicing/statements.ts'
 import { isDuplicate } from '../../../../cloud-sync/cloud/storage/index.ts'
 import { active, AUGUST, DAM, JULY, sensors, sent } from '../../../support/billing-world.ts'
@@ -161,6 +162,51 @@ onBothBillingEngines((engine) => {
     await expect(invoicing.prices('1')).rejects.toMatchObject({ code: 'INVOICING_INPUT_INVALID' })
     const book = await store.read.find('price_book', {})
     expect(book).toMatchObject([{ number: 1, version: '1' }])
+  })
+
+  engine.with('prices that change while a month is closed are those of all of it', async (invoicing) => {
+    const { store, world } = invoicing
+    await invoicing.prices('1')
+    invoicing.receive(...sensors('2026-07-01', 2))
+    const { factsOf } = world.usage
+    world.usage.factsOf = async (...asked) => {
+      world.usage.factsOf = factsOf
+      await invoicing.prices('2', [{ ...cardWith('5.00'), id: 'standard' }])
+      return factsOf(...asked)
+    }
+    invoicing.at('2026-08-04')
+    await invoicing.close()
+    expect(await bookedStatement(store.read, DAM, JULY)).toMatchObject({ priceBook: '2', total: 1_000n })
+    invoicing.receive(...sensors('2026-07-01', 3).slice(2))
+    invoicing.at('2026-09-04')
+    await invoicing.close()
+    expect(await bookedStatement(store.read, DAM, AUGUST)).toMatchObject({ total: 500n })
+  })
+
+  engine.with('who closes and who sets prices at once never both have their way', async (invoicing) => {
+    const { store } = invoicing
+    const rates: (readonly [from: string, rate: string])[] = [[JULY, '1.00']]
+    const bookOf = (some: typeof rates) => ({
+      version: some.map(([, rate]) => rate).join(' '),
+      cards: some.map(([, rate]) => ({ ...cardWith(rate), id: `at-${rate}` })),
+      assignments: some.map(([from, rate]) => ({ org: DAM, card: `at-${rate}`, from: `${from}-01` })),
+    })
+    const set = (data: object) =>
+      store.transaction((tx) => addPriceBook(tx, { data, at: invoicing.world.now(), by: 'test' }))
+    await set(bookOf(rates))
+    for (const [index, month] of ['07', '08', '09', '10', '11', '12'].entries()) {
+      const period = `2026-${month}`
+      invoicing.receive(...sensors(`${period}-01`, 1))
+      invoicing.at(`${index === 5 ? '2027-01' : `2026-${String(index + 8).padStart(2, '0')}`}-04`)
+      const other = [...rates, [period, `${index + 2}.00`] as const].filter(
+        ([from], at, all) => all.findLastIndex((one) => one[0] === from) === at,
+      )
+      const [, changed] = await Promise.allSettled([invoicing.close(), set(bookOf(other))])
+      if (changed.status === 'fulfilled') rates.splice(0, rates.length, ...other)
+      else expect(changed.reason).toMatchObject({ code: 'INVOICING_PRICES_RETROACTIVE' })
+      const due = `${rates.findLast(([from]) => from <= period)?.[1].replace('.', '') ?? ''}`
+      expect([period, (await bookedStatement(store.read, DAM, period))?.total]).toEqual([period, BigInt(due)])
+    }
   })
 
   engine.with(
