@@ -135,13 +135,18 @@ export async function monthsWithNews(
   return [...new Set([...dated, ...labelled].map((row) => row.month))].sort()
 }
 
-/** When the last posted record of each gateway ended, epoch ms by its clock. */
+const ENDED = sql<number>`max(case when wall_end < received_at then wall_end else received_at end)`
+
+/**
+ * When the last posted record of each gateway ended, epoch ms: by its clock, but not later than it was received, because
+ * nothing is reported before it was.
+ */
 export async function reportedUntil(db: Db, gateways: readonly GatewayId[]): Promise<Map<string, number>> {
   if (gateways.length === 0) return new Map()
   const rows = await db
     .selectFrom('usage_record')
     .where('gateway', 'in', gateways)
-    .select(({ fn }) => ['gateway', fn.max('wall_end').as('until')])
+    .select(['gateway', ENDED.as('until')])
     .groupBy('gateway')
     .execute()
   return new Map(rows.map(({ gateway, until }) => [gateway, until]))

@@ -78,6 +78,18 @@ test('S1.2 every uplink is of the organisation and workspace that had it then, a
   ])
 })
 
+test('a gateway whose clock is ahead has reported no further than what was received of it', async () => {
+  const gateway = fakeGateway(GW, CLOUD_ID)
+  // Everything is received at 1, epoch ms.
+  const ledger = await testLedger(gateway)
+  const { time } = usageRecord({ gw: GW, epoch: E1, seq: 1, prev: ZERO_HASH })
+  const ahead = { ...time, wallEnd: Date.parse('2031-01-01') }
+  const record = usageRecord({ gw: GW, epoch: E1, seq: 1, prev: ZERO_HASH, time: ahead })
+  await ledger.deliver(gateway, 'usage', usageBody([sealRecord(record)]))
+  const usage = usageLedger({ db: ledger.db, directory: directoryWith({}), now: () => 1 })
+  expect(await usage.reportedUntil([GW])).toEqual(new Map([[GW, 1]]))
+})
+
 const hold = (winner: string | null, fields: Partial<UsageHold> = {}): UsageHold => ({
   ...{ gateway: GW, org: DAM, since: Date.parse('2026-07-10T12:00:00Z'), until: null, winner },
   ...{ decidedAt: winner === null ? null : Date.parse('2026-07-20T00:00:00Z'), ...fields },
