@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { type DayFact, periodOf } from '../../cloud-sync/cloud/billing/index.ts'
 import {
   type Invoicing,
   invoiceOnly,
@@ -30,6 +31,28 @@ const NO_USAGE: UsageLedger = {
   reportedUntil: () => Promise.resolve(new Map()),
   recordsOf: () => Promise.resolve([]),
 }
+
+/** A ledger that says what was posted, one posting after the other. */
+export const postedUsage = (posted: readonly (readonly DayFact[])[]): UsageLedger => ({
+  ...NO_USAGE,
+  cutOff: () => Promise.resolve(posted.length),
+  factsOf: (org, { from, to, postedBefore }) =>
+    Promise.resolve(
+      posted
+        .slice(0, postedBefore)
+        .flat()
+        .filter((fact) => fact.org === org && fact.day >= from && fact.day <= to),
+    ),
+  monthsWithNews: (org, { from, before }) =>
+    Promise.resolve([
+      ...new Set(
+        posted
+          .slice(from, before)
+          .flat()
+          .flatMap((fact) => (fact.org === org ? [periodOf(fact.day)] : [])),
+      ),
+    ]),
+})
 
 /** There is no ledger to prove anything from. */
 export const noEvidence: UsageEvidence = async function* () {

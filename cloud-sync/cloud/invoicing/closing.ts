@@ -87,10 +87,7 @@ export async function rateMonth(
 ): Promise<Statement> {
   const { org, period, zone, prices, cutoff } = asked
   const endedAt = (await world.directory.organisation(org))?.endedAt ?? null
-  const last = (await lastClosed(world.store.read, org))?.cutoff ?? 0
-  // A ledger that is behind itself was restored: then everything may be new, and what is not has no difference.
-  const from = cutoff === undefined || last <= cutoff ? last : 0
-  const news = asked.corrects ? await world.usage.monthsWithNews(org, { from, before: cutoff }) : []
+  const news = asked.corrects ? await newsOf(world, org, cutoff) : []
   const facts = new Map<Period, readonly DayFact[]>()
   for (const used of [...news.filter((month) => month < period), period]) {
     const days = daysOf(used)
@@ -105,6 +102,18 @@ export async function rateMonth(
     bookedFor: (used) => booked.get(used) ?? [],
     unreported: await unreported(world, org, startOf(`${periodAfter(period)}-01`, zone)),
   })
+}
+
+/** Months of which something was posted since the last closing. */
+async function newsOf(
+  { store, usage }: InvoicingWorld,
+  org: OrgId,
+  before: number | undefined,
+): Promise<readonly Period[]> {
+  const last = (await lastClosed(store.read, org))?.cutoff ?? 0
+  // A ledger that is behind itself was restored: then everything may be new, and what is not has no difference.
+  const from = before === undefined || last <= before ? last : 0
+  return usage.monthsWithNews(org, { from, before })
 }
 
 interface Month {

@@ -27,8 +27,14 @@ export function billingDirectory(read: DirectoryReader): BillingDirectory {
       return rows.map(({ gateway }) => gateway as GatewayId)
     },
     async customersOf(partner) {
-      const links = await read.find('management_link', { partner, state: 'active' }, { orderBy: ['org'] })
-      return links.map(({ org }) => org as OrgId)
+      const links = await read.find(
+        'management_link',
+        { partner, state: ['active', 'ended'] },
+        { orderBy: ['org', 'created_at', 'id'] },
+      )
+      return links.flatMap(({ org, state, begun_at: since, expires_at: expiresAt }) =>
+        since === null ? [] : [{ org: org as OrgId, since, expiresAt, isEnded: state === 'ended' }],
+      )
     },
     async holdsOf(org) {
       const rows = [

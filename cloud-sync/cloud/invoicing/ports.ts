@@ -66,6 +66,16 @@ export interface BilledOrganisation {
   readonly endedAt: number | null
 }
 
+/** An organisation that a partner manages; times are epoch ms. */
+export interface Managed {
+  readonly org: OrgId
+  /** Since when; what it used before is no business of the partner's. */
+  readonly since: number
+  /** Null: until somebody ends it. */
+  readonly expiresAt: number | null
+  readonly isEnded: boolean
+}
+
 /** Usage of a gateway that was metered for `org` by a claim that did not stand. */
 export interface UsageHold {
   readonly gateway: GatewayId
@@ -89,8 +99,8 @@ export interface BillingDirectory {
   gatewaysOf(org: string): Promise<ReadonlyMap<GatewayId, string | null>>
   /** Gateways on which it owns, or ever owned, something: only these may report usage of it. */
   presenceOf(org: string): Promise<readonly GatewayId[]>
-  /** Customers that a partner manages today. */
-  customersOf(partner: string): Promise<readonly OrgId[]>
+  /** Customers that a partner manages, or managed once. */
+  customersOf(partner: string): Promise<readonly Managed[]>
   /** Where the organisation is the one metered for, or the winner. */
   holdsOf(org: string): Promise<readonly UsageHold[]>
 }

@@ -50,7 +50,7 @@ export async function addPriceBook(
   const clash = await tx.get('price_book', { owner, version: book.version })
   if (clash !== undefined) refuse('INVOICING_INPUT_INVALID', `version: ${book.version} is there already`)
   const before = await new PriceBooks().current(tx, owner)
-  const changed = owner === '' ? await changedInThePast(tx, before, book) : undefined
+  const changed = await changedInThePast(tx, before, book)
   if (changed !== undefined)
     refuse('INVOICING_PRICES_RETROACTIVE', `${changed.org} has paid for ${changed.day} by another price`)
   const data = JSON.stringify(given.data)

@@ -103,7 +103,12 @@ export const accept = command({
     const own = await demand(writing, 'link.accept', { org })
     const link =
       (await writing.read.get('management_link', { id, org, state: 'pending' })) ?? notFound('link')
-    await writing.put('management_link', { ...link, state: 'active', consent_by: own.user })
+    await writing.put('management_link', {
+      ...link,
+      state: 'active',
+      consent_by: own.user,
+      begun_at: writing.at,
+    })
     return { link: id }
   },
 })
@@ -175,6 +180,7 @@ export async function addLink(
     consent_by: consentBy,
     expires_at: expiresAt,
     created_at: writing.at,
+    begun_at: state === 'active' ? writing.at : null,
   }
   await writing.put('management_link', row)
   return id

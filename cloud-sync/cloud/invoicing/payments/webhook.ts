@@ -36,39 +36,40 @@ async function apply(
   tx: BillingTransaction,
   { event, at }: { event: ProviderEvent; at: number },
 ): Promise<void> {
-  const { provider } = world
   switch (event.kind) {
-    case 'charge': {
-      const payment = await tx.get('payment', { id: event.payment, provider: provider.name })
-      // One of another system that has the same account.
-      if (payment === undefined) return
-      if (BigInt(payment.minor) !== event.minor || payment.currency !== event.currency)
-        refuse('INVOICING_PAYMENT_CONFLICT', `payment ${payment.id} is of another amount at ${provider.name}`)
-      // A decline that comes late says nothing of the try that is on its way.
-      if (event.charge.state === 'failed' && payment.state !== 'pending') return
-      await settle(tx, payment.id, { charge: event.charge, now: at })
-      return
-    }
+    case 'charge':
+      return charged(world, tx, { event, at })
     case 'method': {
+      const { provider, newId } = world
       const customer = await tx.get('provider_customer', { provider: provider.name, org: event.org })
+      const { org, method } = event
       if (customer !== undefined)
-        await keepMethod(tx, {
-          org: event.org,
-          method: event.method,
-          provider: provider.name,
-          id: world.newId(),
-          at,
-        })
+        await keepMethod(tx, { org, method, provider: provider.name, id: newId(), at })
       return
     }
     case 'method-removed': {
-      const method = await tx.get('payment_method', { provider: provider.name, token: event.token })
+      const method = await tx.get('payment_method', { provider: world.provider.name, token: event.token })
       if (method !== undefined) await tx.put('payment_method', { ...method, state: 'removed', is_default: 0 })
       return
     }
-    // Booked in a step of its own.
+    // Nothing is booked of them by themselves.
     case 'refund':
     case 'dispute':
     case 'other':
   }
+}
+
+async function charged(
+  { provider }: InvoicingWorld,
+  tx: BillingTransaction,
+  { event, at }: { event: ProviderEvent & { readonly kind: 'charge' }; at: number },
+): Promise<void> {
+  const payment = await tx.get('payment', { id: event.payment, provider: provider.name })
+  // One of another system that has the same account.
+  if (payment === undefined) return
+  if (BigInt(payment.minor) !== event.minor || payment.currency !== event.currency)
+    refuse('INVOICING_PAYMENT_CONFLICT', `payment ${payment.id} is of another amount at ${provider.name}`)
+  // A decline that comes late says nothing of the try that is on its way.
+  if (event.charge.state === 'failed' && payment.state !== 'pending') return
+  await settle(tx, payment.id, { charge: event.charge, now: at })
 }

@@ -195,6 +195,8 @@ export const POLICY_TABLES = {
       consent_by: maybe(text()),
       expires_at: maybe(whole()),
       created_at: whole(),
+      /** When the customer consented: since then it is managed. */
+      begun_at: maybe(whole()),
     },
     key: ['id'],
     indexes: [['org'], ['partner']],

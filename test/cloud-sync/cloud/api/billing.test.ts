@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { type DayFact, linesFromCsv, linesFromFocusCsv } from '../../../../cloud-sync/cloud/billing/index.ts'
+import { linesFromCsv, linesFromFocusCsv } from '../../../../cloud-sync/cloud/billing/index.ts'
 import { billingSite, DAM_PATH } from '../../../support/billing-site.ts'
-import { active, cardOf, DAM, JULY, sensors, sent } from '../../../support/billing-world.ts'
+import { active, DAM, JULY, sent } from '../../../support/billing-world.ts'
 import { OPERATOR_TOKEN } from '../../../support/directory-api.ts'
 
 const cents = (rows: readonly Record<string, unknown>[]): number =>
@@ -169,30 +169,4 @@ test('I22 what the API exports as CSV and FOCUS is the statement, read again', a
     expect(sum).toBe(4_131n)
     expect(lines).toHaveLength((body['lines'] as unknown[]).length)
   }
-})
-
-test('S3.18 a partner bills its customers by its own rate cards', async () => {
-  const { api, call, at } = await billingSite()
-  await api.directory.person('pat', 'pro', { type: 'partner', preset: 'meter.me' })
-  const pat = await api.session('pat')
-  await call('links.createCustomer', pat, { org: 'pro', id: 'cust', name: 'Customer', systems: ['Well'] })
-  const org = 'cust' as DayFact['org']
-  const facts = sensors('2026-07-01', 10, { org })
-  api.billing.world.usage.factsOf = (asked) => Promise.resolve(asked === org ? facts : [])
-  const cards = [cardOf()]
-  await call('billing.setPrices', OPERATOR_TOKEN, {
-    book: { version: '2', cards, assignments: [{ org, card: 'standard', from: '2026-07-01' }] },
-  })
-  const dearer = [cardOf({ sensorDays: { mode: 'volume', tiers: [{ from: 1, to: null, rate: '2' }] } })]
-  const own = { version: 'p1', cards: dearer, assignments: [{ org, card: 'standard', from: '2026-07-01' }] }
-  await call('billing.setPartnerPrices', pat, { org: 'pro', book: own })
-  at('2026-08-05T00:00:00Z')
-  const { body } = await call('billing.rebilling', pat, { org: 'pro', period: JULY })
-  expect(body['items']).toMatchObject([{ customer: 'cust', cost: '8.00', price: '20.00', margin: '12.00' }])
-  const foreign = { ...own, version: 'p2', assignments: [{ org: DAM, card: 'standard', from: '2026-07-01' }] }
-  const refused = await api.ask(pat, '/v1/organisations/pro/billing/prices', {
-    method: 'POST',
-    body: { book: foreign },
-  })
-  expect(refused.body).toMatchObject({ code: 'INVOICING_INPUT_INVALID' })
 })

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type DayFact, periodOf } from '../../../../cloud-sync/cloud/billing/index.ts'
-import type { UsageLedger } from '../../../../cloud-sync/cloud/invoicing/ports.ts'
+import type { DayFact } from '../../../../cloud-sync/cloud/billing/index.ts'
 import { addPriceBook } from '../../../../cloud-sync/cloud/invoicing/prices.ts'
 import { bookedStatement } from '../../../../cloud-sync/cloud/invoicing/statements.ts'
 import type { OrgId } from '../../../../cloud-sync/contract/index.ts'
-import { testDesk } from '../../../support/billing-desk.ts'
+import { postedUsage, testDesk } from '../../../support/billing-desk.ts'
 import { active, AUGUST, cardOf, JULY, sensors } from '../../../support/billing-world.ts'
 import { done, openTestDirectory } from '../../../support/directory-world.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
@@ -21,28 +20,7 @@ test('an organisation that is deleted gets its last bill, and what it used is co
   onTestFinished(() => directory.close())
   await directory.person('ana', ACME)
   const posted: DayFact[][] = [sensors('2026-07-01', 9, { org: ACME })]
-  const usage: UsageLedger = {
-    cutOff: () => Promise.resolve(posted.length),
-    factsOf: (org, { from, to, postedBefore }) =>
-      Promise.resolve(
-        posted
-          .slice(0, postedBefore)
-          .flat()
-          .filter((fact) => fact.org === org && fact.day >= from && fact.day <= to),
-      ),
-    monthsWithNews: (_, { from, before }) =>
-      Promise.resolve([
-        ...new Set(
-          posted
-            .slice(from, before)
-            .flat()
-            .map(({ day }) => periodOf(day)),
-        ),
-      ]),
-    reportedUntil: () => Promise.resolve(new Map()),
-    recordsOf: () => Promise.resolve([]),
-  }
-  const { store, turn } = await testDesk(directory, { usage })
+  const { store, turn } = await testDesk(directory, { usage: postedUsage(posted) })
   const data = {
     version: '1',
     cards: [cardOf({ fees: [{ id: 'platform', perMonth: '31' }] })],
