@@ -152,16 +152,25 @@ function apportion(charges: readonly Charge[], total: Minor, minorDigits: number
     last.same.push(index)
     if (last.whole !== 0n) left -= last.whole
   }
+  giveRest(charges, { minors, byRest, left })
+  return charges.map((charge, index) => cellOf(charge, minors[index] ?? 0n))
+}
+
+/** One minor unit each to those that lost most, or one less to those that lost least, until nothing is left. */
+function giveRest(
+  charges: readonly Charge[],
+  { minors, byRest, ...rest }: { minors: Minor[]; byRest: ReadonlyMap<bigint, number[]>; left: bigint },
+): void {
+  let { left } = rest
   const odd = left < 0n ? -1n : 1n
-  for (const rest of [...byRest.keys()].sort((a, b) => (a > b === odd > 0n ? -1 : 1))) {
+  for (const lost of [...byRest.keys()].sort((a, b) => (a > b === odd > 0n ? -1 : 1))) {
     if (left === 0n) break
-    const same = byRest.get(rest) ?? []
+    const same = byRest.get(lost) ?? []
     const count = left * odd
     const some = count >= BigInt(same.length) ? same : diagonal(charges, same, Number(count))
     for (const index of some) minors[index] = (minors[index] ?? 0n) + odd
     left -= odd * BigInt(some.length)
   }
-  return charges.map((charge, index) => cellOf(charge, minors[index] ?? 0n))
 }
 
 /** Written out, not spread: a large organisation has a third of a million of them. */

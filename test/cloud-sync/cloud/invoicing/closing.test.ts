@@ -93,14 +93,14 @@ onBothBillingEngines((engine) => {
     'what is received while a month is closed is in this statement or in the next',
     async (invoicing) => {
       const { usage } = invoicing.world
-      const { cutOff } = usage
+      const before = { ...usage }
       await invoicing.prices('1')
       invoicing.at('2026-08-04')
       usage.cutOff = async () => {
-        const cut = await cutOff()
+        const cut = await before.cutOff()
         // Posted just after the cut-off, and there before the facts are read.
         invoicing.receive(...sensors('2026-07-01', 3))
-        usage.cutOff = cutOff
+        Object.assign(usage, before)
         return cut
       }
       await invoicing.close()
@@ -168,11 +168,12 @@ onBothBillingEngines((engine) => {
     const { store, world } = invoicing
     await invoicing.prices('1')
     invoicing.receive(...sensors('2026-07-01', 2))
-    const { factsOf } = world.usage
-    world.usage.factsOf = async (...asked) => {
-      world.usage.factsOf = factsOf
+    const { usage } = world
+    const before = { ...usage }
+    usage.factsOf = async (...asked) => {
+      Object.assign(usage, before)
       await invoicing.prices('2', [{ ...cardWith('5.00'), id: 'standard' }])
-      return factsOf(...asked)
+      return usage.factsOf(...asked)
     }
     invoicing.at('2026-08-04')
     await invoicing.close()
@@ -204,7 +205,7 @@ onBothBillingEngines((engine) => {
       const [, changed] = await Promise.allSettled([invoicing.close(), set(bookOf(other))])
       if (changed.status === 'fulfilled') rates.splice(0, rates.length, ...other)
       else expect(changed.reason).toMatchObject({ code: 'INVOICING_PRICES_RETROACTIVE' })
-      const due = `${rates.findLast(([from]) => from <= period)?.[1].replace('.', '') ?? ''}`
+      const due = rates.findLast(([from]) => from <= period)?.[1].replace('.', '') ?? ''
       expect([period, (await bookedStatement(store.read, DAM, period))?.total]).toEqual([period, BigInt(due)])
     }
   })

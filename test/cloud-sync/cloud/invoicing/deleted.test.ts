@@ -20,7 +20,8 @@ test('an organisation that is deleted gets its last bill, and what it used is co
   onTestFinished(() => directory.close())
   await directory.person('ana', ACME)
   const posted: DayFact[][] = [sensors('2026-07-01', 9, { org: ACME })]
-  const { store, turn } = await testDesk(directory, { usage: postedUsage(posted) })
+  const desk = await testDesk(directory, { usage: postedUsage(posted) })
+  const { store } = desk
   const data = {
     version: '1',
     cards: [cardOf({ fees: [{ id: 'platform', perMonth: '31' }] })],
@@ -32,7 +33,7 @@ test('an organisation that is deleted gets its last bill, and what it used is co
     directory.write.organisations.remove(directory.as('ana', ACME), { org: ACME, password: 'ana-password' }),
   )
 
-  await turn(at('2026-08-04T00:00'))
+  await desk.turn(at('2026-08-04T00:00'))
   // 9 sensors at 1.00, and the fee of the fifteen days that it was there.
   expect(await bookedStatement(store.read, ACME, JULY)).toMatchObject({ total: 2_400n })
   expect(await store.read.find('invoice', {})).toMatchObject([
@@ -41,7 +42,7 @@ test('an organisation that is deleted gets its last bill, and what it used is co
 
   // A gateway held back one more sensor of July, and a guest's device went on for a day.
   posted.push([active('2026-07-02', 'late', { org: ACME }), active('2026-08-03', 'guest', { org: ACME })])
-  await turn(at('2026-09-04T00:00'))
+  await desk.turn(at('2026-09-04T00:00'))
   expect(await bookedStatement(store.read, ACME, AUGUST)).toMatchObject({
     total: 200n,
     lines: [
@@ -49,6 +50,6 @@ test('an organisation that is deleted gets its last bill, and what it used is co
       { kind: 'usage', period: AUGUST, minor: 100n },
     ],
   })
-  await turn(at('2026-10-04T00:00'))
+  await desk.turn(at('2026-10-04T00:00'))
   expect(await store.read.find('invoice', {})).toHaveLength(2)
 })
