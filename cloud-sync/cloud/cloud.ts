@@ -125,9 +125,6 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     broker: broker?.stats() ?? null,
     policies: { gateways: policies.gateways().length, troubles: policies.troubles() },
   })
-  const say: Link['say'] = (outcomes) => {
-    link.say(outcomes)
-  }
   const evidence = { ...evidenceOf({ db, read: store.read, cloudId: keys.cloudId }), keys, log }
   const forOrganisations = evidenceForOrganisations(evidence)
   const billing = await startBills(config, {
@@ -143,7 +140,7 @@ async function startParts(config: CloudConfig, starting: Starting): Promise<Omit
     trust: keys.rootPublicKey,
     newId: randomUUID,
     trustedProxies: config.http.trustedProxies,
-    operator: { token: operatorToken(config.dataDir), now, counts, evidence, verifyLog, say },
+    operator: { token: operatorToken(config.dataDir), now, counts, evidence, verifyLog, say: link.say },
   })
   const http = await serveHttp(app, config.listen.http)
   started.push(() => http.stop())

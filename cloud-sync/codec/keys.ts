@@ -70,6 +70,21 @@ export function verifySignature(publicKey: string, bytes: Uint8Array, signature:
   return key !== undefined && verify(null, bytes, key, signature)
 }
 
+/** The same, checked beside this thread. */
+export function verifySignatureAside(
+  publicKey: string,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const key = signature.length === SIGNATURE_BYTES ? readKey(publicKey) : undefined
+  if (key === undefined) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    verify(null, bytes, key, signature, (error, isTrue) => {
+      resolve(error === null && isTrue)
+    })
+  })
+}
+
 /** Public keys kept ready; reading one costs a quarter of what a signature does. */
 const KEYS_KEPT_MAX = 4096
 const kept = new Map<string, KeyObject>()

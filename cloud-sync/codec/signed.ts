@@ -1,5 +1,11 @@
 import type { SignedKind } from '../contract/index.ts'
-import { KEY_ID_BYTES, SIGNATURE_BYTES, type SigningKey, verifySignature } from './keys.ts'
+import {
+  KEY_ID_BYTES,
+  SIGNATURE_BYTES,
+  type SigningKey,
+  verifySignature,
+  verifySignatureAside,
+} from './keys.ts'
 
 const VERSION = 1
 /** Bytes before the body. */
@@ -40,17 +46,46 @@ export function signMessage({ kind, recipient, body, key }: Unsigned): Uint8Arra
 }
 
 /** Checks kind, recipient and signature; never throws, whatever the bytes. `body` is a view into `message`. */
-export function openMessage({ kind, recipient, message, publicKeyFor }: Unopened): Opened {
+export function openMessage(unopened: Unopened): Opened {
+  const claim = claimOf(unopened)
+  if (!claim.ok) return claim
+  return judged(claim, verifySignature(claim.publicKey, claim.bytes, claim.signature))
+}
+
+/** The same; the signature is checked beside this thread. */
+export async function openMessageAside(unopened: Unopened): Promise<Opened> {
+  const claim = claimOf(unopened)
+  if (!claim.ok) return claim
+  return judged(claim, await verifySignatureAside(claim.publicKey, claim.bytes, claim.signature))
+}
+
+interface Claim {
+  readonly ok: true
+  readonly body: Uint8Array
+  readonly keyId: string
+  readonly publicKey: string
+  /** What must be signed. */
+  readonly bytes: Uint8Array
+  readonly signature: Uint8Array
+}
+
+function claimOf({
+  kind,
+  recipient,
+  message,
+  publicKeyFor,
+}: Unopened): Claim | Extract<Opened, { ok: false }> {
   if (message.length < SIGNED_HEAD_BYTES || message[0] !== VERSION) return { ok: false, because: 'malformed' }
   const keyId = Buffer.from(message.subarray(1, 1 + KEY_ID_BYTES)).toString('hex')
   const publicKey = publicKeyFor(keyId)
   if (publicKey === undefined) return { ok: false, because: 'unknown-key' }
   const body = message.subarray(SIGNED_HEAD_BYTES)
   const signature = message.subarray(1 + KEY_ID_BYTES, SIGNED_HEAD_BYTES)
-  return verifySignature(publicKey, signedBytes(kind, recipient, body), signature)
-    ? { ok: true, body, keyId }
-    : { ok: false, because: 'bad-signature' }
+  return { ok: true, body, keyId, publicKey, bytes: signedBytes(kind, recipient, body), signature }
 }
+
+const judged = ({ body, keyId }: Claim, isSigned: boolean): Opened =>
+  isSigned ? { ok: true, body, keyId } : { ok: false, because: 'bad-signature' }
 
 /** Neither kind nor recipient can hold a NUL, so no two questions share their bytes. */
 function signedBytes(kind: SignedKind, recipient: string, body: Uint8Array): Uint8Array {

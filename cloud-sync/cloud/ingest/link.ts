@@ -8,10 +8,12 @@ import type { GatewayChanges } from '../gateway-changes.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { Log } from '../log.ts'
 import type { CloudDatabase } from '../storage/index.ts'
-import { type Opened, openIncoming, REFUSALS, type Refused } from './open.ts'
+import { createIntake } from './intake.ts'
+import { createLanes } from './lanes.ts'
+import { type Incoming, type Opened, REFUSALS, type Refused } from './open.ts'
 import { createSender, type Sender, type SenderSettings } from './sender.ts'
 import type { Outcome } from './posting.ts'
-import { createWorker, type LedgerWorker, type WorkerCounts } from './worker.ts'
+import type { LedgerWorker, WorkerCounts } from './worker.ts'
 
 /** Seconds between pings; the broker is near. */
 const KEEPALIVE_S = 30
@@ -53,7 +55,7 @@ export interface Link {
   stop(): Promise<void>
   counts(): IngestCounts
   /** Says to gateways what was decided elsewhere and is committed. */
-  say(outcomes: readonly Outcome[]): void
+  readonly say: (outcomes: readonly Outcome[]) => void
 }
 
 export function createLink(settings: LinkSettings): Link {
@@ -61,6 +63,7 @@ export function createLink(settings: LinkSettings): Link {
   let client: MqttClient | undefined
   let unlisten = (): void => undefined
   let received = 0
+  let dropped = 0
   const refused = Object.fromEntries(REFUSALS.map((why) => [why, 0])) as Record<Refused, number>
 
   /** Nothing is queued for a broker that is gone. */
@@ -72,27 +75,20 @@ export function createLink(settings: LinkSettings): Link {
   }
   const sender = createSender({ policies, claims, keys, now, log, send })
   const worker = workerOf(settings, sender)
-  const open = {
-    cloudId: keys.cloudId,
-    publicKeyOf: (id: GatewayId) => policies.gateway(id)?.publicKey,
-  }
-  const take = (topic: string, payload: Buffer): void => {
-    received += 1
-    const opened: Opened = openIncoming(open, topic, payload)
+  const hear = (opened: Opened, payload: Uint8Array): void => {
     if (!opened.ok) {
       refused[opened.because] += 1
       return
     }
     const { incoming } = opened
     worker.offer(incoming)
-    if (incoming.what !== 'want') return
-    const { generation, applied: version, changes } = incoming.want
-    if (changes !== undefined) void settings.changes.lost(incoming.gateway, changes)
-    void settings.applied({
-      gateway: incoming.gateway,
-      order: { generation, version },
-      acknowledged: sha256(payload),
-    })
+    if (incoming.what === 'want') heardOfPolicy(settings, incoming, sha256(payload))
+  }
+  const publicKeyOf = (id: GatewayId): string | undefined => policies.gateway(id)?.publicKey
+  const intake = createIntake({ cloudId: keys.cloudId, publicKeyOf }, hear)
+  const take = (topic: string, payload: Buffer): void => {
+    received += 1
+    if (!intake.take(topic, payload)) dropped += 1
   }
 
   return {
@@ -120,12 +116,27 @@ export function createLink(settings: LinkSettings): Link {
     async stop() {
       unlisten()
       client?.removeListener('message', take)
+      await intake.idle()
       await worker.idle()
       if (client !== undefined) await leave(client)
     },
-    counts: () => ({ ...worker.counts, received, refused: { ...refused } }),
+    counts: () => {
+      const counts = worker.counts
+      return { ...counts, dropped: counts.dropped + dropped, received, refused: { ...refused } }
+    },
     say: sender.afterCommit,
   }
+}
+
+/** Which policy is in force at a gateway, and which of its changes it has forgotten. */
+function heardOfPolicy(
+  { changes, applied }: LinkSettings,
+  { gateway, want }: Extract<Incoming, { what: 'want' }>,
+  acknowledged: Hash,
+): void {
+  const { generation, applied: version, changes: standing } = want
+  if (standing !== undefined) void changes.lost(gateway, standing)
+  void applied({ gateway, order: { generation, version }, acknowledged })
 }
 
 function workerOf({ db, now, log, claims, changes, heard }: LinkSettings, sender: Sender): LedgerWorker {
@@ -133,7 +144,7 @@ function workerOf({ db, now, log, claims, changes, heard }: LinkSettings, sender
     sender.afterCommit(outcomes)
     heard(outcomes)
   }
-  return createWorker({ db, now, monoMs: () => performance.now(), log, committed, claims, changes })
+  return createLanes({ db, now, monoMs: () => performance.now(), log, committed, claims, changes })
 }
 
 async function connected(url: string, options: IClientOptions): Promise<MqttClient> {

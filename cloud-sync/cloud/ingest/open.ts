@@ -18,10 +18,13 @@ import {
   decodeWant,
   type EventBatch,
   keyIdOf,
+  type Opened as OpenedMessage,
   openMessage,
+  openMessageAside,
   SIGNED_HEAD_BYTES,
   sha256,
   shardOf,
+  type Unopened,
   type UsageBatch,
 } from '../../codec/index.ts'
 
@@ -83,6 +86,26 @@ const isStream = (kind: string): kind is Stream => (STREAMS as readonly string[]
 
 /** Reads a message from the link; never throws, whatever the bytes. */
 export function openIncoming(settings: OpenSettings, topic: string, payload: Uint8Array): Opened {
+  const message = addressed(settings, topic, payload)
+  return 'ok' in message ? message : readSigned(message, openMessage(unopened(settings, message)))
+}
+
+/** The same; the signature is checked beside this thread. */
+export async function openAside(settings: OpenSettings, topic: string, payload: Uint8Array): Promise<Opened> {
+  const message = addressed(settings, topic, payload)
+  return 'ok' in message ? message : readSigned(message, await openMessageAside(unopened(settings, message)))
+}
+
+/** A message that should be signed by its gateway. */
+interface Sealed {
+  readonly gateway: GatewayId
+  readonly publicKey: string
+  readonly kind: Taken
+  readonly payload: Uint8Array
+}
+
+/** What can be said without its signature, or what must be signed. */
+function addressed(settings: OpenSettings, topic: string, payload: Uint8Array): Opened | Sealed {
   const parsed = parseLinkTopic(topic)
   if (parsed?.direction !== 'up' || parsed.shard !== shardOf(parsed.gateway)) {
     return { ok: false, because: 'topic' }
@@ -94,31 +117,23 @@ export function openIncoming(settings: OpenSettings, topic: string, payload: Uin
   if (kind === 'status') return readStatus(gateway, payload)
   const signed = kind === 'pol' ? 'want' : isStream(kind) || kind === 'prop' ? kind : undefined
   if (signed === undefined) return { ok: false, because: 'not-taken' }
-  return openSigned(settings.cloudId, { gateway, publicKey, kind: signed, payload })
+  return { gateway, publicKey, kind: signed, payload }
 }
 
-function openSigned(
-  recipient: string,
-  message: {
-    gateway: GatewayId
-    publicKey: string
-    kind: Taken
-    payload: Uint8Array
-  },
-): Opened {
-  const { gateway, publicKey, kind, payload } = message
+function unopened(
+  { cloudId: recipient }: OpenSettings,
+  { publicKey, kind, payload: message }: Sealed,
+): Unopened {
   const keyId = keyIdOf(publicKey)
-  const opened = openMessage({
-    kind,
-    recipient,
-    message: payload,
-    publicKeyFor: (id) => (id === keyId ? publicKey : undefined),
-  })
+  return { kind, recipient, message, publicKeyFor: (id) => (id === keyId ? publicKey : undefined) }
+}
+
+function readSigned({ gateway, kind, payload }: Sealed, opened: OpenedMessage): Opened {
   if (!opened.ok) return { ok: false, because: opened.because === 'malformed' ? 'malformed' : 'unsigned' }
   // A copy: the decoder's views would keep the whole packet buffer of the client alive.
   const copy = Uint8Array.from(payload)
   const body = copy.subarray(copy.length - opened.body.length)
-  const incoming = read({ gateway, kind, body }, { message: copy, keyId })
+  const incoming = read({ gateway, kind, body }, { message: copy, keyId: opened.keyId })
   if (incoming === undefined) return { ok: false, because: 'malformed' }
   // Signed by this gateway, yet about another one: nobody posts to a stranger's stream.
   const about = 'batch' in incoming ? incoming.batch.gw : 'change' in incoming ? incoming.change.gw : gateway

@@ -77,6 +77,7 @@ async function answerAll(
   return answered
 }
 
+/** What was not noted before. */
 async function newsOf(db: Db, held: HeldEpoch | undefined, now: number): Promise<{ held?: HeldEpoch }> {
   return held !== undefined && (await noteHeld(db, held, now)) ? { held } : {}
 }

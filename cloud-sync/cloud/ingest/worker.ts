@@ -73,8 +73,10 @@ export interface WorkerSettings {
 /**
  * Posts messages one transaction at a time, in the order they came, as many together as wait. A transaction that fails
  * is tried again message by message, so that one bad message never holds up another gateway's.
+ *
+ * @param share of what may wait in all
  */
-export function createWorker(settings: WorkerSettings): LedgerWorker {
+export function createWorker(settings: WorkerSettings, share = 1): LedgerWorker {
   const { log } = settings
   const waiting: Incoming[] = []
   let waitingBytes = 0
@@ -132,7 +134,7 @@ export function createWorker(settings: WorkerSettings): LedgerWorker {
   return {
     counts,
     offer(incoming) {
-      if (waiting.length >= WAITING_MAX || waitingBytes >= WAITING_BYTES_MAX) {
+      if (waiting.length >= WAITING_MAX * share || waitingBytes >= WAITING_BYTES_MAX * share) {
         counts.dropped += 1
         return false
       }

@@ -2,10 +2,13 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { openIncoming } from '../../../cloud-sync/cloud/ingest/open.ts'
 import type { Outcome } from '../../../cloud-sync/cloud/ingest/posting.ts'
+import { createIntake } from '../../../cloud-sync/cloud/ingest/intake.ts'
+import { createLanes } from '../../../cloud-sync/cloud/ingest/lanes.ts'
 import { createWorker } from '../../../cloud-sync/cloud/ingest/worker.ts'
 import { shardOf } from '../../../cloud-sync/codec/index.ts'
 import { upTopic } from '../../../cloud-sync/contract/index.ts'
 import { epochOf, type FakeGateway, fakeGateway, usageBody, usageChain } from '../../support/fake-gateway.ts'
+import { onLedgerEngines } from '../../support/ledger-engines.ts'
 import { CLOUD_ID, silent, testLedger } from '../../support/test-ledger.ts'
 
 const E1 = epochOf('1')
@@ -71,4 +74,44 @@ test('what is too much to wait is dropped unanswered, and counted', async () => 
   expect(worker.counts.dropped).toBe(8)
   await worker.idle()
   expect(worker.counts).toMatchObject({ posted: 8_192, failed: 0 })
+})
+
+onLedgerEngines(({ dialect, test: on, ledger: open }) => {
+  on(
+    'what comes through the intake is posted once and in order, several transactions at a time',
+    async () => {
+      const gateways = Array.from({ length: 12 }, (_, n) => fakeGateway(`GW-${n}`, CLOUD_ID))
+      const { db } = await open(...gateways)
+      const keys = new Map(gateways.map((gateway) => [String(gateway.id), gateway.key.publicKey]))
+      const heard: Outcome[] = []
+      const committed = (outcomes: readonly Outcome[]) => void heard.push(...outcomes)
+      const lanes = createLanes({ db, now: () => 1, monoMs: () => performance.now(), log: silent, committed })
+      const refused: string[] = []
+      const intake = createIntake({ cloudId: CLOUD_ID, publicKeyOf: (id) => keys.get(id) }, (opened) => {
+        if (!opened.ok) refused.push(opened.because)
+        else lanes.offer(opened.incoming)
+      })
+      const chains = gateways.map(({ id }) => usageChain({ gateway: id, epoch: E1, count: 20 }))
+      for (let at = 0; at < 20; at += 1) {
+        for (const [n, gateway] of gateways.entries()) {
+          const topic = upTopic(shardOf(gateway.id), gateway.id, 'usage')
+          const message = gateway.sign('usage', usageBody(chains[n]?.slice(at, at + 1) ?? []))
+          expect(intake.take(topic, message)).toBe(true)
+          const forged = Uint8Array.from(message)
+          forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
+          if (at === 7) intake.take(topic, forged)
+        }
+      }
+      await intake.idle()
+      await lanes.idle()
+      // A gap would have been answered where one record had overtaken another.
+      expect(new Set(heard.flatMap(({ answers }) => answers.map(({ status }) => status)))).toEqual(
+        new Set(['ok']),
+      )
+      expect(lanes.counts).toMatchObject({ posted: 240, failed: 0, dropped: 0 })
+      expect(refused).toEqual(gateways.map(() => 'unsigned'))
+      const { rows } = await sql<{ n: unknown }>`select count(*) as n from usage_posting`.execute(db.read)
+      expect([dialect, Number(rows[0]?.n)]).toEqual([dialect, 240])
+    },
+  )
 })

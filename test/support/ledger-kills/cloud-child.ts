@@ -1,6 +1,6 @@
 import { openIncoming } from '../../../cloud-sync/cloud/ingest/open.ts'
 import type { Outcome } from '../../../cloud-sync/cloud/ingest/posting.ts'
-import { createWorker } from '../../../cloud-sync/cloud/ingest/worker.ts'
+import { createLanes } from '../../../cloud-sync/cloud/ingest/lanes.ts'
 import { openLedger } from '../../../cloud-sync/cloud/storage/index.ts'
 import type { CloudDeath, CloudStart, FromCloud, ToCloud } from './messages.ts'
 
@@ -16,7 +16,7 @@ const failed = (detail: object, message: string): void => {
 const isOfUsage = ({ online, answers }: Outcome): boolean =>
   online === undefined && answers.some(({ stream, status }) => stream === 'usage' && status === 'ok')
 
-const worker = createWorker({
+const worker = createLanes({
   db: await openLedger(target),
   now: Date.now,
   monoMs: () => performance.now(),
