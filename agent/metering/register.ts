@@ -132,14 +132,7 @@ export class RegisterBook {
       if (by === 0n) continue
       const same = before !== undefined && goesOn(before, increment)
       const base = same ? before : born(increment, nextId++, before)
-      const after = {
-        ...base,
-        end: base.end + by,
-        day: increment.day ?? base.day,
-        q: base.q | (increment.q ?? 0),
-        src: increment.src ?? base.src,
-        ...(increment.at !== undefined && { readAt: withMoment(base.readAt ?? [], increment.at) }),
-      }
+      const after = counted(base, increment, by)
       latest.set(key, after)
       changed.set(after.id, after)
     }
@@ -174,6 +167,18 @@ function amountOf(increment: Increment, before: Register | undefined): bigint {
   if (increment.day === undefined) return increment.by
   const counted = before?.day ?? null
   return counted === null || increment.day > counted ? 1n : 0n
+}
+
+/** The register as it stands after this. */
+function counted(base: Register, { day, q = 0, src, at }: Increment, by: bigint): Register {
+  return {
+    ...base,
+    end: base.end + by,
+    day: day ?? base.day,
+    q: base.q | q,
+    src: src ?? base.src,
+    ...(at !== undefined && { readAt: withMoment(base.readAt ?? [], at) }),
+  }
 }
 
 /** Another generation of the same meter and subject, at 0. */

@@ -175,14 +175,20 @@ export async function chainsOf(
   return [...chains]
 }
 
+const ownerOfDevice = async (
+  read: DirectoryReader,
+  gateway: string,
+  device: string,
+): Promise<string | undefined> => (await read.get('device', { path: `${gateway}/${device}` }))?.org
+
 async function ownerOf(read: DirectoryReader, change: DirectoryChange): Promise<string | undefined> {
   switch (change.kind) {
     case 'organisation.added':
       return change.id
     case 'share.added':
-      return (await read.get('device', { path: `${change.gateway}/${change.device}` }))?.org
+      return ownerOfDevice(read, change.gateway, change.device)
     case 'device.diagnostic':
-      return (await read.get('device', { path: `${change.gateway}/${change.id}` }))?.org
+      return ownerOfDevice(read, change.gateway, change.id)
     case 'share.revoked':
       return (await read.get('grant', { id: change.id }))?.org
     case 'member.added':

@@ -99,9 +99,9 @@ function named(change: DirectoryChange): (readonly [org: string, name: string])[
         [change.org, change.member],
       ]
     case 'device.registered':
-      return change.custodian === null ? [] : [[change.org, change.custodian]]
+      return nameIn(change.org, change.custodian)
     case 'share.added':
-      return change.to.member === null ? [] : [[change.to.org, change.to.member]]
+      return nameIn(change.to.org, change.to.member)
     case 'organisation.added':
     case 'gateway.registered':
     case 'device.diagnostic':
@@ -109,5 +109,8 @@ function named(change: DirectoryChange): (readonly [org: string, name: string])[
       return []
   }
 }
+
+const nameIn = (org: string, name: string | null): (readonly [org: string, name: string])[] =>
+  name === null ? [] : [[org, name]]
 
 const prefixed = (org: string, name: string): string => `${org}-${name}`
