@@ -2,13 +2,15 @@ import { POLICY_MAX } from '../../contract/index.ts'
 import { POLICY_BYTES_MAX } from '../../codec/index.ts'
 import { type Entry, type ListName, LISTS } from './lists.ts'
 import type { PolicyContent } from './project.ts'
-import { RANK, type RankOf, ranksOf } from './ranks.ts'
+import { homesIn, RANK, type RankOf, ranksOf } from './ranks.ts'
 
 /** Bytes of the facts as JSON; the rest of what may be sent is for version, times and whatever is added later. */
 const CONTENT_BYTES_MAX = (POLICY_BYTES_MAX / 8) * 7
 
 /** How many entries of each list were left out. */
 export type LeftOut = Readonly<Partial<Record<ListName, number>>>
+/** How many entries of each organisation were left out. */
+export type LeftOutOf = Readonly<Record<string, number>>
 
 /** What may be left out for want of bytes; a workspace without its limit would have none, a device another owner. */
 const FOR_BYTES = ['items', 'grants', 'keys', 'teams', 'members'] as const satisfies readonly ListName[]
@@ -22,13 +24,28 @@ const FOR_BYTES = ['items', 'grants', 'keys', 'teams', 'members'] as const satis
 export function fitted(
   content: PolicyContent,
   told: () => Partial<PolicyContent> | undefined,
-): { readonly content: PolicyContent; readonly leftOut: LeftOut } {
-  if (fits(content)) return { content, leftOut: {} }
+): { readonly content: PolicyContent; readonly leftOut: LeftOut; readonly leftOutOf: LeftOutOf } {
+  if (fits(content)) return { content, leftOut: {}, leftOutOf: {} }
   const cut = new Cut(content, told())
   for (const list of LISTS) cut.keep(list, POLICY_MAX[list])
   for (const floor of FLOORS) cut.toBytes(floor)
   const counts = LISTS.map((list) => [list, content[list].length - cut.fit[list].length] as const)
-  return { content: cut.fit, leftOut: Object.fromEntries(counts.filter(([, count]) => count > 0)) }
+  const leftOut = Object.fromEntries(counts.filter(([, count]) => count > 0))
+  return { content: cut.fit, leftOut, leftOutOf: leftOutOf(content, cut.fit) }
+}
+
+function leftOutOf(content: PolicyContent, fit: PolicyContent): LeftOutOf {
+  const homes = homesIn(content)
+  const counts: Record<string, number> = {}
+  for (const list of LISTS) {
+    if (fit[list].length === content[list].length) continue
+    const kept = new Set<Entry<ListName>>(fit[list])
+    for (const entry of content[list] as readonly Entry<ListName>[]) {
+      const home = homes(list, entry)
+      if (!kept.has(entry)) counts[home] = (counts[home] ?? 0) + 1
+    }
+  }
+  return counts
 }
 
 const fits = (content: PolicyContent): boolean =>

@@ -157,7 +157,7 @@ export async function startPolicies(settings: PoliciesSettings): Promise<Policie
 
 const NOTHING_TOUCHED: Touched = { gateways: new Set(), organisations: new Set() }
 
-const NOTHING_MISSING = { leftOut: {}, damaged: {} } as const
+const NOTHING_MISSING = { leftOut: {}, leftOutOf: {}, damaged: {} } as const
 
 type Look = (id: GatewayId, renewBefore?: number) => Promise<PolicyRow | undefined>
 

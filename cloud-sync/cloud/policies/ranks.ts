@@ -85,7 +85,7 @@ function surplusOf(
 }
 
 /** Whose an entry is: a share is of whose the thing is. */
-function homesIn({ owner, devices, workspaces, items }: PolicyContent) {
+export function homesIn({ owner, devices, workspaces, items }: PolicyContent) {
   const things = new Map<string, string>([
     ...devices.map(({ id, org }) => [`device ${id}`, org] as const),
     ...workspaces.map(({ id, org }) => [`workspace ${id}`, org] as const),
@@ -131,8 +131,8 @@ function bringersIn(
   const { owner, devices, grants, links } = content
   const guests = new Set<string>(devices.map(({ org }) => org).filter((org) => org !== owner.org))
   const bring = [
-    ...grants.map((grant) => ({ org: grant.to.org as string, by: homes('grants', grant) })),
-    ...links.map(({ partner, customer }) => ({ org: partner as string, by: customer as string })),
+    ...grants.map((grant) => ({ org: grant.to.org, by: homes('grants', grant) })),
+    ...links.map(({ partner, customer }) => ({ org: partner, by: customer })),
   ]
   const by = new Map<string, string | null>()
   for (const { org, by: bringer } of bring)

@@ -10,7 +10,7 @@ import {
 import { disguisePartners, pendingCut } from '../directory/index.ts'
 import type { CloudKeys } from '../keys/index.ts'
 import type { DirectoryReader, DirectoryRow, DirectoryStore, DirectoryTransaction } from '../storage/index.ts'
-import { fitted, type LeftOut } from './fit.ts'
+import { fitted, type LeftOut, type LeftOutOf } from './fit.ts'
 import { inOrder, type PolicyContent, projectGateway } from './project.ts'
 import { type Damaged, soundOf } from './sound.ts'
 
@@ -55,6 +55,7 @@ export interface Looked {
   readonly row: PolicyRow
   /** What did not fit into the newest version. */
   readonly leftOut: LeftOut
+  readonly leftOutOf: LeftOutOf
   /** What could not be in any. */
   readonly damaged: Damaged
 }
@@ -103,11 +104,11 @@ async function project(read: DirectoryReader, id: GatewayId): Promise<Projected 
   const newest = await newestOf(read, id)
   const told = (): PolicyContent | undefined => newest && toldIn(newest)
   const { content: whole, damaged } = soundOf(inOrder(await disguisePartners(read, id, named)))
-  const { content, leftOut } = fitted(whole, told)
+  const { content, leftOut, leftOutOf } = fitted(whole, told)
   const text = JSON.stringify(content)
   const heads = await headsOf(read, content)
   const decided = fitted(soundOf(present).content, told).content
-  return { gateway, present: decided, content, leftOut, damaged, text, heads, newest }
+  return { gateway, present: decided, content, leftOut, leftOutOf, damaged, text, heads, newest }
 }
 
 /** What a version was made of. */

@@ -1,12 +1,14 @@
 import type { GatewayId } from '../../contract/index.ts'
 import type { Log } from '../log.ts'
-import type { LeftOut } from './fit.ts'
+import type { LeftOut, LeftOutOf } from './fit.ts'
 import type { Damaged } from './sound.ts'
 
 /** What a gateway is not told of all that the directory says. */
 interface Missing {
   /** Entries that did not fit, by list. */
   readonly leftOut: LeftOut
+  /** The same by whose they are, so that who brings too much can be told. */
+  readonly leftOutOf: LeftOutOf
   /** Entries that the contract refuses, by list, the first of each by name. */
   readonly damaged: Damaged
 }
@@ -33,10 +35,10 @@ export function createTroubles(log: Log): Troubles {
     Object.keys(now[part]).length > 0 &&
     JSON.stringify(known.get(gateway)?.[part]) !== JSON.stringify(now[part])
   return {
-    made(gateway, { leftOut, damaged }) {
-      const missing = { leftOut, damaged }
+    made(gateway, { leftOut, leftOutOf, damaged }) {
+      const missing = { leftOut, leftOutOf, damaged }
       if (isNew(gateway, 'leftOut', missing))
-        log.error({ gateway, leftOut }, 'a policy is too large; what is new in it is left out')
+        log.error({ gateway, leftOut, leftOutOf }, 'a policy is too large; the surplus is left out')
       if (isNew(gateway, 'damaged', missing))
         log.error({ gateway, damaged }, 'entries of a policy are damaged and left out; the rest is in force')
       if (Object.keys(leftOut).length + Object.keys(damaged).length > 0) known.set(gateway, missing)
@@ -51,6 +53,7 @@ export function createTroubles(log: Log): Troubles {
       [...known].map(([gateway, missing]) => ({
         gateway,
         leftOut: missing?.leftOut ?? null,
+        leftOutOf: missing?.leftOutOf ?? {},
         damaged: missing?.damaged ?? {},
       })),
     toRetry: () => [...known].flatMap(([gateway, missing]) => (missing === null ? [gateway] : [])),

@@ -43,14 +43,18 @@ const noGateway = async ({ directory: { store } }: SeededCloud): Promise<void> =
   await store.transaction(async (tx) => row && tx.put('gateway', { ...row, custodian: 'NOT A NAME' }))
 }
 
-test.each<[string, (open: SeededCloud) => Promise<void>, Pick<PolicyTrouble, 'leftOut' | 'damaged'>]>([
-  ['whose facts do not fit', (open) => devices(open, many), { leftOut: { devices: 3 }, damaged: {} }],
+test.each<[string, (open: SeededCloud) => Promise<void>, Omit<PolicyTrouble, 'gateway'>]>([
+  [
+    'whose facts do not fit',
+    (open) => devices(open, many),
+    { leftOut: { devices: 3 }, leftOutOf: { acme: 3 }, damaged: {} },
+  ],
   [
     'with a damaged device',
     (open) => devices(open, ['NOT A NAME']),
-    { leftOut: {}, damaged: { devices: ['NOT A NAME'] } },
+    { leftOut: {}, leftOutOf: {}, damaged: { devices: ['NOT A NAME'] } },
   ],
-  ['that is damaged itself', noGateway, { leftOut: null, damaged: {} }],
+  ['that is damaged itself', noGateway, { leftOut: null, leftOutOf: {}, damaged: {} }],
 ])('a gateway %s keeps nobody else from hearing of a revocation', async (_what, damage, trouble) => {
   const folder = temporaryFolder()
   const open = await opened(folder)
@@ -96,7 +100,9 @@ test.each<[ResourceKind, string]>([
     const { members, grants } = await open.snapshot(GW1)
     expect(members.map(({ org, name }) => `${org}:${name}`)).not.toContain('acme:bob')
     expect(grants).toEqual([])
-    expect(policies.troubles()).toEqual([{ gateway: GW1, leftOut: {}, damaged: { grants: ['misnamed'] } }])
+    expect(policies.troubles()).toEqual([
+      { gateway: GW1, leftOut: {}, leftOutOf: {}, damaged: { grants: ['misnamed'] } },
+    ])
     await d.store.transaction((tx) => tx.put('grant', { ...row, state: 'revoked' }))
     await policies.recheck()
     expect(policies.troubles()).toEqual([])
@@ -143,7 +149,7 @@ test('of what is too many bytes what was told before stays, and owners can alway
   expect(leftOut).toEqual({ grants: asked.grants.length - fit.grants.length })
   // What was left out does not come and go.
   expect(fitted(asked, () => fit).content.grants.length).toBeLessThanOrEqual(fit.grants.length)
-  expect(fitted(told, () => told)).toEqual({ content: told, leftOut: {} })
+  expect(fitted(told, () => told)).toEqual({ content: told, leftOut: {}, leftOutOf: {} })
 
   const crowd = Array.from({ length: POLICY_MAX.members }, (_, index) => ({
     ...content.members[0],
@@ -181,12 +187,14 @@ test('a guest crowds out nobody: who owns the gateway comes first, and what a gu
   // The crowd was there first, with as many as there is room for.
   const { content: told } = fitted(asked([]), () => undefined)
   expect(told.keys).toHaveLength(POLICY_MAX.keys)
-  const { content: fit, leftOut } = fitted(asked(rest), () => told)
+  const { content: fit, leftOut, leftOutOf } = fitted(asked(rest), () => told)
   expect(['acme', 'quiet', 'shown'].map((org) => of(fit, org))).toEqual([30, 40, 50])
   // Of the crowd its own people come before those whom it brings, and what there is room for stays.
   expect(of(fit, 'crowd')).toBeGreaterThanOrEqual(POLICY_MAX.keys / 4)
   expect(fit.keys).toHaveLength(POLICY_MAX.keys)
   expect(leftOut).toEqual({ keys: 2_120 })
+  // Of nobody else is anything left out, and it is told of whom.
+  expect(Object.keys(leftOutOf).filter((org) => !org.startsWith('crowd'))).toEqual([])
   const { content: later } = fitted(asked([...rest, ...keys('acme', 5_000, 30)]), () => fit)
   expect(['acme', 'quiet', 'shown'].map((org) => of(later, org))).toEqual([5_030, 40, 50])
 })
