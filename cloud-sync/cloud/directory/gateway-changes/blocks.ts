@@ -5,6 +5,7 @@ import { notFound } from '../errors.ts'
 import { demand } from '../kernel/authority.ts'
 import { shownTo } from '../kernel/shown.ts'
 import { Id, OrgId } from '../kernel/words.ts'
+import { assertHasAll, givenToMember } from '../organisations/having.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
 
 type Block = DirectoryRow<'gateway_block'>
@@ -70,8 +71,9 @@ async function demandLifting(asking: Asking, { org, kind, subject }: Block): Pro
     case 'suspended': {
       await demand(asking, 'member.remove', { org }, { member: subject })
       const member = await asking.read.get('membership', { org, user: subject })
-      if (member !== undefined)
-        await demand(asking, 'member.remove', { org }, { member: subject, role: member.role })
+      if (member === undefined) return
+      await demand(asking, 'member.remove', { org }, { member: subject, role: member.role })
+      await assertHasAll(asking, await givenToMember(asking.read, member), { whose: subject })
       return
     }
     case 'key': {

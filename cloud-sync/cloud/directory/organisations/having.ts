@@ -3,7 +3,7 @@ import type { Level, Right } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { may } from '../kernel/authority.ts'
-import type { Writing } from '../kernel/write.ts'
+import type { Asking } from '../kernel/write.ts'
 
 type Grant = DirectoryRow<'grant'>
 
@@ -20,7 +20,10 @@ export async function givenTo(
   return grants.filter((_grant, index) => lives[index])
 }
 
-/** Everything that a suspended member has again when they come back, besides their role. */
+/**
+ * What a member was given besides their role: what they have again who come back from a suspension, are observers no more,
+ * or have a right back that a custom role took from all of it.
+ */
 export async function givenToMember(
   read: DirectoryReader,
   { org, user, incarnation }: DirectoryRow<'membership'>,
@@ -39,12 +42,25 @@ export async function givenToMember(
   return [...own, ...theirs.flat(), ...kept.map((thing) => ({ org, ...thing, level: 'owner' }) as const)]
 }
 
-/** The actor has every right that these open: nobody gives what they lack. @throws DIRECTORY_ABOVE_RANK */
-export async function assertHasAll(writing: Writing, given: readonly Given[], whose: string): Promise<void> {
-  for (const { org, resource_kind: kind, resource, level } of given)
-    for (const right of openedBy(kind, level))
-      if (!(await may(writing, right, { org, thing: { kind, resource } }, { stepUp: true })))
+/**
+ * The actor has every right that these open, or of these `among` others: nobody gives what they lack. Each is asked once,
+ * however often it is given. @throws DIRECTORY_ABOVE_RANK
+ */
+export async function assertHasAll(
+  asking: Asking,
+  given: readonly Given[],
+  { whose, among }: { readonly whose: string; readonly among?: readonly Right[] },
+): Promise<void> {
+  const asked = new Set<string>()
+  for (const { org, resource_kind: kind, resource, level } of given) {
+    for (const right of openedBy(kind, level)) {
+      const question = `${kind} ${resource} ${right}`
+      if (asked.has(question) || among?.includes(right) === false) continue
+      asked.add(question)
+      if (!(await may(asking, right, { org, thing: { kind, resource } }, { stepUp: true })))
         refuse('DIRECTORY_ABOVE_RANK', `${whose} has ${right} on ${resource}, which you lack`)
+    }
+  }
 }
 
 async function isThere(

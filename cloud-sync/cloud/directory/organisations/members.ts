@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isCapped } from '../../../access/index.ts'
 import { Role } from '../../../contract/index.ts'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { stepUp } from '../accounts/attempts.ts'
@@ -26,6 +27,9 @@ export const changeRole = command({
       refuse('DIRECTORY_PRESET_FORBIDS', `there is no role ${role} here`)
     if (packOf(organisation).singleOwner && isOwnerRole(role) !== isOwnerRole(member.role))
       refuse('DIRECTORY_PRESET_FORBIDS', 'ownership is transferred here, not given')
+    // Who is no observer any more has again what they were given as somebody else.
+    if (isCapped(member.role) && !isCapped(role))
+      await assertHasAll(writing, await givenToMember(writing.read, member), { whose: user })
     const hasBilling = billing ?? (isOwnerRole(role) || member.billing === 1)
     // An owner has every right: nobody else could give one back.
     const custom = isOwnerRole(role) ? null : member.custom
@@ -45,7 +49,7 @@ export const suspend = command({
     if (!suspended) {
       // Who comes back gets their role anew, and everything that they were given.
       await demand(writing, 'member.remove', { org }, { member: user, role: member.role })
-      await assertHasAll(writing, await givenToMember(writing.read, member), user)
+      await assertHasAll(writing, await givenToMember(writing.read, member), { whose: user })
     }
     await writing.put('membership', { ...member, state: suspended ? 'suspended' : 'active' })
     return { org, user, suspended }

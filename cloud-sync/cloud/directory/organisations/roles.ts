@@ -6,6 +6,7 @@ import { demand, type Standing } from '../kernel/authority.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
+import { assertHasAll, type Given, givenToMember } from './having.ts'
 import { memberOf } from './members.ts'
 
 const OfRole = z.strictObject({ org: OrgId, role: Id })
@@ -37,8 +38,10 @@ export const update = command({
     const row = await roleOf(writing, org, id)
     const before = withoutOf(row)
     const back = before.filter((right) => without !== undefined && !without.includes(right))
-    for (const { user, role } of await bearersOf(writing, org, id))
+    const bearers = await bearersOf(writing, org, id)
+    for (const { user, role } of bearers)
       await demand(writing, 'member.role', { org }, { member: user, role, back })
+    await assertGivesBack(writing, bearers, { back, whose: row.name })
     await assertKeepsOwn(writing, own, { before, after: without ?? before })
     const changed = { id, org, name: name ?? row.name, without: without ?? before }
     await writing.put('custom_role', rowOf(changed, row.created_at))
@@ -74,6 +77,7 @@ export const assign = command({
     const before = member.custom === null ? [] : withoutOf(await roleOf(writing, org, member.custom))
     const back = before.filter((right) => !after.includes(right))
     await demand(writing, 'member.role', { org }, { member: user, role: member.role, back })
+    await assertGivesBack(writing, [member], { back, whose: user })
     await assertKeepsOwn(writing, own, { before, after })
     await writing.put('membership', { ...member, custom: id })
     return { org, user, role: id }
@@ -100,6 +104,18 @@ async function memberOrRefused(
 ): Promise<DirectoryRow<'membership'>> {
   await demand(writing, 'member.role', { org })
   return memberOf(writing, org, user)
+}
+
+/** What the role took from all that its bearers were given, they have there again: so must who gives it back. */
+async function assertGivesBack(
+  writing: Writing,
+  bearers: readonly DirectoryRow<'membership'>[],
+  { back, whose }: { back: readonly Right[]; whose: string },
+): Promise<void> {
+  if (back.length === 0) return
+  const given: Given[] = []
+  for (const bearer of bearers) given.push(...(await givenToMember(writing.read, bearer)))
+  await assertHasAll(writing, given, { whose, among: back })
 }
 
 /** Nobody gives back what was taken from themselves: that would be giving what they lack. */

@@ -122,7 +122,7 @@ export const list = query({
  */
 async function assertHasWhatTeamHas(writing: Writing, org: string, team: string): Promise<void> {
   const given = await givenTo(writing.read, { org, principal_kind: 'team', principal: team })
-  await assertHasAll(writing, given, 'the team')
+  await assertHasAll(writing, given, { whose: 'the team' })
 }
 
 async function teamOf({ read }: Asking, org: string, id: string): Promise<DirectoryRow<'team'>> {

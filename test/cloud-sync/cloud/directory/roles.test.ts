@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
 import { done, onBothEngines, refusal, type TestDirectory } from '../../../support/directory-world.ts'
 
+/** Reads, and configures nothing. */
+const PARTNERS_CAP = 'systems-admin'
 const KEY = Buffer.alloc(32).toString('base64')
 type Rights = Parameters<TestDirectory['write']['roles']['create']>[1]['without']
 const create = async (d: TestDirectory, by: string, without: Rights, name = 'Quiet') =>
@@ -98,6 +100,40 @@ onBothEngines((engine) => {
     for (const role of [null, other]) expect(await assign(d, 'adam', 'ed', role)).toBe('DIRECTORY_ABOVE_RANK')
     expect(await assign(d, 'adam', 'mo', narrow)).toBe('done')
     expect(await assign(d, 'bert', 'ed', null)).toBe('done')
+  })
+
+  engine.with('nobody gives back what they lack of what somebody was given', async (d) => {
+    await acme(d)
+    await d.person('obs')
+    await d.joins('obs', 'acme', 'observer', 'ana')
+    await d.person('xena', 'xpart', { type: 'partner', preset: 'meter.me' })
+    await done(
+      d.write.links.ask(d.as('xena', 'xpart'), { org: 'xpart', customer: 'acme', cap: PARTNERS_CAP }),
+    )
+    const { managedBy } = await done(d.ask.links.list(d.actor('ana', 'acme'), { org: 'acme' }))
+    await done(d.write.links.accept(d.as('ana', 'acme'), { org: 'acme', link: managedBy[0]?.link ?? '' }))
+    const [gw, ana] = [{ kind: 'gateway', resource: 'GW-1' } as const, () => d.as('ana', 'acme')]
+    await done(d.write.gateways.setCustodian(ana(), { org: 'acme', ...gw, user: 'obs' }))
+    const to = { kind: 'user', user: 'mo' } as const
+    await done(d.write.shares.share(ana(), { org: 'acme', thing: gw, to, level: 'owner' }))
+    const quiet = await create(d, 'ana', ['data.read', 'device.config', 'share.changeOwner'])
+    await assign(d, 'ana', 'mo', quiet)
+    const by = (user: string) => d.as(user, user === 'xena' ? 'xpart' : 'acme')
+    const lift = (user: string, role: 'member' | 'observer' = 'member') =>
+      refusal(d.write.members.changeRole(by(user), { org: 'acme', user: 'obs', role }))
+    const widen = (user: string, without: Rights) =>
+      refusal(d.write.roles.update(by(user), { org: 'acme', role: quiet, without }))
+    const takeOff = (user: string) =>
+      refusal(d.write.members.setCustomRole(by(user), { org: 'acme', user: 'mo', role: null }))
+    expect([await lift('xena'), await takeOff('xena'), await widen('xena', ['data.read'])]).toEqual(
+      Array<string>(3).fill('DIRECTORY_ABOVE_RANK'),
+    )
+    for (const user of ['obs', 'mo']) expect(await may(d, user, 'device.config')).toBe(false)
+    // What they have they give back, and who has it all gives all.
+    expect(await widen('xena', ['device.config', 'share.changeOwner'])).toBe('done')
+    expect([await lift('bert'), await takeOff('bert')]).toEqual(['done', 'done'])
+    for (const user of ['obs', 'mo']) expect(await may(d, user, 'device.config')).toBe(true)
+    expect(await lift('xena', 'observer')).toBe('done')
   })
 
   engine.with(

@@ -170,3 +170,18 @@ test.for([
   expect(await heads()).toEqual(before)
   expect(await store.read.find('gateway_block', {})).toEqual([])
 })
+
+test('who lacks what somebody was given lifts no block of theirs', async () => {
+  const { ask, write, ...directory } = here.cloud.directory
+  const org = 'acme'
+  const to = { kind: 'user', user: 'bob' } as const
+  await done(write.shares.share(as('ana', org), { org, thing: TILT, to, level: 'editor' }))
+  const without = ['device.operate' as const]
+  const { role } = await done(write.roles.create(as('ana', org), { org, name: 'Quiet', without }))
+  await done(write.members.setCustomRole(as('ana', org), { org, user: 'adam', role }))
+  expect(await take(by('acme:ana', { kind: 'member.suspend', org, name: 'bob' }))).toBe('accepted')
+  const [made] = await done(ask.gatewayBlocks.list(directory.actor('ana', org), { org }))
+  const lift = (user: string) =>
+    refusal(write.gatewayBlocks.lift(as(user, org), { org, block: made?.block ?? '' }))
+  expect([await lift('adam'), await lift('ana')]).toEqual(['DIRECTORY_ABOVE_RANK', 'done'])
+})
