@@ -67,7 +67,7 @@ export interface BilledOrganisation {
 }
 
 /** An organisation that a partner manages; times are epoch ms. */
-export interface Managed {
+interface Managed {
   readonly org: OrgId
   /** Since when; what it used before is no business of the partner's. */
   readonly since: number

@@ -56,7 +56,7 @@ export type RefundState = ChargeState
  * Where a dispute stands: the provider has taken the money back (`withdrawn`), has given it back again (`returned`), or
  * only asks (`open`: no money has moved).
  */
-export type DisputeState = 'open' | 'withdrawn' | 'returned'
+type DisputeState = 'open' | 'withdrawn' | 'returned'
 
 /** What a provider tells of by itself. */
 export type ProviderEvent = { readonly id: string; readonly at: number } & (

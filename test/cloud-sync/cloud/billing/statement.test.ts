@@ -10,12 +10,10 @@ import {
   cellularByUser,
   close,
   type DayFact,
-  emptyBooks,
   minorText,
   minorUnit,
   type PriceBook,
   type Statement,
-  trialBalance,
 } from '../../../../cloud-sync/cloud/billing/index.ts'
 import {
   active,
@@ -23,7 +21,6 @@ import {
   cardOf,
   cards,
   closeAll,
-  DAM,
   fewFacts,
   JULY,
   julyFacts,
@@ -287,41 +284,6 @@ describe('I13 a closed month never changes; what comes late is an adjustment', (
       )
     },
   )
-})
-
-describe('double entry', () => {
-  test('every posting sums to zero, and so do the books', () => {
-    fc.assert(
-      fc.property(julyFacts, julyFacts, cards, (some, more, card) => {
-        const prices = pricesOf(card)
-        const { postings, statements } = closeAll(
-          [
-            [JULY, some],
-            [AUGUST, [...some, ...more]],
-          ],
-          prices,
-        )
-        for (const { entries } of postings) {
-          expect(entries.reduce((sum, { amount }) => sum + amount, 0n)).toBe(0n)
-        }
-        const balance = trialBalance(postings)
-        expect([...balance.values()].reduce((sum, amount) => sum + amount, 0n)).toBe(0n)
-        const owed = statements.reduce(
-          (sum, { total, minorDigits }) => sum + total * minorUnit(minorDigits),
-          0n,
-        )
-        expect(balance.get(`receivable:${DAM}`) ?? 0n).toBe(owed)
-        expect(new Set(postings.map(({ id }) => id)).size).toBe(postings.length)
-      }),
-    )
-  })
-
-  test('a statement whose lines are not its total is not booked', () => {
-    const statement = statementOf({ facts: sensors(FIRST, 2) })
-    expect(() => close(emptyBooks(DAM), { ...statement, total: statement.total + 1n })).toThrow(
-      expect.objectContaining({ code: 'BILLING_UNBALANCED' }),
-    )
-  })
 })
 
 test('a statement says its money, its zone and the moments of its month', () => {
