@@ -31,7 +31,7 @@ export async function writeCopyScript(
         record.kind,
         record.time.day,
       ]
-        .concat([record.time.wallEnd, '\\N', hex(bytes), now])
+        .concat([record.time.wallEnd, '\\N', hex(bytes), now, now])
         .join('\t'),
     )
     const postings = part.flatMap(({ sealed: { record } }) =>
