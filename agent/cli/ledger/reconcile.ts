@@ -43,7 +43,7 @@ export async function reconcileCarrier(
     outside,
     sims: found.map(shown),
   }
-  return { json, text: textOf(found, metered.undated), exit: outside === 0 ? 0 : 1 }
+  return { json, text: textOf(found, { undated: metered.undated, report }), exit: outside === 0 ? 0 : 1 }
 }
 
 async function meteredBytes(
@@ -103,7 +103,10 @@ const SAID = {
   'not-billed': 'NOT BILLED: the carrier does not name this SIM',
 } as const
 
-function textOf(found: readonly Reconciled[], undated: bigint): string {
+function textOf(
+  found: readonly Reconciled[],
+  { undated, report }: { undated: bigint; report: EvidenceReport },
+): string {
   const rows = found.map((one) => [
     one.month,
     one.sim,
@@ -117,5 +120,8 @@ function textOf(found: readonly Reconciled[], undated: bigint): string {
   const head = ['month', 'sim', 'gateway', 'metered', 'expected', 'billed', 'off', 'verdict']
   const outside = found.filter(({ verdict }) => verdict !== 'within').length
   const waits = undated === 0n ? '' : `\n${undated} bytes are of days that nobody knows yet`
-  return `${table(head, rows)}\n\n${found.length - outside} of ${found.length} within the band${waits}`
+  const sums = `${table(head, rows)}\n\n${found.length - outside} of ${found.length} within the band${waits}`
+  if (report.trusted) return sums
+  // Whoever can write a file can write one that agrees with any bill.
+  return `${sums}\nWARNING: the evidence is proved by no key that you named; its root key is ${report.root ?? 'none'}: --trust`
 }

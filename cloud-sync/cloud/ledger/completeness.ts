@@ -1,5 +1,5 @@
 import type { UsageRecord } from '../../contract/index.ts'
-import { type Db, usageDays } from '../storage/index.ts'
+import { countOfDay, type Db, usageDays } from '../storage/index.ts'
 
 /**
  * Whether the ledger has what a gateway says that a day came to (metering.md 4.6). A difference means that something got
@@ -15,5 +15,8 @@ export async function agrees(db: Db, { gw, org, time, close }: UsageRecord): Pro
     posted.flatMap(({ meter, subject }) => (meter === 'sensor.active_day' ? [subject] : [])),
   )
   const isSame = close.totals.every(({ meter, quantity }) => sums.get(meter) === quantity)
-  return isSame && close.totals.length === sums.size && close.sensors === sensors.size
+  const records = await countOfDay(db, { gateway: gw, org, day })
+  return (
+    isSame && records === close.records && close.totals.length === sums.size && close.sensors === sensors.size
+  )
 }

@@ -64,9 +64,12 @@ test('`headgate ledger reconcile` compares by SIM and month, from evidence that 
   const off = await headgateJson(asked)
   const verdicts = [{ verdict: 'not-metered' }, { verdict: 'over' }]
   expect(off).toMatchObject({ code: 1, json: { outside: 2, sims: verdicts } })
+  const unproved = await headgate(asked.slice(0, -2))
+  expect(unproved.stdout).toMatch(/^WARNING: the evidence is proved by no key that you named/m)
   expect(differences('headgate ledger reconcile', [same.json, off.json])).toEqual([])
   const text = await headgate(asked)
   expect(text.stdout).toContain('OVER: the carrier saw traffic that no gateway did')
+  expect(text.stdout).not.toContain('WARNING')
   const file = readFileSync(evidence)
   file[9_000] = (file[9_000] ?? 0) ^ 1
   writeFileSync(evidence, file)

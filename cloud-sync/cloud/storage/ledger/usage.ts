@@ -97,6 +97,22 @@ export async function sharesOf(
     .execute()
 }
 
+/** Records of a day that say what was used or when: what a gateway counts in `close.records`. */
+export async function countOfDay(
+  db: Db,
+  { gateway, org, day }: { gateway: GatewayId; org: OrgId; day: string },
+): Promise<number> {
+  const row = await db
+    .selectFrom('usage_record')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('org', '=', org)
+    .where('day', '=', day)
+    .where('gateway', '=', gateway)
+    .where('kind', 'in', ['interval', 'day_assign'])
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
 /** Whose a stored record without a day is; undefined where there is none under this name. */
 export async function undatedOwner(
   db: Db,

@@ -12,7 +12,7 @@ const register = (meter: string, end: bigint): object => ({
 })
 
 /** An undated record, its day, one more of that day, and what the gateway says that the day came to. */
-function dayOf(gw: string, readings: bigint): [SealedRecord, ...SealedRecord[]] {
+function dayOf(gw: string, readings: bigint, count = 2): [SealedRecord, ...SealedRecord[]] {
   const drafts = [
     { day: null, registers: [register('sensor.readings', 30n)] },
     { kind: 'day_assign', corrects: 1, registers: [register('sensor.active_day', 1n)] },
@@ -20,7 +20,7 @@ function dayOf(gw: string, readings: bigint): [SealedRecord, ...SealedRecord[]] 
     {
       kind: 'day_close',
       close: {
-        records: 2,
+        records: count,
         sensors: 1,
         totals: [
           { meter: 'sensor.readings', quantity: readings },
@@ -38,12 +38,13 @@ function dayOf(gw: string, readings: bigint): [SealedRecord, ...SealedRecord[]] 
 }
 
 test.for([
-  ['as the gateway counted it is no news', 50n, []],
-  ['that is less than the gateway counted is kept for the operator', 51n, ['day-close']],
-] as const)('a day %s, and is acknowledged all the same', async ([, readings, reasons]) => {
+  ['as the gateway counted it is no news', 50n, 2, []],
+  ['that is less than the gateway counted is kept for the operator', 51n, 2, ['day-close']],
+  ['of fewer records than the gateway made is kept for the operator', 50n, 3, ['day-close']],
+] as const)('a day %s, and is acknowledged all the same', async ([, readings, count, reasons]) => {
   const gateway = fakeGateway('GW-1', CLOUD_ID)
   const ledger = await testLedger(gateway)
-  const records = dayOf(gateway.id, readings)
+  const records = dayOf(gateway.id, readings, count)
   expect(await ledger.deliver(gateway, 'usage', usageBody(records))).toMatchObject({ status: 'ok', upTo: 4 })
   const kept = await quarantined(ledger.db.read, gateway.id)
   expect(kept.map(({ reason, hash }) => [reason, hash])).toEqual(
