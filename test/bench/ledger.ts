@@ -78,6 +78,8 @@ async function measured(place: {
     recordsATransaction: TOGETHER,
     intervalsARecord: INTERVALS,
     gateways: [FEW, MANY],
+    /** Each of the few ten times; of the many a tenth, each for the first time. */
+    touched: [FEW, RECORDS],
     connections: LANES.postgres,
     ...{ copy, copies, postgres: pg, sqlite: lite, postgresMany: pgMany, sqliteMany: liteMany },
     postgresOfCopy: pg.perSecond / copy.perSecond,
