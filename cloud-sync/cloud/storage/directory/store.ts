@@ -127,17 +127,7 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         )
         .orderBy('id')
         .execute(),
-    viewHeads: (org, { after, limit }) =>
-      db
-        .selectFrom('saved_view')
-        .select(['id', 'org', 'owner', 'owner_org', 'owner_incarnation', 'name', 'kind', 'gateways'])
-        .select(['state', 'created_at'])
-        .where('org', '=', org)
-        .where('state', '=', 'active')
-        .where('id', '>', after)
-        .orderBy('id')
-        .limit(limit)
-        .execute(),
+    viewHeads: (org, page) => viewHeads(db, org, page),
     async countGrantsOn(gateway) {
       const { rows } = await db
         .selectFrom('grant')
@@ -157,6 +147,20 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .limit(limit)
         .execute(),
   }
+}
+
+/** Views without what they are made of, in the order of their ids. */
+function viewHeads(db: Kysely<Schema>, org: string, { after, limit }: { after: string; limit: number }) {
+  return db
+    .selectFrom('saved_view')
+    .select(['id', 'org', 'owner', 'owner_org', 'owner_incarnation', 'name', 'kind', 'gateways'])
+    .select(['state', 'created_at'])
+    .where('org', '=', org)
+    .where('state', '=', 'active')
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
 }
 
 /** The gateway, or a path below it: `0` is the character after `/`. */

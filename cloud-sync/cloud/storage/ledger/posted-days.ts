@@ -53,10 +53,9 @@ export async function postedDays(
       'a.posted as labelled',
     ])
     .execute()
-  const posted: PostedDay[] = []
-  for (const row of dated) {
-    if (row.day !== null) posted.push({ ...postedOf(row, row.day, BigInt(row.quantity)), label: null })
-  }
+  const posted: PostedDay[] = dated.flatMap((row) =>
+    row.day === null ? [] : [{ ...postedOf(row, row.day, BigInt(row.quantity)), label: null }],
+  )
   for (const row of labelled) {
     const { day, label_epoch: epoch, label_seq: seq } = row
     if (day === null || epoch === null || seq === null || !within(day, asked)) continue
@@ -68,11 +67,12 @@ export async function postedDays(
       label: { epoch: epoch as Epoch, seq },
     })
   }
-  const order = ({ gateway, epoch, seq, meter, subject, day, label }: PostedDay): string =>
-    [gateway, epoch, digits(seq), meter, subject, day, label?.epoch, digits(label?.seq ?? 0)].join('\n')
   return posted.sort((a, b) => a.posted - b.posted || (order(a) < order(b) ? -1 : 1))
 }
 
+/** The same for whoever reads, where several became known by one turn. */
+const order = ({ gateway, epoch, seq, meter, subject, day, label }: PostedDay): string =>
+  [gateway, epoch, digits(seq), meter, subject, day, label?.epoch, digits(label?.seq ?? 0)].join('\n')
 const digits = (seq: number): string => String(seq).padStart(16, '0')
 
 type Row = Omit<PostedDay, 'gateway' | 'epoch' | 'meter' | 'billable' | 'quantity' | 'day' | 'label'> & {
