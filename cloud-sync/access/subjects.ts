@@ -66,6 +66,9 @@ type Names = ReadonlyMap<MemberName, Subject>
 /** Everyone that a policy knows, by login. A member's name is the member; one that keys of two give is nobody. */
 export class Subjects {
   readonly #byOrg = new Map<OrgId, Names>()
+  /** Asked for last, and mostly again: a delivery goes through the people of one organisation after another. */
+  #asked: OrgId | undefined
+  #names: Names | undefined
   /** Members alone, once each. */
   readonly members: readonly Subject[]
   readonly organisations: ReadonlyMap<OrgId, Organisation>
@@ -103,7 +106,11 @@ export class Subjects {
   }
 
   find(org: OrgId, name: MemberName): Subject | undefined {
-    return this.#byOrg.get(org)?.get(name)
+    if (org !== this.#asked) {
+      this.#asked = org
+      this.#names = this.#byOrg.get(org)
+    }
+    return this.#names?.get(name)
   }
 }
 

@@ -27,9 +27,14 @@ export interface Thing {
 interface DeviceThings {
   readonly thing: Thing
   readonly sensors: Map<SensorName, Thing>
+  /** Of the first few of them, and what they name: to look through these takes less than to look one up. */
+  readonly names: SensorName[]
+  readonly named: Thing[]
   /** Stands for every sensor that nothing is said of. */
   readonly other: Thing
 }
+
+const FEW = 4
 
 type Description = Omit<Thing, 'at' | 'chain'> & { readonly above: readonly (Thing | undefined)[] }
 
@@ -54,7 +59,7 @@ export class Things {
     for (const device of once(facts.devices, (d) => d.id)) {
       const thing = this.#owned('device', device, [this.#gateway])
       const other = this.#add({ ...thing, kind: 'sensor', above: thing.chain })
-      this.#devices.set(device.id, { thing, other, sensors: new Map() })
+      this.#devices.set(device.id, { thing, other, sensors: new Map(), names: [], named: [] })
     }
     for (const { device, sensor, ...owned } of once(facts.sensors, (s) => `${s.device}/${s.sensor}`)) {
       const under = this.#devices.get(device)
@@ -63,6 +68,10 @@ export class Things {
     this.#nameGranted(facts)
     for (const item of once(facts.items, (i) => i.id)) {
       this.#items.set(item.id, this.#owned('item', item, []))
+    }
+    for (const { names, named, sensors } of this.#devices.values()) {
+      names.push(...[...sensors.keys()].slice(0, FEW))
+      named.push(...[...sensors.values()].slice(0, FEW))
     }
   }
 
@@ -76,7 +85,7 @@ export class Things {
     switch (resource.kind) {
       case 'sensor': {
         const device = this.#devices.get(resource.device)
-        return device === undefined ? undefined : (device.sensors.get(resource.sensor) ?? device.other)
+        return device === undefined ? undefined : (sensorOf(device, resource.sensor) ?? device.other)
       }
       case 'device':
         return this.#devices.get(resource.device)?.thing
@@ -131,4 +140,9 @@ export class Things {
     for (const one of above) if (one?.org === thing.org && !chain.includes(one)) chain.push(one)
     return added
   }
+}
+
+function sensorOf({ names, named, sensors }: DeviceThings, name: SensorName): Thing | undefined {
+  for (let at = 0; at < names.length; at += 1) if (names[at] === name) return named[at]
+  return sensors.size > names.length ? sensors.get(name) : undefined
 }

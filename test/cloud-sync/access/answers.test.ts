@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Answers } from '../../../cloud-sync/access/answers.ts'
-import type { Decision } from '../../../cloud-sync/access/index.ts'
+import { compilePolicy, decide, type Decision, type Question } from '../../../cloud-sync/access/index.ts'
+import { PolicyFacts } from '../../../cloud-sync/contract/index.ts'
 
 const decisions = fc.oneof(
   fc
@@ -53,4 +54,39 @@ it('takes a number too large for its table for unknown', () => {
   answers.set(2 ** 32 - 1, { allowed: true, via: ['host'] })
   answers.set(2 ** 32 + 5, { allowed: true, via: ['host'] })
   for (const question of [2 ** 32 - 1, 2 ** 32 + 5, 5, 4, 0]) expect(answers.get(question)).toBeUndefined()
+})
+
+it('keeps the sensors of a device apart, however many are named', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+  const policy = compilePolicy(
+    PolicyFacts.parse({
+      owner: { org: 'acme', ownerEpoch: 1 },
+      organisations: [{ id: 'acme', name: 'acme' }],
+      members: names.map((name) => ({ org: 'acme', name: `m-${name}`, role: 'member', incarnation: 1 })),
+      devices: [{ id: 'd', org: 'acme', ownerEpoch: 1 }],
+      grants: names.map((name) => ({
+        id: `g-${name}`,
+        on: { kind: 'sensor', device: 'd', sensor: name },
+        to: { kind: 'member', org: 'acme', name: `m-${name}`, incarnation: 1 },
+        level: 'viewer',
+        ownerEpoch: 1,
+      })),
+    }),
+  )
+  const may = (name: string, sensor: string): boolean =>
+    decide(
+      {
+        principal: { org: 'acme', name: `m-${name}` },
+        action: 'data.read',
+        resource: { kind: 'sensor', device: 'd', sensor },
+        when: { place: 'cloud', at: 1 },
+      } as Question,
+      policy,
+    ).allowed
+  // Twice: at first it is found out, then it is remembered.
+  for (let time = 0; time < 2; time += 1) {
+    for (const name of names) {
+      expect([...names, 'unnamed'].filter((sensor) => may(name, sensor))).toEqual([name])
+    }
+  }
 })
