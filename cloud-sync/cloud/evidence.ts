@@ -31,9 +31,10 @@ export const evidenceForOrganisations = (given: {
   readonly register: Pick<GatewayRegister, 'gateways'>
   readonly keys: Pick<CloudKeys, 'rootPublicKey' | 'keyset' | 'signing'>
 }): UsageEvidence =>
-  async function* ({ org, gateways, period }) {
+  async function* ({ org, only, gateways, period }) {
     const known = (await given.register.gateways()).filter(({ id }) => gateways.includes(id))
     const { rootPublicKey, keyset, signing } = given.keys
     const keys = { rootPublicKey, keyset, signing }
-    yield* writeEvidence(given.source, { scope: { of: 'organisation', org }, period, gateways: known, keys })
+    const scope = { of: 'organisation', org } as const
+    yield* writeEvidence(given.source, { scope, period, only, gateways: known, keys })
   }

@@ -7,6 +7,7 @@ import {
   type PolicyOrder,
 } from '../contract/index.ts'
 import { cloudIdOf, openKeyset, openReceipt } from '../codec/index.ts'
+import { Contents } from './contents.ts'
 import { fault, type FaultKind, type StreamFault } from './faults.ts'
 import type { EvidenceFact, EvidenceLine, LineOf } from './lines.ts'
 import type { EvidenceStreamReport } from './report.ts'
@@ -29,7 +30,8 @@ const AFTER_RECORDS = ['batch', 'record', 'others', 'lost', 'stream', 'gateway',
 const NEXT: Readonly<Record<EvidenceLine['t'] | 'start', readonly EvidenceLine['t'][]>> = {
   start: ['head'],
   head: ['keyset'],
-  keyset: ['keyset', 'gateway', 'seal'],
+  keyset: ['keyset', 'contents', 'seal'],
+  contents: ['contents', 'gateway', 'seal'],
   gateway: ['claim', 'fact', 'stream', 'gateway', 'seal'],
   claim: ['claim', 'fact', 'stream', 'gateway', 'seal'],
   fact: ['fact', 'stream', 'gateway', 'seal'],
@@ -62,6 +64,7 @@ export class Examiner {
   #gateway: GatewayAt | undefined
   #walk: StreamWalk | undefined
   #facts = 0
+  #contents = new Contents(null)
   #before: EvidenceLine['t'] | 'start' = 'start'
   readonly #epochs = new Set<Epoch>()
 
@@ -74,6 +77,10 @@ export class Examiner {
   }
   get keyset(): Keyset | undefined {
     return this.#keyset
+  }
+  /** How much the file says it contains. */
+  get contents(): Contents['listed'] {
+    return this.#contents.listed
   }
   /** Where in the ledger the last line was. */
   get place(): { gateway: GatewayId | null; epoch: Epoch | null; next: number | null } {
@@ -105,9 +112,9 @@ export class Examiner {
   #judge(line: EvidenceLine, written: { lines: number; hash: Hash }): StreamFault | undefined {
     switch (line.t) {
       case 'head':
-        return this.#takeHead(line)
       case 'keyset':
-        return this.#takeKeyset(line)
+      case 'contents':
+        return this.#takeOpening(line)
       case 'gateway':
         return this.#takeGateway(line)
       case 'claim':
@@ -126,8 +133,20 @@ export class Examiner {
     }
   }
 
+  #takeOpening(line: LineOf<'head' | 'keyset' | 'contents'>): StreamFault | undefined {
+    switch (line.t) {
+      case 'head':
+        return this.#takeHead(line)
+      case 'keyset':
+        return this.#takeKeyset(line)
+      case 'contents':
+        return this.#contents.list(line)
+    }
+  }
+
   #takeHead(line: LineOf<'head'>): StreamFault | undefined {
     this.#head = line
+    this.#contents = new Contents(line.only)
     this.#cloudId = cloudIdOf(line.root)
     const { trust } = this.#belief
     return trust === undefined || trust === line.root
@@ -151,6 +170,8 @@ export class Examiner {
     const before = this.#gateway?.id
     this.#gateway = undefined
     if (before !== undefined && before >= gateway) return about('order', `${gateway} after ${before}`)
+    const unlisted = this.#contents.begin(gateway)
+    if (unlisted !== undefined) return unlisted
     const word = this.#said(registration)
     if (word?.what !== 'registration' || word.gateway !== gateway)
       return about('registration', `nothing vouches for the key of ${gateway}`)
@@ -178,7 +199,8 @@ export class Examiner {
       return about('parent', `${epoch} continues ${parent ?? 'nothing'}`)
     if (this.#epochs.has(epoch)) return about('epoch', epoch)
     this.#epochs.add(epoch)
-    const kept = { sums: gateway.sums, parent: before }
+    const listed = this.#contents.of(gateway.id, epoch)
+    const kept = { sums: gateway.sums, parent: before, listed }
     this.#walk = new StreamWalk(gateway.id, { epoch, parent, upTo, head, state }, kept)
     gateway.walks.set(epoch, this.#walk)
     return undefined
@@ -221,6 +243,8 @@ export class Examiner {
     const wanted = this.#belief.keyset
     if (wanted !== undefined && comparePolicyOrder(this.#keyset, wanted) < 0)
       return about('keyset', `${wanted.generation}.${wanted.version} is wanted`)
+    const missing = this.#contents.begin(undefined)
+    if (missing !== undefined) return missing
     const word = this.#said(message)
     if (word?.what !== 'seal') return about('seal', 'it is not signed by a key of the newest keyset')
     return word.lines === lines && word.hash === hash
@@ -250,12 +274,15 @@ export class Examiner {
     const { epoch, parent, state, upTo, head } = walk.stream
     const place = { gateway: walk.gateway, epoch, parent, state, upTo, head }
     this.streams.push({ ...place, ...walk.counts })
+    this.#contents.found(walk.gateway, epoch)
     return walk.finish()
   }
 
   #endOfGateway(): StreamFault | undefined {
     if (this.#gateway === undefined) return undefined
-    const { sums, claimed } = this.#gateway
+    const { id, sums, claimed } = this.#gateway
+    const missing = this.#contents.end(id)
+    if (missing !== undefined) return missing
     const added = sums.within(this.#head?.period ?? { from: null, to: null })
     for (const name of new Set([...claimed.keys(), ...added.keys()])) {
       const [sum, claim] = [added.get(name) ?? 0n, claimed.get(name) ?? 0n]

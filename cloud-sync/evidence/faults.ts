@@ -23,6 +23,7 @@ export const FAULTS = {
   parent: 'the epoch that this one continues is not here, or has another successor',
   epoch: 'two gateways have the same epoch',
   head: 'the chain does not end where the ledger says it does',
+  contents: 'what the file says it contains is not all here, or something else is',
   fact: 'the sum that the ledger claims is not what the records add up to',
   seal: 'the seal is not by the newest keyset, or is about other lines',
   'after-seal': 'something stands after the seal',
@@ -47,6 +48,8 @@ export interface StreamFault {
   readonly what: FaultKind
   readonly seq: number | null
   readonly detail: string
+  /** What it is about, where that is not where the reader stands. */
+  readonly at?: { readonly gateway: GatewayId; readonly epoch: Epoch | null }
 }
 
 export const fault = (what: FaultKind, seq: number | null, detail: string): StreamFault => ({

@@ -37,13 +37,23 @@ export type EvidencePeriod = z.infer<typeof EvidencePeriod>
 const HeadLine = z.strictObject({
   t: z.literal('head'),
   format: z.literal('headgate-evidence'),
-  v: z.literal(1),
+  v: z.literal(2),
   /** 32 raw bytes, base64: whom to believe is the reader's own to say. */
   root: PublicKey,
   scope: EvidenceScope,
   period: EvidencePeriod,
+  /** The gateways that were asked for; null = all that the scope has. */
+  only: z.array(GatewayId).min(1).nullable(),
 })
 const KeysetLine = z.strictObject({ t: z.literal('keyset'), message: Base64 })
+/** What is to come, as the ledger stood when the file was begun: at least this much. Epoch null = the gateway has none. */
+const ContentsLine = z.strictObject({
+  t: z.literal('contents'),
+  gateway: GatewayId,
+  epoch: Epoch.nullable(),
+  upTo: z.int().min(0),
+  head: Hash,
+})
 const GatewayLine = z.strictObject({ t: z.literal('gateway'), gateway: GatewayId, registration: Base64 })
 const ClaimLine = z.strictObject({ t: z.literal('claim'), message: Base64 })
 const StreamLine = z.strictObject({
@@ -93,6 +103,7 @@ const SealLine = z.strictObject({ t: z.literal('seal'), message: Base64 })
 export const EvidenceLine = z.discriminatedUnion('t', [
   HeadLine,
   KeysetLine,
+  ContentsLine,
   GatewayLine,
   ClaimLine,
   StreamLine,

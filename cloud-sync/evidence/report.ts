@@ -32,6 +32,10 @@ export interface EvidenceReport {
   readonly trusted: boolean
   readonly scope: EvidenceScope | null
   readonly period: EvidencePeriod | null
+  /** The gateways that were asked for; null = all that the scope has, or no head was read. */
+  readonly only: readonly GatewayId[] | null
+  /** How much the file says it contains. */
+  readonly contents: { readonly gateways: number; readonly streams: number }
   readonly keyset: { readonly generation: number; readonly version: number } | null
   readonly lines: number
   /** Sums that are what the records add up to. */

@@ -5,6 +5,7 @@ import {
   type SealedRecord,
   ZERO_HASH,
 } from '../contract/index.ts'
+import type { Listed } from './contents.ts'
 import { fault, type StreamFault } from './faults.ts'
 import type { EvidenceStream } from './lines.ts'
 import { Registers } from './registers.ts'
@@ -23,14 +24,18 @@ export class StreamWalk {
   readonly #recent = new Map<number, Hash>()
 
   readonly #sums: Sums
+  readonly #listed: Listed | undefined
+  /** Hash of the record up to which the epoch must be here at least. */
+  #atListed: Hash = ZERO_HASH
 
   constructor(
     gateway: GatewayId,
     stream: EvidenceStream,
-    { sums, parent }: { sums: Sums; parent: StreamWalk | undefined },
+    { sums, parent, listed }: { sums: Sums; parent: StreamWalk | undefined; listed: Listed | undefined },
   ) {
     this.gateway = gateway
     this.#sums = sums
+    this.#listed = listed
     this.stream = stream
     this.registers = new Registers(parent?.registers)
   }
@@ -77,20 +82,29 @@ export class StreamWalk {
     if (last < first || last >= this.stream.upTo)
       return fault('lost', first, `up to ${last} of ${this.stream.upTo}`)
     this.counts.lost += last - first + 1
-    this.#next = last + 1
-    this.#head = prev
+    this.#reach(last, prev)
     return undefined
   }
 
-  /** Whether all is here that the ledger claims to have. */
+  /** Whether all is here that the ledger claims to have, and that the file says it contains. */
   finish(): StreamFault | undefined {
     const { upTo, head } = this.stream
     if (this.#next - 1 !== upTo) {
       return fault('head', this.#next, `the ledger has ${upTo} records, here are ${this.#next - 1}`)
     }
     return head === this.#head
-      ? undefined
+      ? this.#lacking()
       : fault('head', upTo, `the ledger ends with ${head}, the chain with ${this.#head}`)
+  }
+
+  #lacking(): StreamFault | undefined {
+    const listed = this.#listed
+    if (listed === undefined) return undefined
+    if (listed.upTo >= this.#next)
+      return fault('contents', this.#next, `${listed.upTo} records are listed, here are ${this.#next - 1}`)
+    return listed.head === this.#atListed
+      ? undefined
+      : fault('contents', listed.upTo, `${listed.head} is listed, here is ${this.#atListed}`)
   }
 
   #repeated(seq: number, hash: Hash): StreamFault | undefined {
@@ -102,7 +116,12 @@ export class StreamWalk {
   #goOn(hash: Hash): void {
     this.#recent.set(this.#next, hash)
     this.#recent.delete(this.#next - BATCH_RECORDS_MAX)
+    this.#reach(this.#next, hash)
+  }
+
+  #reach(seq: number, hash: Hash): void {
+    if (seq === this.#listed?.upTo) this.#atListed = hash
     this.#head = hash
-    this.#next += 1
+    this.#next = seq + 1
   }
 }

@@ -16,8 +16,8 @@ export interface VerifyOptions extends Belief {
 
 /**
  * Checks an evidence file by nothing but itself (docs/evidence.md): lines, keys, signatures, chains, registers, sums,
- * seal. Stops at the first thing that is wrong. Memory is bounded by one epoch's sums and the registers of one gateway,
- * whatever the length of the file.
+ * seal. Stops at the first thing that is wrong. Memory is bounded by the list of epochs, and one gateway's sums and
+ * registers, whatever the length of the file.
  */
 export async function verifyEvidence(
   file: AsyncIterable<Uint8Array>,
@@ -80,12 +80,13 @@ function lineIn(json: Uint8Array): EvidenceLine | undefined {
 }
 
 function placed(found: StreamFault, { line, examiner }: { line: number; examiner: Examiner }): EvidenceFault {
-  const { gateway, epoch } = examiner.place
-  return { ...found, line, gateway, epoch }
+  const { what, seq, detail, at } = found
+  const { gateway, epoch } = at ?? examiner.place
+  return { what, line, gateway, epoch, seq, detail }
 }
 
 function reportOf(
-  { head, keyset, facts, streams }: Examiner,
+  { head, keyset, facts, streams, contents }: Examiner,
   { found, lines, trust }: { found: EvidenceFault | null; lines: number; trust: string | undefined },
 ): EvidenceReport {
   return {
@@ -95,6 +96,8 @@ function reportOf(
     trusted: head !== undefined && head.root === trust,
     scope: head?.scope ?? null,
     period: head?.period ?? null,
+    only: head?.only ?? null,
+    contents,
     keyset: keyset === undefined ? null : { generation: keyset.generation, version: keyset.version },
     lines,
     facts,

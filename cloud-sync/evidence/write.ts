@@ -35,6 +35,8 @@ export interface GatewayStand {
 
 /** What evidence is made of; the ledger implements it. It may grow meanwhile: a stream is read up to its `upTo`. */
 export interface EvidenceSource {
+  /** Epochs, in any order, as they are now. */
+  streams(gateway: GatewayId): Promise<readonly EvidenceStream[]>
   /** Both as of the same moment. */
   stand(gateway: GatewayId, asked: EvidencePeriod & { readonly org: OrgId | null }): Promise<GatewayStand>
   /** The signed messages as they came, in the order of their last numbers; they may overlap, and numbers may be missing. */
@@ -55,6 +57,8 @@ interface Range {
 export interface EvidenceOrder {
   readonly scope: EvidenceScope
   readonly period: EvidencePeriod
+  /** The gateways that were asked for, which the file tells; null = all that the scope has. */
+  readonly only: readonly GatewayId[] | null
   readonly gateways: readonly { readonly id: GatewayId; readonly publicKey: string }[]
   /** What the cloud signs with, and the root's word on it. */
   readonly keys: {
@@ -86,9 +90,11 @@ export async function* writeEvidence(source: EvidenceSource, order: EvidenceOrde
 
 async function* content(source: EvidenceSource, order: EvidenceOrder): AsyncGenerator<EvidenceLine> {
   const { scope, period, keys } = order
+  const only = order.only === null ? null : [...new Set(order.only)].toSorted()
   const { rootPublicKey: root, signing: key } = keys
-  yield { t: 'head', format: 'headgate-evidence', v: 1, root, scope, period }
+  yield { t: 'head', format: 'headgate-evidence', v: 2, root, scope, period, only }
   yield { t: 'keyset', message: base64(keys.keyset) }
+  for (const { id } of inOrder(order.gateways)) yield* contents(id, await source.streams(id))
   const org = scope.of === 'organisation' ? scope.org : null
   for (const { id: gateway, publicKey } of inOrder(order.gateways)) {
     const word = { v: 1, what: 'registration', gateway, publicKey } as const
@@ -101,6 +107,13 @@ async function* content(source: EvidenceSource, order: EvidenceOrder): AsyncGene
       yield* records(source, { gateway, stream, scope })
     }
   }
+}
+
+/** What will be there at least, so that a reader sees what is missing. */
+function* contents(gateway: GatewayId, streams: readonly EvidenceStream[]): Generator<EvidenceLine> {
+  if (streams.length === 0) yield { t: 'contents', gateway, epoch: null, upTo: 0, head: ZERO_HASH }
+  for (const { epoch, upTo, head } of parentsFirst(streams))
+    yield { t: 'contents', gateway, epoch, upTo, head }
 }
 
 interface Place {

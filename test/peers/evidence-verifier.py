@@ -24,7 +24,8 @@ RECORDS = ("batch", "record", "others", "lost")
 FOLLOWERS = {
     None: ("head",),
     "head": ("keyset",),
-    "keyset": ("keyset", "gateway", "seal"),
+    "keyset": ("keyset", "contents", "seal"),
+    "contents": ("contents", "gateway", "seal"),
     "gateway": ("claim", "fact", "stream", "gateway", "seal"),
     "claim": ("claim", "fact", "stream", "gateway", "seal"),
     "fact": ("fact", "stream", "gateway", "seal"),
@@ -163,12 +164,13 @@ class Verifier:
         self.kind = kind
 
     def take_head(self, line, *_):
-        if line["format"] != "headgate-evidence" or line["v"] != 1:
+        if line["format"] != "headgate-evidence" or line["v"] != 2:
             raise Wrong("line")
         if self.trust is not None and self.trust != line["root"]:
             raise Wrong("root")
         self.root = base64.b64decode(line["root"])
         self.cloud, self.scope, self.period = key_id(self.root).hex(), line["scope"], line["period"]
+        self.only, self.listed = line["only"], {}
 
     def take_keyset(self, line, *_):
         body = opened(base64.b64decode(line["message"]), "keyset", self.cloud, [self.root])
@@ -184,7 +186,31 @@ class Verifier:
         body = opened(base64.b64decode(message), "evidence", self.cloud, self.keyset[1])
         return {} if body is None else json.loads(body)
 
+    def take_contents(self, line, *_):
+        gateway, epoch = line["gateway"], line["epoch"]
+        if self.listed and gateway < max(self.listed):
+            raise Wrong("order")
+        if self.only is not None and gateway not in self.only:
+            raise Wrong("contents")
+        before = self.listed.get(gateway)
+        if before is not None and (epoch is None or not before or epoch in before):
+            raise Wrong("contents")
+        self.listed.setdefault(gateway, {})
+        if epoch is not None:
+            self.listed[gateway][epoch] = (line["upTo"], line["head"])
+
+    def begin(self, gateway):
+        """The gateways come as they are listed, and all that were asked for are listed."""
+        if self.only is not None and any(one not in self.listed for one in self.only):
+            raise Wrong("contents")
+        begun = self.gateway["id"] if self.gateway else ""
+        if next((one for one in sorted(self.listed) if one > begun), None) != gateway:
+            raise Wrong("contents")
+
     def take_gateway(self, line, *_):
+        if self.gateway is not None and self.gateway["id"] >= line["gateway"]:
+            raise Wrong("order")
+        self.begin(line["gateway"])
         word = self.word(line["registration"])
         if word.get("what") != "registration" or word["gateway"] != line["gateway"]:
             raise Wrong("registration")
@@ -210,6 +236,8 @@ class Verifier:
             raise Wrong("epoch")
         self.epochs.add(line["epoch"])
         self.stream = {**line, "next": 1, "at": ZERO, "ends": {}, "recent": {}}
+        self.stream["listed"] = self.listed[self.gateway["id"]].get(line["epoch"])
+        self.reach(0, ZERO)
         streams[line["epoch"]] = self.stream
 
     def take_batch(self, line, *_):
@@ -254,12 +282,16 @@ class Verifier:
             raise Wrong("gap", stream["next"])
         if last < first or last >= stream["upTo"]:
             raise Wrong("lost", first)
-        stream["next"], stream["at"] = last + 1, bytes.fromhex(line["prev"])
+        self.reach(last, bytes.fromhex(line["prev"]))
 
     def go_on(self, digest):
         self.stream["recent"][self.stream["next"]] = digest
-        self.stream["at"] = digest
-        self.stream["next"] += 1
+        self.reach(self.stream["next"], digest)
+
+    def reach(self, seq, digest):
+        self.stream["at"], self.stream["next"] = digest, seq + 1
+        if self.stream["listed"] == (seq, digest.hex()):
+            self.stream["listed"] = None
 
     def post(self, record):
         seq, stream = record["seq"], self.stream
@@ -333,10 +365,14 @@ class Verifier:
             raise Wrong("head", stream["next"])
         if stream["at"].hex() != stream["head"]:
             raise Wrong("head", stream["upTo"])
+        if stream["listed"] is not None:
+            raise Wrong("contents", min(stream["listed"][0], stream["next"]))
 
     def end_gateway(self):
         if self.gateway is None:
             return
+        if any(epoch not in self.gateway["streams"] for epoch in self.listed[self.gateway["id"]]):
+            raise Wrong("contents")
         for name, (record, moved) in self.gateway["undated"].items():
             for register, by in moved:
                 left = by
@@ -357,6 +393,7 @@ class Verifier:
         return day is not None and (start is None or day >= start) and (end is None or day <= end)
 
     def take_seal(self, line, count, before):
+        self.begin(None)
         word = self.word(line["message"])
         if word.get("what") != "seal" or (word["lines"], word["hash"]) != (count, before.hex()):
             raise Wrong("seal")

@@ -1,8 +1,19 @@
 import { expect } from 'vitest'
 import type { OrgId } from '../../cloud-sync/contract/index.ts'
-import { forged, lineAt, linesOf, replaced, verified } from '../support/evidence-file.ts'
+import {
+  askedFor,
+  forged,
+  lineAt,
+  linesOf,
+  replaced,
+  shortened,
+  unlisted,
+  verified,
+  withoutLastEpoch,
+  withoutLastGateway,
+} from '../support/evidence-file.ts'
 import { peersVerdict } from '../support/evidence-peer.ts'
-import { evidenceWorld, newKey } from '../support/evidence-world.ts'
+import { type EvidenceWorld, evidenceWorld, newKey } from '../support/evidence-world.ts'
 import { testWith } from '../support/peers.ts'
 
 testWith('python-cryptography')(
@@ -14,7 +25,7 @@ testWith('python-cryptography')(
     const scope = { of: 'organisation', org: 'acme' as OrgId } as const
     const period = { from: '2026-11-02', to: '2026-11-03' }
     const whole = await world.file()
-    for (const file of [whole, await world.file({ scope }), await world.file({ period })]) {
+    for (const file of [whole, await world.file({ scope }), await world.file({ period }), await one(world)]) {
       const own = await verified(file, { trust })
       const records = own.streams.reduce((sum, { signed, attested }) => sum + signed + attested, 0)
       const verdict = peersVerdict(file, trust)
@@ -36,6 +47,12 @@ testWith('python-cryptography')(
       forged(replaced(fact.index, { ...fact.line, quantity: '1' }, lines), trust, signing),
       forged(replaced(stream.index, { ...stream.line, parent: null }, lines), trust, signing),
       forged(replaced(stream.index, { ...stream.line, upTo: 24 }, lines), trust, signing),
+      forged(withoutLastGateway(lines), trust, signing),
+      forged(withoutLastEpoch(lines), trust, signing),
+      forged(shortened(lines), trust, signing),
+      forged(unlisted(lines, 'GW-1'), trust, signing),
+      forged(askedFor(lines, ['GW-1']), trust, signing),
+      forged(askedFor(lines, ['GW-1', 'GW-2', 'GW-3']), trust, signing),
       forged(replaced(lineAt(lines, 'keyset').index, null, lines), trust, signing),
     ]
     for (const [index, file] of bad.entries()) {
@@ -46,3 +63,9 @@ testWith('python-cryptography')(
     expect(peersVerdict(whole, newKey().publicKey).what).toBe('root')
   },
 )
+
+/** A file of the first gateway alone. */
+const one = ({ order, file }: EvidenceWorld): Promise<Buffer> => {
+  const gateways = order().gateways.slice(0, 1)
+  return file({ gateways, only: gateways.map(({ id }) => id) })
+}

@@ -1,5 +1,5 @@
 import { cloudIdOf, type SigningKey } from '../../cloud-sync/codec/index.ts'
-import { type Hash, ZERO_HASH } from '../../cloud-sync/contract/index.ts'
+import { GatewayId, type Hash, ZERO_HASH } from '../../cloud-sync/contract/index.ts'
 import { frameLine } from '../../cloud-sync/evidence/frame.ts'
 import type { EvidenceLine, LineOf } from '../../cloud-sync/evidence/lines.ts'
 import { type EvidenceReport, verifyEvidence, type VerifyOptions } from '../../cloud-sync/evidence/index.ts'
@@ -56,3 +56,36 @@ export const replaced = (
   line: EvidenceLine | null,
   among: readonly EvidenceLine[],
 ): EvidenceLine[] => [...among.slice(0, index), ...(line === null ? [] : [line]), ...among.slice(index + 1)]
+
+/** What a forger leaves who takes out the last gateway, but not the word that it is here. */
+export const withoutLastGateway = (lines: readonly EvidenceLine[]): EvidenceLine[] =>
+  lines.slice(
+    0,
+    lines.findLastIndex(({ t }) => t === 'gateway'),
+  )
+
+/** The same with the last epoch of the last gateway. */
+export const withoutLastEpoch = (lines: readonly EvidenceLine[]): EvidenceLine[] =>
+  lines.slice(
+    0,
+    lines.findLastIndex(({ t }) => t === 'stream'),
+  )
+
+/** The last epoch without its last message, and with a head to match: nothing else in it is wrong. */
+export function shortened(lines: readonly EvidenceLine[]): EvidenceLine[] {
+  const at = lines.findLastIndex(({ t }) => t === 'stream')
+  const [stream, last] = [lines[at], lines.slice(0, -1).findLast(({ t }) => t === 'batch')]
+  if (stream?.t !== 'stream' || last?.t !== 'batch') throw new Error('no stream of messages')
+  const shorter = { ...stream, upTo: last.last, head: last.head }
+  return replaced(at, shorter, lines.slice(0, -1))
+}
+
+/** The head says that only these gateways were asked for. */
+export function askedFor(lines: readonly EvidenceLine[], only: readonly string[]): EvidenceLine[] {
+  const { index, line } = lineAt(lines, 'head')
+  return replaced(index, { ...line, only: only.map((id) => GatewayId.parse(id)) }, lines)
+}
+
+/** The same lines, and no word beforehand that the gateway's are among them. */
+export const unlisted = (lines: readonly EvidenceLine[], gateway: string): EvidenceLine[] =>
+  lines.filter((line) => line.t !== 'contents' || line.gateway !== gateway)

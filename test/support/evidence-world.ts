@@ -57,8 +57,8 @@ export interface EvidenceWorld {
   readonly cloudId: string
   readonly gateways: readonly WorldGateway[]
   readonly source: EvidenceSource
-  order(asked?: Partial<Pick<EvidenceOrder, 'scope' | 'period' | 'gateways'>>): EvidenceOrder
-  file(asked?: Partial<Pick<EvidenceOrder, 'scope' | 'period' | 'gateways'>>): Promise<Buffer>
+  order(asked?: Partial<Pick<EvidenceOrder, 'scope' | 'period' | 'only' | 'gateways'>>): EvidenceOrder
+  file(asked?: Partial<Pick<EvidenceOrder, 'scope' | 'period' | 'only' | 'gateways'>>): Promise<Buffer>
 }
 
 const ALL = { scope: { of: 'operator' }, period: { from: null, to: null } } as const
@@ -96,7 +96,7 @@ export function evidenceWorld({
   const keys = { rootPublicKey: root.publicKey, keyset, signing }
   const known = made.map(({ gateway }) => ({ id: gateway.id, publicKey: gateway.key.publicKey }))
   const source = sourceOf(made)
-  const order: EvidenceWorld['order'] = (asked) => ({ ...ALL, gateways: known, keys, ...asked })
+  const order: EvidenceWorld['order'] = (asked) => ({ ...ALL, only: null, gateways: known, keys, ...asked })
   const file: EvidenceWorld['file'] = async (asked) => {
     const parts: string[] = []
     for await (const line of writeEvidence(source, order(asked))) parts.push(line)
@@ -250,6 +250,7 @@ function sourceOf(made: readonly WorldGateway[]): EvidenceSource {
     return found
   }
   return {
+    streams: (id) => Promise.resolve(at(id).streams),
     stand(id, { org, from, to }) {
       const isAsked = ({ org: owner, day }: EvidenceFact): boolean =>
         (org === null || owner === org) &&

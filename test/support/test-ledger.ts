@@ -97,6 +97,7 @@ async function evidenceOf(
   for await (const line of writeEvidence(ledgerEvidence({ db, register, cloudId: CLOUD_ID }), {
     scope: { of: 'operator' },
     period: { from: null, to: null },
+    only: null,
     ...asked,
     gateways: known,
     keys: { rootPublicKey: CLOUD_ROOT, keyset, signing },

@@ -74,8 +74,18 @@ export function reportText(report: EvidenceReport): string {
     fault === null
       ? `sound: ${lines} lines, ${facts} sums`
       : `NOT SOUND at ${placeText(fault)}: ${fault.what}\n${FAULTS[fault.what]} (${fault.detail})`
-  const head = `evidence for ${whose}, ${signers}\n${believed}\n${found}`
+  const head = `evidence for ${whose}, ${signers}\n${contentsText(report)}\n${believed}\n${found}`
   return ok || streams.length > 0 ? `${head}\n\n${streamsText(streams)}` : head
+}
+
+/** What the file says is in it, and by which filter: what else the ledger has is not. */
+function contentsText({ contents, only, period }: EvidenceReport): string {
+  const counted = `${contents.gateways} gateways, ${contents.streams} epochs are listed`
+  const asked = only === null ? 'every gateway' : `only ${only.join(', ')}`
+  const [from, to] = [period?.from ?? null, period?.to ?? null]
+  const days =
+    from === null && to === null ? 'every day' : `sums from ${from ?? 'the first'} to ${to ?? 'the last'}`
+  return `${counted}; asked for: ${asked}, ${days}`
 }
 
 const streamsText = (streams: EvidenceReport['streams']): string =>

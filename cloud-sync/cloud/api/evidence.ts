@@ -36,6 +36,7 @@ export async function evidenceAnswer(settings: EvidenceSettings, c: Context): Pr
   const lines = writeEvidence(settings.source, {
     scope: org === undefined ? { of: 'operator' } : { of: 'organisation', org },
     period: { from: from?.[0] ?? null, to: to?.[0] ?? null },
+    only: gateway ?? null,
     gateways: wanted,
     keys: { rootPublicKey, keyset, signing },
   })

@@ -46,6 +46,8 @@ export interface RecordsAsked extends UsageAsked {
 /** Writes the proof of what an organisation used, without a byte of others' (docs/evidence.md), line by line. */
 export type UsageEvidence = (asked: {
   readonly org: OrgId
+  /** What was asked for, which the file tells; null = every gateway. */
+  readonly only: readonly GatewayId[] | null
   readonly gateways: readonly GatewayId[]
   /** Days that narrow the sums; null = from the first, to the last. */
   readonly period: { readonly from: Day | null; readonly to: Day | null }

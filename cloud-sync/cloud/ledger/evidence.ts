@@ -6,7 +6,7 @@ import {
   type WorkspaceId,
 } from '../../contract/index.ts'
 import { openReceipt } from '../../codec/index.ts'
-import type { EvidenceFact, EvidenceSource } from '../../evidence/index.ts'
+import type { EvidenceFact, EvidenceSource, EvidenceStream } from '../../evidence/index.ts'
 import {
   batchesOfUsage,
   type CloudDatabase,
@@ -37,16 +37,15 @@ interface Known {
 /** The ledger as evidence is written from it. */
 export function ledgerEvidence({ db, register, cloudId }: Known): EvidenceSource {
   return {
+    streams: (gateway) => db.consistent((trx) => usageStreams(trx, gateway)),
     stand: (gateway, { org, from, to }) =>
       db.consistent(async (trx) => {
-        const streams = (await streamsOf(trx, gateway)).filter(({ stream }) => stream === 'usage')
+        const streams = await usageStreams(trx, gateway)
         const days = { from: from ?? undefined, to: to ?? undefined, gateways: [gateway] }
         const orgs = org === null ? await organisationsOn(trx, gateway) : [org]
         const facts = await Promise.all(orgs.map((one) => usageDays(trx as Db, { org: one, ...days })))
         return {
-          streams: streams.map(({ epoch, parent, upTo, head, state }) => ({
-            ...{ epoch, parent, upTo, head, state },
-          })),
+          streams,
           facts: facts.flat().map(factOf),
         }
       }),
@@ -62,6 +61,14 @@ export function ledgerEvidence({ db, register, cloudId }: Known): EvidenceSource
     losses: (gateway, { epoch }) => lossesOf(db.read, { gateway, epoch }),
     receipts: (gateway, org) => receiptsOf(register, { gateway, org, cloudId }),
   }
+}
+
+async function usageStreams(
+  trx: Parameters<typeof streamsOf>[0],
+  gateway: GatewayId,
+): Promise<EvidenceStream[]> {
+  const usage = (await streamsOf(trx, gateway)).filter(({ stream }) => stream === 'usage')
+  return usage.map(({ epoch, parent, upTo, head, state }) => ({ epoch, parent, upTo, head, state }))
 }
 
 /** A sum as the ledger has it, in the words of evidence. */

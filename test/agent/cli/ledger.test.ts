@@ -20,7 +20,8 @@ test('`headgate ledger verify` tells what a file proves, or the first thing that
 
   const scope = { of: 'organisation', org: 'acme' as OrgId } as const
   const period = { from: '2026-11-01', to: '2026-11-02' }
-  const ofAcme = Buffer.from(await world.file({ scope, period }))
+  const only = world.gateways.map(({ gateway }) => gateway.id)
+  const ofAcme = Buffer.from(await world.file({ scope, period, only }))
   writeFileSync(path, ofAcme)
   const acmes = await headgateJson(['ledger', 'verify', path])
   expect(acmes).toMatchObject({ code: 0, json: { ok: true, trusted: false } })
@@ -35,6 +36,7 @@ test('`headgate ledger verify` tells what a file proves, or the first thing that
   expect(differences('headgate ledger verify', [sound.json, acmes.json, changed.json, none.json])).toEqual([])
 
   const text = await headgate(['ledger', 'verify', path, '--trust', trust])
+  expect(text.stdout).toContain('1 gateways, 2 epochs are listed; asked for: every gateway, every day')
   expect(text.stdout).toMatch(/^NOT SOUND at line \d+, gateway GW-1, epoch [0-9a-f]{32}/m)
 })
 

@@ -70,8 +70,11 @@ test('the file of another cloud is sound by itself, and refused by whoever names
 test('I19 two gateways with the same epoch are refused', async () => {
   const twin = fakeGateway('GW-9', cloudId)
   const word = { v: 1, what: 'registration', gateway: twin.id, publicKey: twin.key.publicKey } as const
+  const { index } = lineAt(lines, 'gateway')
   const again: EvidenceLine[] = [
-    ...lines,
+    ...lines.slice(0, index),
+    { ...lineAt(lines, 'contents').line, gateway: twin.id },
+    ...lines.slice(index),
     { t: 'gateway', gateway: twin.id, registration: base64(sealWord(word, { cloudId, key: signing })) },
     lineAt(lines, 'stream').line,
   ]

@@ -49,14 +49,16 @@ function rewritten(change: (record: SealedRecord['record']) => object, number: n
 }
 /** A file of the first epoch alone, signed by whom the forger has the key of. */
 const filedAs = (records: readonly SealedRecord[], by = gateway): EvidenceLine[] => {
-  const [head, keyset, registered] = lines
-  if (head === undefined || keyset === undefined || registered === undefined) throw new Error('no lines')
+  const [head, keyset] = lines
+  const registered = at('gateway').line
+  if (head === undefined || keyset === undefined) throw new Error('no lines')
   const { epoch, parent, state } = stream
   const [last] = records.slice(-1)
   const batch = { t: 'batch', first: 1, last: records.length, head: last?.hash ?? '' } as const
   return [
     head,
     keyset,
+    { t: 'contents', gateway: gateway.id, epoch, upTo: records.length, head: last?.hash } as EvidenceLine,
     registered,
     { t: 'stream', epoch, parent, upTo: records.length, head: last?.hash, state } as EvidenceLine,
     { ...batch, message: base64(by.sign('usage', usageBody(records))) } as EvidenceLine,
@@ -242,7 +244,8 @@ function twoMixed(): EvidenceLine[] {
   const records = lines.slice(at('stream').index, ofSecond)
   const [head, keyset] = lines
   const registered = at('gateway', 1).line
-  return [head, keyset, registered, ...records].filter((line) => line !== undefined)
+  const contents = lines.filter((line) => line.t === 'contents' && line.gateway === other.id)
+  return [head, keyset, ...contents, registered, ...records].filter((line) => line !== undefined)
 }
 
 function lowered({ registers }: SealedRecord['record']): object {

@@ -73,7 +73,8 @@ export const evidence = matter({
     // One of others is none at all.
     if (gateway !== undefined && gateways.length === 0)
       refuse('INVOICING_NOT_FOUND', `${org} never had anything on a gateway ${gateway}`)
-    return world.evidence({ org, gateways, period: { from, to } })
+    const only = gateway === undefined ? null : [gateway]
+    return world.evidence({ org, only, gateways, period: { from, to } })
   },
 })
 
