@@ -177,6 +177,8 @@ const Payment = z.object({
   reason: z.string().nullable(),
   createdAt: z.number(),
   settledAt: z.number().nullable(),
+  refunded: z.string(),
+  refunds: z.array(z.record(z.string(), z.unknown())),
 })
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
@@ -197,10 +199,12 @@ export async function payments(options: MemberLogin): Promise<Answer> {
     one.invoice,
     one.currency,
     one.amount,
+    one.refunded,
     one.state,
     day(one.createdAt),
   ])
-  return { json: rows, text: table(['payment', 'invoice', 'currency', 'amount', 'state', 'on'], cells) }
+  const head = ['payment', 'invoice', 'currency', 'amount', 'refunded', 'state', 'on']
+  return { json: rows, text: table(head, cells) }
 }
 
 /** `headgate cloud invoice pay NUMBER`. */

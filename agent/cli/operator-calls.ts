@@ -11,6 +11,9 @@ interface Given extends OperatorOptions {
   readonly billingZone?: string
   readonly quotas?: string
   readonly rehearse?: boolean
+  readonly amount?: string
+  readonly debt?: string
+  readonly reason?: string
 }
 
 /** `METHOD PATH` below /v1/operator, and its body. */
@@ -78,6 +81,10 @@ export const OPERATOR_CALLS = {
     const line = `POST /organisations/${part(org)}/billing/meter-events/${part(identifier)}/verdict`
     return { line, body: { isThere: there === 'yes' } }
   },
+  refund: ([org = '', payment = ''], { amount, debt, reason }) => ({
+    line: `POST /organisations/${part(org)}/payments/${part(payment)}/refunds`,
+    body: { amount, debt, reason },
+  }),
   accounts: () => ({ line: 'GET /accounts' }),
   purchase: ([file = '']) => ({ line: 'POST /purchases', body: bodyIn(file) }),
   migrate: ([file = ''], { rehearse }) => ({

@@ -64,6 +64,16 @@ const COMMANDS: readonly Row[] = [
     'say whether the provider has an event that is unsure: yes or no',
     ['<organisation>', '<identifier>', '<there>'],
   ],
+  [
+    'refund',
+    'give money of a payment back: all that is left of it, or a part',
+    ['<organisation>', '<payment>'],
+    [
+      ['--reason <text>', 'why; the payment history shows it'],
+      ['--amount <amount>', 'such as 9.00; default: all that is left'],
+      ['--debt <what>', 'waived (default), or stands: the customer owes it again'],
+    ],
+  ],
   ['accounts', 'the double entry, account by account', []],
   ['purchase', 'land a purchase, from a file with JSON', ['<file>']],
   [

@@ -34,6 +34,8 @@ export interface StripeDouble {
   readonly moved: ReadonlyMap<string, number>
   /** Every meter event that was taken: what the meters add up. */
   readonly meterEvents: readonly Fields[]
+  /** Every refund that was made, as an event holds it. */
+  readonly refunds: readonly Readonly<Record<string, unknown>>[]
   /** `METHOD /path` of what was asked. */
   readonly requests: readonly string[]
   /** What the next confirmations end with; `succeeded` where nothing is said. */
@@ -72,6 +74,7 @@ export async function startStripeDouble(): Promise<StripeDouble> {
     webhookSecret: WEBHOOK_SECRET,
     moved: state.moved,
     meterEvents: state.meterEvents,
+    refunds: state.refunds,
     requests: state.requests,
     outcome: (status) => void (state.next = status),
     fail: (...faults) => void state.faults.push(...faults),
@@ -113,6 +116,7 @@ export async function startStripeDouble(): Promise<StripeDouble> {
 class State {
   readonly moved = new Map<string, number>()
   readonly meterEvents: Fields[] = []
+  readonly refunds: Readonly<Record<string, unknown>>[] = []
   readonly identifiers = new Set<string>()
   readonly requests: string[] = []
   readonly setups = new Map<string, Readonly<Record<string, unknown>>>()
@@ -173,12 +177,33 @@ class State {
         return this.#intent(fields)
       case 'billing/meter_events':
         return this.#meter(fields)
+      case 'refunds':
+        return this.#refund(fields)
       default:
         return this.#about(line)
     }
   }
 
+  /** Never more than was charged. */
+  #refund(fields: Fields): Reply {
+    const { payment_intent: of = '', amount = '' } = fields
+    const intent = this.intents.get(of)
+    const gone = this.refunds.filter((one) => one['payment_intent'] === of)
+    const left = gone.reduce((rest, one) => rest - Number(one['amount']), intent?.amount ?? 0)
+    if (intent?.status !== 'succeeded' || Number(amount) > left)
+      return refusal(400, 'invalid_request_error', 'amount', 'charge_already_refunded')
+    const { currency } = intent
+    const head = { id: `re_${(this.ids += 1)}`, object: 'refund', amount: Number(amount), currency }
+    const status = this.next === 'processing' ? 'pending' : 'succeeded'
+    const made = { ...head, payment_intent: of, metadata: nested(fields, 'metadata'), status }
+    this.refunds.push(made)
+    return ok(made)
+  }
+
   #about(line: string): Reply {
+    const [, listed] = /^GET \/v1\/refunds\?payment_intent=(\w+)/.exec(line) ?? []
+    if (listed !== undefined)
+      return ok({ object: 'list', data: this.refunds.filter((one) => one['payment_intent'] === listed) })
     const [, kind, id = '', verb] = /^(?:GET|POST) \/v1\/(\w+)\/(\w+?)(\/\w+)?$/.exec(line) ?? []
     const intent = this.intents.get(id)
     if (kind === 'setup_intents') return ok(this.setups.get(id) ?? {})

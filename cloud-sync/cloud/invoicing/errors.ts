@@ -9,6 +9,8 @@ export const INVOICING_ERRORS = {
   INVOICING_NO_PROVIDER: 'Invoices are paid by transfer here; nothing is kept of cards and banks.',
   INVOICING_METHOD_UNFINISHED: 'Finish it at the payment provider first, then confirm it again.',
   INVOICING_ALREADY_PAID: 'Look at the payments of this invoice.',
+  INVOICING_REFUND_EXCEEDS:
+    'Look at the payments of the organisation: what was paid, and what went back of it.',
   INVOICING_PAYMENT_CONFLICT:
     'Compare the payment with the one of this name at the provider; nothing was booked.',
   INVOICING_PAYMENT_REFUSED: 'The provider says why; give another way to pay, or correct what was asked.',

@@ -6,6 +6,7 @@ import { closeDue } from './closing.ts'
 import { type Answered, atDesk, type Matter } from './desk/index.ts'
 import { chargeDue } from './payments/charging.ts'
 import { sendWaiting } from './payments/meter-events.ts'
+import { refundDue } from './payments/refunding.ts'
 import { takeEvent } from './payments/webhook.ts'
 import type { InvoicingWorld } from './ports.ts'
 import { PriceBooks } from './prices.ts'
@@ -51,7 +52,7 @@ export function startInvoicing(given: {
   const ending = new AbortController()
   const { signal } = ending
   const onError = (err: unknown): void => {
-    log.error({ err }, 'a payment could not be tried; it is tried again')
+    log.error({ err }, 'a payment or refund could not be tried; it is tried again')
   }
   const onUnsent = (err: unknown): void => {
     log.error({ err }, 'meter events could not be sent; they are tried again')
@@ -68,6 +69,7 @@ export function startInvoicing(given: {
       }
     }
     await chargeDue(world, { now, signal, onError })
+    await refundDue(world, { now, signal, onError })
     await sendWaiting(world, { signal, onError: onUnsent })
     await world.store.transaction((tx) => tx.forget(now - REPEATABLE_MS))
   }

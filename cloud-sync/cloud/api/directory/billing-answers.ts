@@ -126,6 +126,19 @@ export const MethodBegun = z.object({
   setup: z.string(),
   clientSecret: z.string().describe('for the browser, which finishes it with the provider'),
 })
+export const Refund = z.object({
+  refund: z.string(),
+  payment: z.string(),
+  kind: z.enum(['refund', 'dispute']).describe('`dispute`: a bank took it back, or asks'),
+  amount: Money,
+  currency: z.string(),
+  debt: z.enum(['waived', 'stands']).describe('`stands`: the customer owes it again'),
+  reason: z.string(),
+  state: z.enum(['pending', 'succeeded', 'failed']),
+  failure: z.string().nullable().describe('why it failed, or why the last try said nothing'),
+  createdAt: Ms,
+  settledAt: Ms.nullable(),
+})
 export const Payment = z.object({
   payment: z.string(),
   invoice: z.int(),
@@ -136,6 +149,8 @@ export const Payment = z.object({
   reason: z.string().nullable(),
   createdAt: Ms,
   settledAt: Ms.nullable(),
+  refunded: Money.describe('what of it went back'),
+  refunds: z.array(Refund),
 })
 export const MonthsClosed = z.array(
   z.object({ org: Handle, period: Month, run: z.string(), invoice: z.int().nullable() }),

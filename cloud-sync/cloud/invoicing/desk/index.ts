@@ -1,6 +1,7 @@
 import * as exported from './exports.ts'
 import * as operator from './operator.ts'
 import * as payments from './payments.ts'
+import { refund } from './refunds.ts'
 import { rebilling, setPartnerPrices } from './rebilling.ts'
 import * as views from './views.ts'
 
@@ -46,6 +47,7 @@ export const BILLING_WRITES = {
   setPrices: operator.setPrices,
   setTerms: operator.setTerms,
   recordTransfer: operator.recordTransfer,
+  refund,
   closeNow: operator.closeNow,
   sendMeterEvents: exported.sendMeterEvents,
   decideMeterEvent: exported.decideMeterEvent,

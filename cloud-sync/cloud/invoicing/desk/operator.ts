@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { OrgId } from '../../../contract/index.ts'
-import { minorText, parseAmount, Period, phaseOf, minorUnit, startOf } from '../../billing/index.ts'
+import { minorText, Period, phaseOf, startOf } from '../../billing/index.ts'
 import { closeDue } from '../closing.ts'
 import { refuse } from '../errors.ts'
 import { bookPayment, outstanding } from '../payments/settle.ts'
@@ -8,6 +8,7 @@ import { addPriceBook } from '../prices.ts'
 import { DUE_DAYS_MAX, GRACE_DAYS_MAX, termsOf } from '../terms.ts'
 import { matter } from './desk.ts'
 import { InAddress, invoiceShown, newPayment, paidOf, paymentShown } from './payments.ts'
+import { coinsIn } from './refunds.ts'
 import { statementShown } from './shown.ts'
 import { OfMonth, statementFor } from './views.ts'
 
@@ -109,16 +110,13 @@ export const recordTransfer = matter({
       const invoice = await tx.get('invoice', { number })
       if (invoice === undefined) return refuse('INVOICING_NOT_FOUND', `there is no invoice ${number}`)
       await tx.exclusively(`organisation ${invoice.org}`)
-      const exact = parseAmount(amount)
-      const unit = minorUnit(invoice.minor_digits)
-      if (exact === undefined || exact <= 0n || exact % unit !== 0n)
-        return refuse('INVOICING_INPUT_INVALID', `amount: more than 0, with ${invoice.minor_digits} places`)
+      const minor = coinsIn(amount, invoice.minor_digits)
       const left = await outstanding(tx, invoice)
       if (left <= 0n) return refuse('INVOICING_ALREADY_PAID', `nothing is left of invoice ${number}`)
-      const minor = exact / unit
       const known = await tx.find('payment', { provider: 'transfer', reference, invoice: number })
       // The same transfer, written down a second time.
-      if (known[0] !== undefined) return paymentShown(known[0])
+      if (known[0] !== undefined)
+        return paymentShown(known[0], await tx.find('refund', { payment: known[0].id }))
       const made = newPayment({ id, invoice, minor, provider: 'transfer', method: null, now })
       const payment = { ...made, reference, state: 'succeeded' as const, next_try_at: null, settled_at: now }
       await tx.put('payment', payment)

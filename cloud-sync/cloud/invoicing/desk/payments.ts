@@ -5,13 +5,15 @@ import type { BillingRow } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
 import { charge } from '../payments/charging.ts'
 import { customerOf, keepMethod, withoutDefault } from '../payments/methods.ts'
-import { outstanding } from '../payments/settle.ts'
+import { outstanding, returnedOf } from '../payments/settle.ts'
 import { invoicePdf } from '../invoice.ts'
 import { receiptPdf } from '../receipt.ts'
 import { bookedStatement } from '../statements.ts'
 import { type AtDesk, matter } from './desk.ts'
+import { refundShown } from './shown.ts'
 
-const Name = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'letters, digits, hyphens and underscores')
+/** As ids of payments and methods are. */
+export const Name = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'letters, digits, hyphens and underscores')
 const OfMethod = z.strictObject({ org: OrgId, method: Name })
 /** Stands in an address. */
 export const InAddress = z
@@ -132,9 +134,11 @@ export const invoice = matter({
   },
 })
 
+/** What is paid of an invoice; what went back and is owed as before is not. */
 export async function paidOf({ store }: AtDesk['world'], invoice: number): Promise<bigint> {
   const rows = await store.read.find('payment', { invoice, state: 'succeeded' })
-  return rows.reduce((sum, { minor }) => sum + BigInt(minor), 0n)
+  const owedAgain = await returnedOf(store.read, invoice)
+  return rows.reduce((sum, { minor }) => sum + BigInt(minor), -owedAgain)
 }
 
 export const invoiceShown = (row: BillingRow<'invoice'>, paid: bigint) => ({
@@ -148,7 +152,7 @@ export const invoiceShown = (row: BillingRow<'invoice'>, paid: bigint) => ({
   dueAt: row.due_at,
 })
 
-/** S0.36: the payment history. */
+/** S0.36: the payment history, with what went back. */
 export const payments = matter({
   right: 'billing.read',
   isUsage: false,
@@ -159,11 +163,14 @@ export const payments = matter({
       { org },
       { orderBy: ['created_at', 'id'], limit: ROWS_MAX },
     )
-    return rows.map(paymentShown)
+    const refunds = await world.store.read.find('refund', { org }, { orderBy: ['created_at', 'id'] })
+    const of = new Map<string, BillingRow<'refund'>[]>()
+    for (const row of refunds) of.set(row.payment, [...(of.get(row.payment) ?? []), row])
+    return rows.map((row) => paymentShown(row, of.get(row.id)))
   },
 })
 
-export const paymentShown = (row: BillingRow<'payment'>) => ({
+export const paymentShown = (row: BillingRow<'payment'>, refunds: readonly BillingRow<'refund'>[] = []) => ({
   payment: row.id,
   invoice: row.invoice,
   amount: minorText(BigInt(row.minor), row.minor_digits),
@@ -173,6 +180,11 @@ export const paymentShown = (row: BillingRow<'payment'>) => ({
   reason: row.reason,
   createdAt: row.created_at,
   settledAt: row.settled_at,
+  refunded: minorText(
+    refunds.reduce((sum, { state, minor }) => (state === 'succeeded' ? sum + BigInt(minor) : sum), 0n),
+    row.minor_digits,
+  ),
+  refunds: refunds.map(refundShown),
 })
 
 /** Pays what is left of an invoice now, by the chosen method. */

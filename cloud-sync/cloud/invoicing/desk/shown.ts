@@ -7,6 +7,7 @@ import {
   type Outlook,
   type Statement,
 } from '../../billing/index.ts'
+import type { BillingRow } from '../../storage/index.ts'
 
 /** Money of a group of cells as people read it; `exact` has up to 12 places. */
 export const costShown = (
@@ -77,3 +78,18 @@ export const outlookShown = (outlook: Outlook | null) =>
         savingAtNext: outlook.savingAtNext === null ? null : amountText(outlook.savingAtNext),
         cheaperFrom: outlook.cheaperFrom?.toString() ?? null,
       }
+
+/** Money of a payment that went back, or is to. */
+export const refundShown = (row: BillingRow<'refund'>) => ({
+  refund: row.id,
+  payment: row.payment,
+  kind: row.kind,
+  amount: minorText(BigInt(row.minor), row.minor_digits),
+  currency: row.currency,
+  debt: row.debt,
+  reason: row.reason,
+  state: row.state,
+  failure: row.failure,
+  createdAt: row.created_at,
+  settledAt: row.settled_at,
+})

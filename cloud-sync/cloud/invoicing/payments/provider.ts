@@ -56,7 +56,7 @@ export type RefundState = ChargeState
  * Where a dispute stands: the provider has taken the money back (`withdrawn`), has given it back again (`returned`), or
  * only asks (`open`: no money has moved).
  */
-type DisputeState = 'open' | 'withdrawn' | 'returned'
+export type DisputeState = 'open' | 'withdrawn' | 'returned'
 
 /** What a provider tells of by itself. */
 export type ProviderEvent = { readonly id: string; readonly at: number } & (
@@ -71,8 +71,10 @@ export type ProviderEvent = { readonly id: string; readonly at: number } & (
       readonly kind: 'refund'
       /** Our name of it; null where it was made at the provider. */
       readonly refund: string | null
-      /** Our name of the payment. */
-      readonly payment: string
+      /** The provider's name of it. */
+      readonly name: string
+      /** The provider's name of the payment. */
+      readonly reference: string
       readonly minor: bigint
       readonly currency: string
       readonly state: RefundState
@@ -81,7 +83,8 @@ export type ProviderEvent = { readonly id: string; readonly at: number } & (
       readonly kind: 'dispute'
       /** The provider's name of it. */
       readonly dispute: string
-      readonly payment: string
+      /** The provider's name of the payment. */
+      readonly reference: string
       readonly minor: bigint
       readonly currency: string
       readonly state: DisputeState

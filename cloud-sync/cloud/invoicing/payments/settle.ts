@@ -73,7 +73,8 @@ export async function outstanding(
 ): Promise<bigint> {
   const { number, org } = invoice
   const of = await tx.find('payment', { invoice: number, state: ['pending', 'succeeded'] })
-  const rest = of.reduce((left, { minor }) => left - BigInt(minor), BigInt(invoice.total_minor))
+  const owedAgain = await returnedOf(tx, number)
+  const rest = of.reduce((left, { minor }) => left - BigInt(minor), BigInt(invoice.total_minor) + owedAgain)
   const pending = await tx.find('payment', { org, state: 'pending' })
   const owed = (await tx.balances(`receivable:${org}`)).get(`receivable:${org}`) ?? 0n
   const open = pending.reduce(
@@ -81,4 +82,10 @@ export async function outstanding(
     owed / minorUnit(invoice.minor_digits),
   )
   return rest < open ? rest : open
+}
+
+/** What of an invoice's payments went back and is owed as before, in its smallest coins. */
+export async function returnedOf(read: Pick<BillingTransaction, 'find'>, invoice: number): Promise<bigint> {
+  const rows = await read.find('refund', { invoice, state: 'succeeded', debt: 'stands' })
+  return rows.reduce((sum, { minor }) => sum + BigInt(minor), 0n)
 }

@@ -1,15 +1,10 @@
 import Stripe from 'stripe'
 import type { StripeMeterEvent } from '../../billing/index.ts'
 import { InvoicingError, refuse } from '../errors.ts'
+import type { ChargeState, MethodDetails, PaymentProvider, ProviderEvent } from './provider.ts'
 import { stripeAmountFault } from './stripe-amounts.ts'
-import type {
-  ChargeState,
-  MethodDetails,
-  PaymentProvider,
-  ProviderEvent,
-  RefundState,
-  Returned,
-} from './provider.ts'
+import { answered, idOf, translated } from './stripe-answers.ts'
+import { refunded, returnedIn } from './stripe-returns.ts'
 
 export interface StripeSettings {
   readonly secretKey: string
@@ -24,8 +19,6 @@ const ANSWER_MS_MAX = 20_000
 const RETRIES = 2
 /** A webhook is believed for so long after it was signed; a recording that is played later is refused. */
 const WEBHOOK_AGE_S_MAX = 300
-/** A page of Stripe's list, and more than anybody refunds of one payment. */
-const REFUNDS_OF_PAYMENT_MAX = 100
 
 /** Stripe over its official SDK. Of cards and banks only its own names for them ever come here. */
 export function stripeProvider(settings: StripeSettings): PaymentProvider {
@@ -135,33 +128,6 @@ async function confirmed(
   }
 }
 
-/** Keys are forgotten after a day or two, so what Stripe has of this name is looked for first: money goes back once. */
-async function refunded(
-  stripe: Stripe,
-  { refund, payment, reference, minor }: Returned,
-): Promise<RefundState> {
-  const { data } = await answered(
-    stripe.refunds.list({ payment_intent: reference, limit: REFUNDS_OF_PAYMENT_MAX }),
-  )
-  const known = data.find(({ metadata }) => metadata?.['headgate_refund'] === refund)
-  const made =
-    known ??
-    (await answered(
-      stripe.refunds.create(
-        {
-          payment_intent: reference,
-          amount: Number(minor),
-          metadata: { headgate_refund: refund, headgate_payment: payment },
-        },
-        { idempotencyKey: `headgate-refund-${refund}` },
-      ),
-    ))
-  if (made.status === 'succeeded') return { state: 'succeeded', reference: made.id }
-  if (made.status === 'pending' || made.status === 'requires_action')
-    return { state: 'pending', reference: made.id }
-  return { state: 'failed', reference: made.id, reason: made.failure_reason ?? made.status ?? 'failed' }
-}
-
 /** The SDK's types say that both are always there. */
 const reasonIn = ({ decline_code: declined, code }: { decline_code?: string; code?: string }): string =>
   declined ?? code ?? 'card_declined'
@@ -211,7 +177,8 @@ async function eventOf(
   }
   if (event.type === 'payment_method.detached')
     return { ...head, kind: 'method-removed', token: event.data.object.id }
-  return { ...head, kind: 'other', type: event.type }
+  const returned = returnedIn(event)
+  return returned === undefined ? { ...head, kind: 'other', type: event.type } : { ...head, ...returned }
 }
 
 type AboutPayment =
@@ -258,24 +225,3 @@ async function metered(stripe: Stripe, event: StripeMeterEvent, attempt: number)
 const isDuplicateEvent = (error: unknown): boolean =>
   error instanceof Stripe.errors.StripeInvalidRequestError &&
   (error.code === 'duplicate_meter_event' || /already exists with identifier/i.test(error.message))
-
-const idOf = (thing: string | { readonly id: string } | null): string =>
-  typeof thing === 'string' ? thing : (thing?.id ?? '')
-
-const answered = <T>(asked: Promise<T>): Promise<T> =>
-  asked.catch((error: unknown) => {
-    throw translated(error)
-  })
-
-/** Whether it may be asked again: a refusal stays one, everything else may have been done or not. */
-function translated(error: unknown): unknown {
-  if (error instanceof Stripe.errors.StripeIdempotencyError)
-    return new InvoicingError('INVOICING_PAYMENT_CONFLICT', 'Stripe knows this key with another request', {
-      cause: error,
-    })
-  if (error instanceof Stripe.errors.StripeInvalidRequestError && error.statusCode !== 409)
-    return new InvoicingError('INVOICING_PAYMENT_REFUSED', error.code ?? error.message, { cause: error })
-  if (error instanceof Stripe.errors.StripeError)
-    return new InvoicingError('INVOICING_PROVIDER_FAILED', `Stripe: ${error.message}`, { cause: error })
-  return error
-}

@@ -4,6 +4,7 @@ import { refuse } from '../errors.ts'
 import type { InvoicingWorld } from '../ports.ts'
 import { keepMethod } from './methods.ts'
 import type { ProviderEvent } from './provider.ts'
+import { toldOfReturn } from './refunding.ts'
 import { settle } from './settle.ts'
 
 /**
@@ -52,9 +53,10 @@ async function apply(
       if (method !== undefined) await tx.put('payment_method', { ...method, state: 'removed', is_default: 0 })
       return
     }
-    // Nothing is booked of them by themselves.
     case 'refund':
     case 'dispute':
+      return toldOfReturn(world, tx, { event, at })
+    // Nothing is booked of it.
     case 'other':
   }
 }

@@ -15,7 +15,13 @@ type Schema = SchemaOf<BillingTables>
 /** Only `post` writes these. */
 type LedgerTable = 'ledger_transaction' | 'ledger_entry'
 /** What is changed in place; everything else is only added to. */
-type WorkingTable = 'billing_period' | 'payment_method' | 'payment' | 'provider_customer' | 'meter_event'
+type WorkingTable =
+  | 'billing_period'
+  | 'payment_method'
+  | 'payment'
+  | 'refund'
+  | 'provider_customer'
+  | 'meter_event'
 /** Rows in one INSERT; SQLite allows 32,766 parameters in a statement. */
 const INSERT_ROWS_MAX = 500
 

@@ -177,6 +177,38 @@ export const BILLING_TABLES = {
     key: ['id'],
     indexes: [['org', 'created_at'], ['state', 'next_try_at'], ['reference'], ['invoice']],
   },
+  /**
+   * Money of a payment that goes back, or that a bank took back, written before the provider is asked. Once it is
+   * `succeeded` it is booked, by a transaction of its name; `failed` after that, it is taken back by another.
+   */
+  refund: {
+    columns: {
+      /** Ours, or the provider's where it was made there. */
+      id: text(),
+      org: text(),
+      payment: text(),
+      invoice: whole(),
+      kind: text<'refund' | 'dispute'>(),
+      minor: text(),
+      currency: text(),
+      minor_digits: whole(),
+      provider: text(),
+      /** The provider's name for it. */
+      reference: maybe(text()),
+      /** Whether the customer owes it again. */
+      debt: text<'waived' | 'stands'>(),
+      reason: text(),
+      state: text<'pending' | 'succeeded' | 'failed'>(),
+      /** Why it failed, or why the last try said nothing. */
+      failure: maybe(text()),
+      next_try_at: maybe(whole()),
+      settled_at: maybe(whole()),
+      created_at: whole(),
+      created_by: text(),
+    },
+    key: ['id'],
+    indexes: [['org', 'created_at'], ['payment'], ['invoice'], ['state', 'next_try_at']],
+  },
   /** Append-only. Numbers have no gap. */
   receipt: {
     columns: { number: whole(), payment: text(), org: text(), at: whole() },

@@ -63,6 +63,22 @@ test('S0.36 the payment history has a receipt for each payment', async () => {
   expect((await api.ask(ana, path)).body).toEqual(receipt.body)
   const again = await api.ask(ana, `${DAM_PATH}/billing/invoices/1/payment`, { method: 'POST' })
   expect(again.body).toMatchObject({ code: 'INVOICING_ALREADY_PAID' })
+  // A part goes back and is owed again, by card; nobody but the operator gives it.
+  const refund = { org: DAM, payment: payment?.['payment'], amount: '1.31', debt: 'stands', reason: 'rain' }
+  const refunds = `/v1/operator/organisations/${DAM}/payments/${String(payment?.['payment'])}/refunds`
+  const body = { reason: 'mine' }
+  expect((await api.ask(ana, refunds, { method: 'POST', body })).status).toBe(401)
+  const given = await call('billing.refund', OPERATOR_TOKEN, refund)
+  expect(given.body).toMatchObject({ amount: '1.31', currency: 'EUR', state: 'succeeded', failure: null })
+  expect(await items('billing.payments')).toMatchObject([
+    { amount: '41.31', refunded: '1.31', refunds: [{ kind: 'refund', reason: 'rain', debt: 'stands' }] },
+  ])
+  expect(await items('billing.invoices')).toMatchObject([{ total: '41.31', paid: '40.00' }])
+  const more = await api.ask(OPERATOR_TOKEN, refunds, {
+    method: 'POST',
+    body: { amount: '40.01', reason: 'rain' },
+  })
+  expect(more).toMatchObject({ status: 409, body: { code: 'INVOICING_REFUND_EXCEEDS' } })
 })
 
 test('an invoice is a PDF whose lines are those of the statement and sum to its total', async () => {
@@ -116,11 +132,21 @@ test('the operator keeps price books and terms, records transfers, and sends met
     body: { amount: '1.00', reference: 'x' },
   })
   expect(twice.body).toMatchObject({ code: 'INVOICING_ALREADY_PAID' })
+  // A transfer goes back by hand at the bank: it is booked.
+  const [came] = await items('billing.payments')
+  const refund = { org: DAM, payment: came?.['payment'], reason: 'kindness' }
+  const given = await call('billing.refund', operator, refund)
+  expect(given.body).toMatchObject({ amount: '41.31', debt: 'waived', state: 'succeeded' })
   const accounts = (await call('billing.accounts', operator)).body['items'] as {
     account: string
     amount: string
   }[]
   expect(accounts.find(({ account }) => account === `receivable:${DAM}`)?.amount).toBe('0.000000000000')
+  const names = ['cash:transfer', 'revenue:concessions']
+  expect(accounts.filter(({ account }) => names.includes(account)).map(({ amount }) => amount)).toEqual([
+    '0.000000000000',
+    '41.310000000000',
+  ])
   const send = await call('billing.sendMeterEvents', operator, { org: DAM, period: JULY })
   expect(send.body).toEqual({ events: 3, fresh: 3, unsure: 0 })
   stripe.aDayLater()

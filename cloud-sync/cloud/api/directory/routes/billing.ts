@@ -241,6 +241,11 @@ export const BILLS: readonly Route[] = [
       says: 'Records a transfer that came',
       answer: A.Payment,
     }),
+    does('refund', {
+      at: `POST ${OF_ORG}/payments/{payment}/refunds`,
+      says: 'Gives money of a payment back',
+      answer: A.Refund,
+    }),
     does('closeNow', {
       at: `POST ${OF_ORG}/billing/closing`,
       says: 'Closes the months that are due',
