@@ -104,17 +104,22 @@ export class Examiner {
     if (this.isSealed) return about('after-seal', `a line of kind ${line.t}`)
     if (!NEXT[this.#before].includes(line.t))
       return about('order', `${line.t} after ${this.#before === 'start' ? 'nothing' : this.#before}`)
-    const found = this.#endBefore(line) ?? this.#judge(line, written)
+    const found =
+      this.#endBefore(line) ??
+      (line.t === 'contents' ? this.#contents.list(line) : this.#judge(line, written))
     this.#before = line.t
     return found
   }
 
-  #judge(line: EvidenceLine, written: { lines: number; hash: Hash }): StreamFault | undefined {
+  #judge(
+    line: Exclude<EvidenceLine, LineOf<'contents'>>,
+    written: { lines: number; hash: Hash },
+  ): StreamFault | undefined {
     switch (line.t) {
       case 'head':
+        return this.#takeHead(line)
       case 'keyset':
-      case 'contents':
-        return this.#takeOpening(line)
+        return this.#takeKeyset(line)
       case 'gateway':
         return this.#takeGateway(line)
       case 'claim':
@@ -130,17 +135,6 @@ export class Examiner {
         return this.#takeFact(line)
       case 'seal':
         return this.#takeSeal(line, written)
-    }
-  }
-
-  #takeOpening(line: LineOf<'head' | 'keyset' | 'contents'>): StreamFault | undefined {
-    switch (line.t) {
-      case 'head':
-        return this.#takeHead(line)
-      case 'keyset':
-        return this.#takeKeyset(line)
-      case 'contents':
-        return this.#contents.list(line)
     }
   }
 
