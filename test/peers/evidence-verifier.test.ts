@@ -65,7 +65,7 @@ testWith('python-cryptography')(
 )
 
 /** A file of the first gateway alone. */
-const one = ({ order, file }: EvidenceWorld): Promise<Buffer> => {
-  const gateways = order().gateways.slice(0, 1)
-  return file({ gateways, only: gateways.map(({ id }) => id) })
+const one = (world: EvidenceWorld): Promise<Buffer> => {
+  const gateways = world.order().gateways.slice(0, 1)
+  return world.file({ gateways, only: gateways.map(({ id }) => id) })
 }

@@ -80,7 +80,7 @@ export function reportText(report: EvidenceReport): string {
 
 /** What the file says is in it, and by which filter: what else the ledger has is not. */
 function contentsText({ contents, only, period }: EvidenceReport): string {
-  const counted = `${contents.gateways} gateways, ${contents.streams} epochs are listed`
+  const counted = `listed gateways: ${contents.gateways}, epochs: ${contents.streams}`
   const asked = only === null ? 'every gateway' : `only ${only.join(', ')}`
   const [from, to] = [period?.from ?? null, period?.to ?? null]
   const days =

@@ -124,7 +124,9 @@ test('what a cloud exports proves what its gateways sent, whole for the operator
 
   const checked = await headgate(['ledger', 'verify', `${out}.acme`, '--trust', trust])
   expect(checked).toMatchObject({ code: 0 })
-  expect(checked.stdout).toMatch(/^evidence for acme, keyset 1\.1\nroot key as named/)
+  expect(checked.stdout).toMatch(
+    /^evidence for acme, keyset 1\.1\nlisted gateways: 1, epochs: 2; asked for: only GW-1, sums from .*\nroot key as named/,
+  )
   const none = await headgateJson(['ledger', 'export', ...here, '--out', out, '--gateway', 'GW-9'])
   expect(none).toMatchObject({ code: 1, json: { error: { code: 'API_NOT_FOUND' } } })
   const live = await headgateJson(['ledger', 'verify', '--live', 'GW-1', ...here])

@@ -36,7 +36,7 @@ test('`headgate ledger verify` tells what a file proves, or the first thing that
   expect(differences('headgate ledger verify', [sound.json, acmes.json, changed.json, none.json])).toEqual([])
 
   const text = await headgate(['ledger', 'verify', path, '--trust', trust])
-  expect(text.stdout).toContain('1 gateways, 2 epochs are listed; asked for: every gateway, every day')
+  expect(text.stdout).toContain('listed gateways: 1, epochs: 2; asked for: every gateway, every day')
   expect(text.stdout).toMatch(/^NOT SOUND at line \d+, gateway GW-1, epoch [0-9a-f]{32}/m)
 })
 
