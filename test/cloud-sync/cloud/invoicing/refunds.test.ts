@@ -148,6 +148,29 @@ onBothBillingEngines((engine) => {
     },
   )
 
+  engine.with('what Stripe refuses is not booked, and a transfer needs nobody but us', async (world) => {
+    const { stripe, provider, payment, refund, books, tell, due } = await paid(world)
+    const { id, reference } = payment
+    const asked = { refund: 'theirs', payment: id, reference: reference ?? '', currency: 'EUR' }
+    await provider.refund({ ...asked, minor: 900n })
+    // Refunded there already, which nobody has told us yet.
+    const failed = { state: 'failed', failure: 'charge_already_refunded' }
+    expect(await refund({})).toMatchObject(failed)
+    expect(await books()).toEqual({ cash: 900, receivable: 0, revenue: 0 })
+    await tell('refund.created', stripe.refunds[0] ?? {})
+    expect(await books()).toEqual({ cash: 0, receivable: 0, revenue: 900 })
+    // This process died between the two steps.
+    const { store } = world
+    const transfer = { ...payment, id: 'p-2', provider: 'transfer', reference: 'bank-1' }
+    await store.transaction((tx) => tx.put('payment', transfer))
+    const noted = { id: 'r-9', org: DAM, payment: 'p-2', minor: 100n, debt: 'waived' as const }
+    await store.transaction((tx) => noteRefund(tx, { ...noted, reason: 'x', by: 'operator', now: 1 }))
+    expect(await due()).toBe(1)
+    expect(await due()).toBe(0)
+    const cash = (await store.read.balances('cash:transfer')).get('cash:transfer')
+    expect(cash).toBe(-100n * UNIT)
+  })
+
   engine.with('a refund that Stripe tells of is booked once, whoever made it', async (world) => {
     const { stripe, refund, books, tell, rows } = await paid(world)
     stripe.outcome('processing')
