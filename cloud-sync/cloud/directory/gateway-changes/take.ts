@@ -11,7 +11,7 @@ import {
 } from '../../../contract/index.ts'
 import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { MAX } from '../kernel/limits.ts'
+import { sharesOn } from '../kernel/limits.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { withPartnerNames } from '../kernel/partner-names.ts'
 import { command, type DirectoryWorld, orgChain, perform, userChain, type Writing } from '../kernel/write.ts'
@@ -159,7 +159,7 @@ async function judgeAndApply(
   if (past === undefined || judged.state === 'refused') return judged
   const because = await objectionOfDirectory(read, change, { judged, place, known: [past.past, present] })
   if (because !== undefined) return refused(because)
-  if (judged.state === 'accepted' && (await isTooMuch(read, change))) return lost('limit')
+  if (judged.state === 'accepted' && (await isTooMuch(read, change, place))) return lost('limit')
   const known = past.isKnown ? past.past : undefined
   if (hasEffect(judged)) await apply(writing, { change, gateway, place, past: known, grant: judged.grant })
   return judged
@@ -195,8 +195,15 @@ async function objectionOfDirectory(
 const hasEffect = ({ state, grant }: Judged): boolean => state === 'accepted' || grant !== null
 
 /** A gateway shows nobody more than fits into its policy. */
-const isTooMuch = async (read: DirectoryReader, { gw, proposal }: GatewayChange): Promise<boolean> =>
-  proposal.change.kind === 'grant.add' && (await read.countGrantsOn(gw)) >= MAX.sharesOnGateway
+async function isTooMuch(
+  read: DirectoryReader,
+  { gw, proposal }: GatewayChange,
+  place: Place | undefined,
+): Promise<boolean> {
+  if (proposal.change.kind !== 'grant.add' || place === undefined) return false
+  const { count, max } = await sharesOn(read, gw, place.org)
+  return count >= max
+}
 
 function judgedBy(
   { proposal }: GatewayChange,

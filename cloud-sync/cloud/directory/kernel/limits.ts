@@ -19,6 +19,8 @@ export const MAX = {
   sharesOfOrganisation: POLICY_MAX.grants / 2,
   /** A share is some 250 bytes of the 4 MiB that a policy has. */
   sharesOnGateway: 5_000,
+  /** Of a guest, of its own devices there: the gateway's owner never goes short by it. */
+  sharesOfGuestOnGateway: 500,
   sharedWithOrganisations: POLICY_MAX.organisations / 2,
   partnersOfOrganisation: 100,
 } as const
@@ -88,6 +90,17 @@ export async function assertRoomForShare(
     assertRoom('shares of one person', { count: await read.count('grant', given), max: MAX_EACH.shares })
   if (kind === 'view' || kind === 'alert' || kind === 'workspace') return
   const [gateway = ''] = resource.split('/')
-  const here = await read.countGrantsOn(gateway)
-  assertRoomFor(own, 'shares on one gateway', { count: here, max: MAX.sharesOnGateway })
+  const { count: here, max } = await sharesOn(read, gateway, org)
+  assertRoomFor(own, 'shares on one gateway', { count: here, max })
+}
+
+/** How many shares of its own things an organisation has on a gateway, and may have there. */
+export async function sharesOn(
+  read: Asking['read'],
+  gateway: string,
+  org: string,
+): Promise<{ count: number; max: number }> {
+  const owner = await read.get('gateway', { id: gateway })
+  const max = owner?.org === org ? MAX.sharesOnGateway : MAX.sharesOfGuestOnGateway
+  return { count: await read.countGrantsOn(gateway, org), max }
 }

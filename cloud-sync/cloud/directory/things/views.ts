@@ -13,7 +13,7 @@ const DEFINITION_LENGTH_MAX = 64_000
 const GATEWAYS_MAX = 200
 const PAGE_MAX = 200
 /** Views that one question decides about at most, and how many in one go. */
-const LOOKED_AT_MAX = 500
+const LOOKED_AT_MAX = 250
 const IN_ONE_GO = 25
 
 const ViewBody = {

@@ -29,8 +29,8 @@ export interface DirectoryReader extends RowReader<DirectoryTables> {
     org: string,
     page: { readonly after: string; readonly limit: number },
   ): Promise<Omit<DirectoryRow<'saved_view'>, 'definition'>[]>
-  /** How many live and legacy grants there are on a gateway or anything on it. */
-  countGrantsOn(gateway: string): Promise<number>
+  /** How many live and legacy grants an organisation has on a gateway or anything of its own there. */
+  countGrantsOn(gateway: string, org: string): Promise<number>
   /** Mails that wait and whose time has come, oldest first. */
   dueMail(now: number, limit: number): Promise<DirectoryRow<'mail'>[]>
 }
@@ -128,10 +128,11 @@ function readerOn(db: Kysely<Schema>): DirectoryReader {
         .orderBy('id')
         .execute(),
     viewHeads: (org, page) => viewHeads(db, org, page),
-    async countGrantsOn(gateway) {
+    async countGrantsOn(gateway, org) {
       const { rows } = await db
         .selectFrom('grant')
         .select((eb) => eb.fn.countAll().as('rows'))
+        .where('org', '=', org)
         .where('state', 'in', ['live', 'legacy'])
         .where((eb) => onGateway(eb, gateway))
         .executeTakeFirstOrThrow()

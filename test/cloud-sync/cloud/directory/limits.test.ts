@@ -155,7 +155,7 @@ test('what one organisation may have fits into the policy of a gateway', () => {
 test('of many views a page is looked at, without what they are made of, and others are served meanwhile', async () => {
   await d.person('obs')
   await d.joins('obs', 'zinc', 'observer', 'zed')
-  await filled(600, (tx, index) =>
+  await filled(400, (tx, index) =>
     tx.put('saved_view', {
       ...{ id: `zinc-${index}`, ...owned, ...live, kind: 'map', gateways: '[]', definition: '{}' },
       ...{ org: 'zinc', owner: 'zed', owner_org: 'zinc' },
@@ -177,10 +177,40 @@ test('of many views a page is looked at, without what they are made of, and othe
   clearImmediate(next)
   expect(none.views).toEqual([])
   expect(none.next).not.toBeNull()
-  expect(turns).toBeGreaterThan(10)
+  expect(turns).toBeGreaterThan(5)
   expect(await list('obs', { after: none.next })).toEqual({ views: [], next: null })
   const one = await done(d.ask.views.show(d.actor('zed', 'zinc'), { org: 'zinc', view: 'zinc-1' }))
   expect(one.definition).toEqual({})
   const hidden = d.ask.views.show(d.actor('obs', 'zinc'), { org: 'zinc', view: 'zinc-1' })
   expect(await refusal(hidden)).not.toBe('done')
+})
+
+test('shares of a guest on a gateway are bounded, and leave its owner all of their own', async () => {
+  const ofGuest = (tx: DirectoryTransaction, index: number) =>
+    tx.put('grant', {
+      ...{ id: `guest-${index}`, org: 'zinc', resource_kind: 'sensor', resource: `GW-1/guest/s${index}` },
+      ...{ principal_kind: 'user', principal: 'zed', principal_org: 'zinc', level: 'viewer', incarnation: 1 },
+      ...{ granted_by: 'zed', granted_by_org: 'zinc', granted_by_incarnation: 1, owner_epoch: 1 },
+      ...{ via: null, expires_at: null, state: 'live', brought_by: null, created_at: 1 },
+    })
+  await d.store.transaction((tx) =>
+    tx.put('device', {
+      ...{ path: 'GW-1/guest', gateway: 'GW-1', org: 'zinc', name: 'x', ...live },
+      ...{ workspace: null, custodian: null, owner_epoch: 1, diagnostic: 0 },
+    }),
+  )
+  await filled(MAX.sharesOfGuestOnGateway - 1, ofGuest)
+  const bySensor = (sensor: string) =>
+    refusal(
+      d.write.shares.share(d.as('zed', 'zinc'), {
+        ...{ org: 'zinc', thing: { kind: 'sensor', resource: `GW-1/guest/${sensor}` } },
+        to: { kind: 'user', user: 'zed' },
+      }),
+    )
+  expect([await bySensor('a'), await bySensor('b')]).toEqual(['done', 'DIRECTORY_LIMIT'])
+  // However many there were before this was bounded.
+  await filled(MAX.sharesOnGateway, ofGuest)
+  const to = { kind: 'team', handle: 't1' } as const
+  const thing = { kind: 'gateway', resource: 'GW-1' } as const
+  expect(await refusal(d.write.shares.share(as('ana'), { org: 'acme', thing, to }))).toBe('done')
 })
