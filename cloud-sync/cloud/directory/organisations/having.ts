@@ -22,7 +22,8 @@ export async function givenTo(
 
 /**
  * What a member was given besides their role: what they have again who come back from a suspension, are observers no more,
- * or have a right back that a custom role took from all of it.
+ * or have a right back that a custom role took from all of it. What is shared with the whole organisation is not among it:
+ * whoever shared it gave it to everybody who is or will be let in, and letting in is what `member.invite` is.
  */
 export async function givenToMember(
   read: DirectoryReader,
