@@ -3,7 +3,7 @@ import type { MemberName, OrgId, Resource, Right, Role } from '../../../contract
 import type { DirectoryRow } from '../../storage/index.ts'
 import { type DirectoryErrorCode, DirectoryRefusal, notFound, refuse } from '../errors.ts'
 import { resourceFact } from './facts.ts'
-import { gather, type Target } from './gather.ts'
+import { COUNTS_OWNERS, gather, type Target } from './gather.ts'
 import type { Asking } from './write.ts'
 
 /** As what somebody acts in an organisation: as its member, or as a partner's through a link. */
@@ -57,6 +57,26 @@ export async function demand(
   const { member, organisation, link } = gathered
   const { role, incarnation } = member
   return { user: actor.user, actingOrg: actor.org, role, incarnation, organisation, link }
+}
+
+/** Those of these rights that the actor has there, password given: one look at the facts answers for all of them. */
+export async function rightsHad(
+  { actor, read, at }: Knowing,
+  rights: readonly Right[],
+  target: Target,
+): Promise<ReadonlySet<Right>> {
+  if (actor.kind !== 'user' || actor.org === null) return new Set()
+  const asker = { user: actor.user, org: actor.org, scope: actor.scope }
+  // One that counts owners brings their facts along; they change no other answer.
+  const right = rights.find((one) => COUNTS_OWNERS.has(one)) ?? rights[0]
+  const gathered =
+    right === undefined ? undefined : await gather(read, { asker, right, target, concerned: {} })
+  if (gathered === undefined) return new Set()
+  const [policy, resource] = [compilePolicy(gathered.facts), resourceOf(target)]
+  if (policy.things.find(resource)?.org !== target.org) return new Set()
+  const principal = { org: actor.org as OrgId, name: actor.user as MemberName }
+  const asked = { principal, resource, when: { place: 'cloud', at }, about: { stepUp: true } } as const
+  return new Set(rights.filter((action) => decide({ ...asked, action }, policy).allowed))
 }
 
 /** Whether it is allowed, where a question shows less instead of refusing. */

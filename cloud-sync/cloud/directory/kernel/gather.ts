@@ -48,7 +48,7 @@ export interface Gathered {
 }
 
 /** Rights whose answer depends on how many owners there are. */
-const COUNTS_OWNERS: ReadonlySet<Right> = new Set([
+export const COUNTS_OWNERS: ReadonlySet<Right> = new Set([
   'member.invite',
   'member.role',
   'member.remove',

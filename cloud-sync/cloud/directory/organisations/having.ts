@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import { COLUMNS, RULES } from '../../../access/index.ts'
-import type { Level, Right } from '../../../contract/index.ts'
-import type { DirectoryReader, DirectoryRow } from '../../storage/index.ts'
+import { type Level, type Right, RIGHTS } from '../../../contract/index.ts'
+import type { DirectoryReader, DirectoryRow, ResourceKind } from '../../storage/index.ts'
 import { refuse } from '../errors.ts'
-import { may } from '../kernel/authority.ts'
+import { rightsHad } from '../kernel/authority.ts'
 import type { Asking } from '../kernel/write.ts'
 
 type Grant = DirectoryRow<'grant'>
@@ -23,7 +24,8 @@ export async function givenTo(
 /**
  * What a member was given besides their role: what they have again who come back from a suspension, are observers no more,
  * or have a right back that a custom role took from all of it. What is shared with the whole organisation is not among it:
- * whoever shared it gave it to everybody who is or will be let in, and letting in is what `member.invite` is.
+ * whoever shared it gave it to everybody who is or will be let in, and letting in is what `member.invite` is. A custom role
+ * withholds that too (`givenToAll`).
  */
 export async function givenToMember(
   read: DirectoryReader,
@@ -43,6 +45,10 @@ export async function givenToMember(
   return [...own, ...theirs.flat(), ...kept.map((thing) => ({ org, ...thing, level: 'owner' }) as const)]
 }
 
+/** What everybody of the organisation was given. */
+export const givenToAll = (read: DirectoryReader, org: string): Promise<Given[]> =>
+  givenTo(read, { org, principal_kind: 'org', principal: org })
+
 /**
  * The actor has every right that these open, or of these `among` others: nobody gives what they lack. Each is asked once,
  * however often it is given. @throws DIRECTORY_ABOVE_RANK
@@ -52,16 +58,55 @@ export async function assertHasAll(
   given: readonly Given[],
   { whose, among }: { readonly whose: string; readonly among?: readonly Right[] },
 ): Promise<void> {
-  const asked = new Set<string>()
-  for (const { org, resource_kind: kind, resource, level } of given) {
-    for (const right of openedBy(kind, level)) {
-      const question = `${kind} ${resource} ${right}`
-      if (asked.has(question) || among?.includes(right) === false) continue
-      asked.add(question)
-      if (!(await may(asking, right, { org, thing: { kind, resource } }, { stepUp: true })))
-        refuse('DIRECTORY_ABOVE_RANK', `${whose} has ${right} on ${resource}, which you lack`)
-    }
+  const actors = actorsRights(asking)
+  for (const { org, kind, resource, rights } of openedTogether(given, among)) {
+    // Who has it on a device has it on its sensors, of which there may be thousands.
+    const [gateway = '', device = ''] = resource.split('/')
+    const above = kind === 'sensor' ? await actors(org, 'device', `${gateway}/${device}`) : undefined
+    if (rights.every((right) => above?.has(right))) continue
+    const had = await actors(org, kind, resource)
+    const lacking = rights.find((right) => !had.has(right))
+    if (lacking !== undefined)
+      refuse('DIRECTORY_ABOVE_RANK', `${whose} has ${lacking} on ${resource}, which you lack`)
   }
+}
+
+/** So many things are looked at in one go; then others are served. */
+const IN_ONE_GO = 25
+
+/** What the actor has on a thing, each looked at once. */
+export function actorsRights(
+  asking: Asking,
+): (org: string, kind: ResourceKind, resource: string) => Promise<ReadonlySet<Right>> {
+  const known = new Map<string, ReadonlySet<Right>>()
+  return async (org, kind, resource) => {
+    const thing = `${kind} ${resource}`
+    const before = known.get(thing)
+    if (before !== undefined) return before
+    const had = await rightsHad(asking, RIGHTS, { org, thing: { kind, resource } })
+    known.set(thing, had)
+    if (known.size % IN_ONE_GO === 0) await setImmediate()
+    return had
+  }
+}
+
+interface Opened {
+  readonly org: string
+  readonly kind: ResourceKind
+  readonly resource: string
+  readonly rights: readonly Right[]
+}
+
+/** Each thing once, with all rights that were given on it. */
+function openedTogether(given: readonly Given[], among: readonly Right[] = RIGHTS): Opened[] {
+  const things = new Map<string, Omit<Opened, 'rights'> & { readonly rights: Set<Right> }>()
+  for (const { org, resource_kind: kind, resource, level } of given) {
+    const name = `${org} ${kind} ${resource}`
+    const thing = things.get(name) ?? { org, kind, resource, rights: new Set<Right>() }
+    things.set(name, thing)
+    for (const right of openedBy(kind, level)) if (among.includes(right)) thing.rights.add(right)
+  }
+  return [...things.values()].map((thing) => ({ ...thing, rights: [...thing.rights] }))
 }
 
 async function isThere(

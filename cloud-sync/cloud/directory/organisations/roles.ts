@@ -6,7 +6,7 @@ import { demand, type Standing } from '../kernel/authority.ts'
 import { isOwnerRole } from '../kernel/presets.ts'
 import { Id, OrgId, Title, Username } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
-import { assertHasAll, type Given, givenToMember } from './having.ts'
+import { assertHasAll, givenToAll, givenToMember } from './having.ts'
 import { memberOf } from './members.ts'
 
 const OfRole = z.strictObject({ org: OrgId, role: Id })
@@ -113,7 +113,8 @@ async function assertGivesBack(
   { back, whose }: { back: readonly Right[]; whose: string },
 ): Promise<void> {
   if (back.length === 0) return
-  const given: Given[] = []
+  const [first] = bearers
+  const given = first === undefined ? [] : await givenToAll(writing.read, first.org)
   for (const bearer of bearers) given.push(...(await givenToMember(writing.read, bearer)))
   await assertHasAll(writing, given, { whose, among: back })
 }

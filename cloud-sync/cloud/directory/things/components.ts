@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { DirectoryRow } from '../../storage/index.ts'
 import { notFound, refuse } from '../errors.ts'
-import { demand, may } from '../kernel/authority.ts'
+import { demand } from '../kernel/authority.ts'
 import { DevicePath, Id, OrgId, Title } from '../kernel/words.ts'
 import { type Asking, command, orgChain, query, type Writing } from '../kernel/write.ts'
+import { actorsRights } from '../organisations/having.ts'
 
 const OfComponent = z.strictObject({ org: OrgId, component: Id })
 
@@ -60,12 +61,10 @@ export const list = query({
   async run(asking, { org }) {
     await demand(asking, 'org.read', { org })
     const rows = await asking.read.find('component', { org, state: 'active' }, { orderBy: ['id'] })
-    const seen = await Promise.all(
-      rows.map(
-        async ({ device }) =>
-          device !== null && (await may(asking, 'data.read', { org, thing: deviceAt(device) })),
-      ),
-    )
+    const has = actorsRights(asking)
+    const seen: boolean[] = []
+    for (const { device } of rows)
+      seen.push(device !== null && (await has(org, 'device', device)).has('data.read'))
     const served = await asking.read.find('component_device', { org }, { orderBy: ['since'] })
     return rows
       .filter((_row, index) => seen[index] === true)

@@ -3,6 +3,7 @@ import type { DirectoryRow } from '../../storage/index.ts'
 import { demand, may, type Standing } from '../kernel/authority.ts'
 import { OrgId } from '../kernel/words.ts'
 import { type Asking, query } from '../kernel/write.ts'
+import { actorsRights } from '../organisations/having.ts'
 
 /**
  * What the organisation shows of its devices, and what of others' is shown to it, as far as one may know of device and
@@ -37,15 +38,16 @@ async function known(asking: Asking, own: Standing, given: readonly Grant[]): Pr
   const org = own.organisation.id
   const lists = await may(asking, 'member.list', { org })
   const readsAll = await may(asking, 'data.read', { org })
+  const has = actorsRights(asking)
   const kept: Grant[] = []
   for (const grant of given) {
-    const on = { org, thing: { kind: grant.resource_kind, resource: grant.resource } }
     const mayKnowWhom = lists || grant.principal_kind === 'org'
-    const knows =
-      isFor(grant, own) ||
-      (mayKnowWhom && (readsAll || (await may(asking, 'data.read', on)))) ||
-      (await may(asking, 'share.grant', on))
-    if (knows) kept.push(grant)
+    if (isFor(grant, own) || (mayKnowWhom && readsAll)) {
+      kept.push(grant)
+      continue
+    }
+    const had = await has(org, grant.resource_kind, grant.resource)
+    if ((mayKnowWhom && had.has('data.read')) || had.has('share.grant')) kept.push(grant)
   }
   return kept
 }

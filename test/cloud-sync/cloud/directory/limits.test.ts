@@ -214,3 +214,26 @@ test('shares of a guest on a gateway are bounded, and leave its owner all of the
   const thing = { kind: 'gateway', resource: 'GW-1' } as const
   expect(await refusal(d.write.shares.share(as('ana'), { org: 'acme', thing, to }))).toBe('done')
 })
+
+test('however much comes back to somebody, it is looked at device by device, and others are served meanwhile', async () => {
+  const become = (role: 'member' | 'observer') =>
+    refusal(d.write.members.changeRole(as('ana'), { org: 'acme', user: 'eve', role }))
+  expect(await become('observer')).toBe('done')
+  const devices = (await d.store.read.find('device', { org: 'acme', state: 'active' })).slice(0, 200)
+  expect(devices).toHaveLength(200)
+  await filled(2_000, (tx, index) =>
+    tx.put('grant', {
+      ...{ id: `back-${index}`, org: 'acme', resource_kind: 'sensor' },
+      resource: `${devices[index % 200]?.path ?? ''}/s${index}`,
+      ...{ principal_kind: 'user', principal: 'eve', principal_org: 'acme', level: 'owner', incarnation: 1 },
+      ...{ granted_by: 'ana', granted_by_org: 'acme', granted_by_incarnation: 1, owner_epoch: 1 },
+      ...{ via: null, expires_at: null, state: 'live', brought_by: null, created_at: 1 },
+    }),
+  )
+  let turns = 0
+  const turn = (): void => void ((turns += 1), (next = setImmediate(turn)))
+  let next = setImmediate(turn)
+  const lifted = await become('member')
+  clearImmediate(next)
+  expect([lifted, turns >= 8]).toEqual(['done', true])
+})

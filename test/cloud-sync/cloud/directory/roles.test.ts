@@ -134,6 +134,22 @@ onBothEngines((engine) => {
     expect([await lift('bert'), await takeOff('bert')]).toEqual(['done', 'done'])
     for (const user of ['obs', 'mo']) expect(await may(d, user, 'device.config')).toBe(true)
     expect(await lift('xena', 'observer')).toBe('done')
+    // Nor what everybody has but who bears the role.
+    await done(
+      d.write.shares.share(ana(), {
+        org: 'acme',
+        thing: gw,
+        to: { kind: 'org', org: 'acme' },
+        level: 'editor',
+      }),
+    )
+    await d.person('sam')
+    await d.joins('sam', 'acme', 'member', 'ana')
+    const off = (user: string) =>
+      refusal(d.write.members.setCustomRole(by(user), { org: 'acme', user: 'sam', role: null }))
+    await assign(d, 'ana', 'sam', quiet)
+    expect([await off('xena'), await may(d, 'sam', 'device.config')]).toEqual(['DIRECTORY_ABOVE_RANK', false])
+    expect([await off('bert'), await may(d, 'sam', 'device.config')]).toEqual(['done', true])
   })
 
   engine.with(
